@@ -1,0 +1,110 @@
+"""jobreg: background jobs as pip-installable plugins, submitted by a permanent static name.
+
+Every public name is loaded when it is first used (PEP 562), so ``import jobreg`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Backoff": "options",
+    "BadInput": "errors",
+    "Client": "client",
+    "Conflict": "errors",
+    "Interrupted": "errors",
+    "InvalidJob": "errors",
+    "JobConflict": "errors",
+    "JobLoadError": "errors",
+    "JobRegError": "errors",
+    "NotFound": "errors",
+    "NotInRun": "errors",
+    "ParamsRefused": "errors",
+    "Registry": "registry",
+    "ResultRefused": "errors",
+    "Run": "client",
+    "RunCancelled": "errors",
+    "RunFailed": "errors",
+    "SchemaMismatch": "errors",
+    "StoreError": "errors",
+    "StoreUnavailable": "errors",
+    "UnknownJob": "errors",
+    "UnknownRun": "errors",
+    "WaitTimeout": "errors",
+    "Worker": "worker",
+    "current_run": "context",
+    "default_registry": "registry",
+    "find": "client",
+    "get": "client",
+    "job": "decorator",
+    "submit": "client",
+    "submit_many": "client",
+}
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from .client import (
+        Client as Client,
+        Run as Run,
+        find as find,
+        get as get,
+        submit as submit,
+        submit_many as submit_many,
+    )
+    from .context import (
+        current_run as current_run,
+    )
+    from .decorator import (
+        job as job,
+    )
+    from .errors import (
+        ,
+    )
+        BadInput,
+        Conflict,
+        Interrupted,
+        InvalidJob,
+        JobConflict,
+        JobLoadError,
+        JobRegError,
+        NotFound,
+        NotInRun,
+        ParamsRefused,
+        ResultRefused,
+        RunCancelled,
+        RunFailed,
+        SchemaMismatch,
+        StoreError,
+        StoreUnavailable,
+        UnknownJob,
+        UnknownRun,
+        WaitTimeout,
+    )
+    from .options import (
+        Backoff as Backoff,
+    )
+    from .registry import (
+        Registry as Registry,
+        default_registry as default_registry,
+    )
+    from .worker import (
+        Worker as Worker,
+    )
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the room it lives in, once."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'jobreg' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

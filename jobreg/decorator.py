@@ -1,0 +1,75 @@
+"""``@job``: marks a function as a job and returns it unchanged.
+
+A file of its own, because every plugin imports it: the options are checked by
+:mod:`jobreg.options`, which is loaded when the first function is decorated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .options import Backoff, Duration
+
+    F = TypeVar("F", bound=Callable[..., object])
+
+MARK = "__jobreg_options__"
+
+
+@overload
+def job(function: F, /) -> F: ...
+
+
+@overload
+def job(
+    *,
+    name: str | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    timeout: Duration | None = None,
+    max_attempts: int = 1,
+    max_crashes: int = 3,
+    backoff: Backoff | None = None,
+    retry_on: type[Exception] | Iterable[type[Exception]] = (),
+    concurrency: int | None = None,
+) -> Callable[[F], F]: ...
+
+
+def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]:
+    """Mark a function as a job; calling it still simply runs it.
+
+    Args:
+        name: the job name this function must be advertised under; checked when it is loaded.
+        queue: where its runs wait, unless the submitter says otherwise (``default``).
+        priority: higher runs first, unless the submitter says otherwise (0).
+        timeout: longest run, in seconds or as ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"``; no limit
+            by default.
+        max_attempts: tries (errors and timeouts) before a run is failed.
+        max_crashes: deaths of the process before a run is failed. With ``max_attempts=1`` and
+            ``max_crashes=1`` a run is started at most once.
+        backoff: the wait between tries; by default 1 s doubling to 10 min, full jitter.
+        retry_on: exception classes (and their subclasses) worth another try; all by default.
+        concurrency: most runs of this job at one time, over all workers of the store.
+
+    Raises:
+        BadInput: an option has a value it cannot have.
+
+    Example:
+        >>> from jobreg import job
+        >>> @job(timeout="5m", max_attempts=3)
+        ... def render(account: int) -> str:
+        ...     return f"report of {account}"
+        >>> render(42)
+        'report of 42'
+    """
+    from .options import JobOptions
+
+    checked = JobOptions.of(**options)
+
+    def mark(function: F) -> F:
+        setattr(function, MARK, checked)
+        return function
+
+    return mark if function is None else mark(function)

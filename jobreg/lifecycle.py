@@ -1,0 +1,231 @@
+"""The values that cross the walls of the house, and which state of a run may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import evolve, field, frozen
+
+from .options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
+
+
+class State(StrEnum):
+    """Where a run is. The last three are final; only ``retry`` leaves them."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """True when the run is over."""
+        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class Reason(StrEnum):
+    """Why a run failed, or (``asked``) was cancelled."""
+
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    REFUSED = "refused"
+    ASKED = "asked"
+
+
+class Ending(StrEnum):
+    """How an attempt came out."""
+
+    SUCCEEDED = "succeeded"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+
+
+@frozen
+class Provider:
+    """The distribution that advertises a job, by normalised name and version."""
+
+    dist: str
+    version: str
+
+
+@frozen
+class ErrorReport:
+    """What a job raised: bare class name, message, and the traceback's text."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+@frozen
+class Progress:
+    """How far a run has come; ``total`` is None where the job does not know it."""
+
+    done: float
+    total: float | None = None
+    message: str | None = None
+
+
+@frozen(kw_only=True)
+class RunRecord:
+    """One run, as it was asked for and, once it is stored, as it stands.
+
+    ``params`` and ``result`` are JSON text; times are aware, in UTC; ``timeout`` and ``delay``
+    are seconds. None in ``timeout``, ``max_attempts``, ``max_crashes`` leaves the word to the
+    version of the job that will run it; None in ``queue`` and ``priority`` as well, and a stored
+    record says where it stands now.
+    """
+
+    run_id: str
+    job_name: str
+    params: str = "{}"
+    queue: str | None = None
+    priority: int | None = None
+    timeout: float | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    tags: tuple[str, ...] = ()
+    delay: float = 0.0
+    scheduled_at: datetime | None = None
+    retried_from: str | None = None
+
+    state: State = State.QUEUED
+    reason: Reason | None = None
+    result: str | None = None
+    error: ErrorReport | None = None
+    attempt: int = 0
+    tries: int = 0
+    crashes: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    progress: Progress | None = None
+    provider: Provider | None = None
+    worker_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One try of a run, as history keeps it. ``number`` rises, with gaps."""
+
+    number: int
+    outcome: Ending
+    worker_id: str
+    host: str
+    pid: int | None
+    provider: Provider | None
+    started_at: datetime | None
+    finished_at: datetime
+    error: ErrorReport | None
+    exit_signal: int | None
+
+
+@frozen(kw_only=True)
+class Claim:
+    """A run this worker holds: what an engine needs to execute it.
+
+    ``attempt`` is the fence. ``asked`` holds the submitter's limits, ``options`` the effective
+    ones once the job is known; ``target`` is ``module:attr`` of the installed version.
+    """
+
+    run_id: str
+    job_name: str
+    params: str
+    attempt: int
+    tries: int = 0
+    crashes: int = 0
+    timeout: float | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    options: JobOptions = field(factory=JobOptions)
+    target: str = ""
+    provider: Provider | None = None
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What happened to one claim, and (once decided) what follows from it.
+
+    ``started`` and ``ended`` are on the process clock (:mod:`jobreg.clock`), in seconds;
+    ``started`` is None where the job's code was never entered.
+    """
+
+    run_id: str
+    attempt: int
+    ending: Ending
+    result: str | None = None
+    error: ErrorReport | None = None
+    reason: Reason | None = None
+    retryable: bool = True
+    exit_signal: int | None = None
+    pid: int | None = None
+    provider: Provider | None = None
+    started: float | None = None
+    ended: float = 0.0
+    progress: Progress | None = None
+
+    state: State | None = None
+    delay: float = 0.0
+    tries: int = 0
+    crashes: int = 0
+
+
+FIRST_CRASH_WAIT = 5.0
+LONGEST_CRASH_WAIT = 300.0
+
+
+def crash_wait(crashes: int) -> float:
+    """Seconds before a crashed run is tried again: none at first, then 5 s doubling to 5 min."""
+    if crashes <= 1:
+        return 0.0
+    return min(LONGEST_CRASH_WAIT, FIRST_CRASH_WAIT * 2.0 ** min(crashes - 2, 16))
+
+
+def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outcome:
+    """Say which state follows from an outcome, with its reason, wait and counters.
+
+    ``chance`` gives a number from 0 to below 1, for the jitter of the backoff.
+    """
+    tries, crashes, options = claim.tries, claim.crashes, claim.options
+    state, reason, delay = State.QUEUED, None, 0.0
+    match outcome.ending:
+        case Ending.SUCCEEDED:
+            state = State.SUCCEEDED
+        case Ending.CANCELLED:
+            state, reason = State.CANCELLED, Reason.ASKED
+        case Ending.ERROR | Ending.TIMEOUT:
+            tries += 1
+            if outcome.retryable and tries < options.max_attempts:
+                state, delay = State.SCHEDULED, options.backoff.delay(tries, chance)
+            else:
+                state, reason = State.FAILED, outcome.reason or Reason(outcome.ending.value)
+        case Ending.CRASHED:
+            crashes += 1
+            if crashes < options.max_crashes:
+                delay = crash_wait(crashes)
+                state = State.SCHEDULED if delay else State.QUEUED
+            else:
+                state, reason = State.FAILED, Reason.CRASHED
+        case Ending.RELEASED if options.at_most_once and outcome.started is not None:
+            crashes += 1
+            state, reason = State.FAILED, Reason.CRASHED
+    return evolve(outcome, state=state, reason=reason, delay=delay, tries=tries, crashes=crashes)
+
+
+def stored_queue(record: RunRecord) -> str:
+    """The queue a run waits in when its submitter named none."""
+    return record.queue if record.queue is not None else DEFAULT_QUEUE
+
+
+def stored_priority(record: RunRecord) -> int:
+    """The priority of a run whose submitter named none."""
+    return record.priority if record.priority is not None else DEFAULT_PRIORITY

@@ -1,0 +1,181 @@
+"""How a job wants to be run: its options, its backoff, and durations as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any
+
+from attrs import Attribute, evolve, field, frozen
+
+from .decorator import MARK
+from .errors import BadInput
+
+Duration = float | int | str
+"""Seconds, or a number with a unit: ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"``."""
+
+DEFAULT_QUEUE = "default"
+DEFAULT_PRIORITY = 0
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_LONGEST = 100 * 365 * 86400.0
+_QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def seconds(value: Duration, what: str = "duration") -> float:
+    """Turn a duration into seconds.
+
+    Raises:
+        BadInput: it is negative, not finite, longer than a century, or not a duration.
+
+    Example:
+        >>> seconds("1.5h")
+        5400.0
+    """
+    number: float | None = None
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match:
+            number = float(match[1]) * _UNITS[match[2] or "s"]
+    elif not isinstance(value, bool) and isinstance(value, int | float):
+        number = float(value) if abs(value) <= _LONGEST else None
+    if number is None or not isfinite(number) or not 0 <= number <= _LONGEST:
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is not a duration. "
+            'Give seconds (90) or a number with a unit ("90s", "5m", "2h", "1d"), not negative.'
+        )
+    return number
+
+
+def limit(value: Duration | None, what: str = "timeout") -> float | None:
+    """Turn a time limit into seconds; None is no limit, and zero is refused."""
+    if value is None:
+        return None
+    number = seconds(value, what)
+    if number == 0:
+        raise BadInput(f"{what}: must be more than 0; leave it out for no limit.")
+    return number
+
+
+def count(value: object, what: str, *, least: int = 1, most: int = 1_000_000) -> int:
+    """Check a whole number within bounds."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise BadInput(f"{what}: {str(value)[:80]!r} is not a whole number from {least} to {most}.")
+    return value
+
+
+def queue_name(value: object, what: str = "queue") -> str:
+    """Check the name of a queue: letters, digits, ``_ . -``, at most 64."""
+    if not isinstance(value, str) or not _QUEUE.fullmatch(value):
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is not a queue name. "
+            "Use letters, digits, '_', '.', '-', at most 64 characters."
+        )
+    return value
+
+
+def priority_number(value: object, what: str = "priority") -> int:
+    """Check a priority; higher runs first."""
+    return count(value, what, least=-32768, most=32767)
+
+
+@frozen
+class Backoff:
+    """The wait before the next try: ``first``, times ``factor`` each try, at most ``longest``.
+
+    Full jitter: the wait is drawn evenly between nothing and that bound, so that runs which
+    failed together do not come back together (Brooker, "Exponential Backoff And Jitter", 2015).
+    """
+
+    first: float = field(default=1.0, converter=lambda value: seconds(value, "backoff first"))
+    factor: float = field(default=2.0)
+    longest: float = field(default=600.0, converter=lambda value: seconds(value, "backoff longest"))
+
+    @factor.validator
+    def _check_factor(self, _: Attribute[float], value: float) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
+            raise BadInput(f"backoff factor: {value!r} is not a number from 1 to 100.")
+
+    def delay(self, tries: int, chance: Callable[[], float]) -> float:
+        """Seconds to wait after the given number of tries; ``chance`` gives 0 to below 1."""
+        bound = min(self.longest, self.first * self.factor ** min(tries - 1, 64))
+        return bound * chance()
+
+
+def _exceptions(value: object) -> tuple[type[Exception], ...]:
+    classes = tuple(value) if isinstance(value, Iterable) else (value,)
+    for each in classes:
+        if not (isinstance(each, type) and issubclass(each, Exception)):
+            raise BadInput(f"retry_on: {each!r} is not an exception class.")
+    return classes
+
+
+@frozen(kw_only=True)
+class JobOptions:
+    """The options of one job, checked. None leaves queue and priority to their defaults."""
+
+    name: str | None = None
+    queue: str | None = field(default=None)
+    priority: int | None = field(default=None)
+    timeout: float | None = field(default=None, converter=limit)
+    max_attempts: int = field(default=1)
+    max_crashes: int = field(default=3)
+    backoff: Backoff = field(factory=Backoff)
+    retry_on: tuple[type[Exception], ...] = field(default=(), converter=_exceptions)
+    concurrency: int | None = field(default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.queue is not None:
+            queue_name(self.queue)
+        if self.priority is not None:
+            priority_number(self.priority)
+        if self.concurrency is not None:
+            count(self.concurrency, "concurrency")
+        count(self.max_attempts, "max_attempts")
+        count(self.max_crashes, "max_crashes")
+        if not isinstance(self.backoff, Backoff):
+            raise BadInput(f"backoff: {self.backoff!r} is not a jobreg.Backoff.")
+
+    @classmethod
+    def of(cls, **options: Any) -> JobOptions:
+        """Make options from what ``@job`` was given; an unknown option is refused by name."""
+        unknown = options.keys() - cls.__annotations__.keys()
+        if unknown:
+            raise BadInput(f"@job has no option {', '.join(sorted(unknown))}.")
+        if options.get("backoff", ...) is None:
+            del options["backoff"]
+        return cls(**options)
+
+    @property
+    def at_most_once(self) -> bool:
+        """True where a run may be started once and never again."""
+        return self.max_attempts == 1 and self.max_crashes == 1
+
+    def override(self, **asked: Any) -> JobOptions:
+        """Let what a submitter asked for (where not None) stand before what the job says."""
+        return evolve(self, **{key: value for key, value in asked.items() if value is not None})
+
+    def to_wire(self) -> dict[str, Any]:
+        """As JSON for the supervisor; ``retry_on`` stays in the child that has the classes."""
+        return {
+            "queue": self.queue,
+            "priority": self.priority,
+            "timeout": self.timeout,
+            "max_attempts": self.max_attempts,
+            "max_crashes": self.max_crashes,
+            "backoff": [self.backoff.first, self.backoff.factor, self.backoff.longest],
+            "concurrency": self.concurrency,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> JobOptions:
+        """The inverse of :meth:`to_wire`."""
+        return cls(**{**wire, "backoff": Backoff(*wire["backoff"])})
+
+
+def options_of(function: object) -> JobOptions:
+    """The options ``@job`` left on a function; the defaults for an undecorated one."""
+    marked = getattr(function, MARK, None)
+    return marked if isinstance(marked, JobOptions) else JobOptions()

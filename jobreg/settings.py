@@ -1,0 +1,130 @@
+"""Settings: an argument stands before a ``JOBREG_*`` variable, a variable before the default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import fields, frozen
+
+from .errors import BadInput
+from .options import count, limit, queue_name, seconds
+
+KIB = 1024
+
+
+def _names(text: object, what: str) -> tuple[str, ...]:
+    parts = text.split(",") if isinstance(text, str) else text
+    if not isinstance(parts, list | tuple):
+        raise BadInput(f"{what}: {str(text)[:80]!r} is not a list of names.")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _queues(text: object, what: str) -> tuple[str, ...]:
+    return tuple(queue_name(name, what) for name in _names(text, what))
+
+
+def _lease(value: Any, what: str) -> float:
+    number = seconds(value, what)
+    if not 0.5 <= number <= 3600:
+        raise BadInput(f"{what}: {value!r} is outside 0.5 s to 1 h.")
+    return number
+
+
+def _bytes(value: Any, what: str) -> int:
+    number = int(value) if isinstance(value, str) and value.isdigit() else value
+    return count(number, what, least=1, most=64 * KIB * KIB)
+
+
+def _number(value: Any, what: str) -> int:
+    number = int(value) if isinstance(value, str) and value.isdigit() else value
+    return count(number, what, least=1, most=1024)
+
+
+def _choice(*allowed: str) -> Callable[[Any, str], str]:
+    def choose(value: Any, what: str) -> str:
+        if str(value).lower() not in allowed:
+            raise BadInput(f"{what}: {str(value)[:80]!r} is none of {', '.join(allowed)}.")
+        return str(value).lower()
+
+    return choose
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_store() -> str:
+    """The URL of the SQLite file in the user's data folder."""
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('jobreg', appauthor=False) / 'jobreg.db'}"
+
+
+def store_url(text: str) -> str:
+    """A store URL as given: a database URL, or the path of a SQLite file."""
+    return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """All settings of this process, checked. Durations are seconds, sizes bytes.
+
+    Make one with :func:`load`; the field ``lease`` is the variable ``JOBREG_LEASE``, and so on.
+    """
+
+    store: str
+    lease: float = 30.0
+    grace: float = 25.0
+    kill_grace: float = 2.0
+    concurrency: int = 1
+    queues: tuple[str, ...] = ()
+    allow_dists: tuple[str, ...] = ()
+    deny_dists: tuple[str, ...] = ()
+    max_params: int = 256 * KIB
+    max_result: int = 1024 * KIB
+    max_error: int = 64 * KIB
+    sqlite_sync: str = "normal"
+    log_level: str = "info"
+
+
+_CHECKS: dict[str, Callable[[Any, str], Any]] = {
+    "store": lambda value, _: store_url(str(value)),
+    "lease": _lease,
+    "grace": seconds,
+    "kill_grace": limit,
+    "concurrency": _number,
+    "queues": _queues,
+    "allow_dists": _names,
+    "deny_dists": _names,
+    "max_params": _bytes,
+    "max_result": _bytes,
+    "max_error": _bytes,
+    "sqlite_sync": _choice("normal", "full"),
+    "log_level": _choice("debug", "info", "warning", "error"),
+}
+
+
+def load(environ: Mapping[str, str] | None = None, **arguments: object) -> Settings:
+    """Read the settings: argument (where not None), else ``JOBREG_*`` variable, else default.
+
+    Raises:
+        BadInput: a value cannot be used; the message names the argument or variable.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for field in fields(Settings):
+        argument = arguments.get(field.name)
+        variable = f"JOBREG_{field.name.upper()}"
+        if argument is not None:
+            values[field.name] = _CHECKS[field.name](argument, field.name)
+        elif environ.get(variable):
+            values[field.name] = _CHECKS[field.name](environ[variable], variable)
+    values.setdefault("store", default_store())
+    values.setdefault("concurrency", cores())
+    return Settings(**values)
