@@ -48,10 +48,20 @@ __all__ = ["__version__", *_HOME]
 if TYPE_CHECKING:
     from .client import (
         Client as Client,
+    )
+    from .client import (
         Run as Run,
+    )
+    from .client import (
         find as find,
+    )
+    from .client import (
         get as get,
+    )
+    from .client import (
         submit as submit,
+    )
+    from .client import (
         submit_many as submit_many,
     )
     from .context import (
@@ -61,33 +71,69 @@ if TYPE_CHECKING:
         job as job,
     )
     from .errors import (
-        ,
+        BadInput as BadInput,
     )
-        BadInput,
-        Conflict,
-        Interrupted,
-        InvalidJob,
-        JobConflict,
-        JobLoadError,
-        JobRegError,
-        NotFound,
-        NotInRun,
-        ParamsRefused,
-        ResultRefused,
-        RunCancelled,
-        RunFailed,
-        SchemaMismatch,
-        StoreError,
-        StoreUnavailable,
-        UnknownJob,
-        UnknownRun,
-        WaitTimeout,
+    from .errors import (
+        Conflict as Conflict,
+    )
+    from .errors import (
+        Interrupted as Interrupted,
+    )
+    from .errors import (
+        InvalidJob as InvalidJob,
+    )
+    from .errors import (
+        JobConflict as JobConflict,
+    )
+    from .errors import (
+        JobLoadError as JobLoadError,
+    )
+    from .errors import (
+        JobRegError as JobRegError,
+    )
+    from .errors import (
+        NotFound as NotFound,
+    )
+    from .errors import (
+        NotInRun as NotInRun,
+    )
+    from .errors import (
+        ParamsRefused as ParamsRefused,
+    )
+    from .errors import (
+        ResultRefused as ResultRefused,
+    )
+    from .errors import (
+        RunCancelled as RunCancelled,
+    )
+    from .errors import (
+        RunFailed as RunFailed,
+    )
+    from .errors import (
+        SchemaMismatch as SchemaMismatch,
+    )
+    from .errors import (
+        StoreError as StoreError,
+    )
+    from .errors import (
+        StoreUnavailable as StoreUnavailable,
+    )
+    from .errors import (
+        UnknownJob as UnknownJob,
+    )
+    from .errors import (
+        UnknownRun as UnknownRun,
+    )
+    from .errors import (
+        WaitTimeout as WaitTimeout,
     )
     from .options import (
         Backoff as Backoff,
     )
     from .registry import (
         Registry as Registry,
+    )
+    from .registry import (
         default_registry as default_registry,
     )
     from .worker import (
