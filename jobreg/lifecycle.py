@@ -221,6 +221,34 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
     return evolve(outcome, state=state, reason=reason, delay=delay, tries=tries, crashes=crashes)
 
 
+def decide_lost(
+    *, run_id: str, attempt: int, tries: int, crashes: int, try_limit: int | None,
+    crash_limit: int | None, alone: bool,
+) -> Outcome:  # fmt: skip
+    """Say what follows for a run whose worker is dead.
+
+    ``alone``: it was the only one its worker held, so it is charged with the crash. The limits
+    are what the dead worker knew of the job; None where it never got to know it.
+    """
+    limit = crash_limit if crash_limit is not None else JobOptions().max_crashes
+    once = try_limit == 1 and crash_limit == 1
+    charged = alone or once
+    outcome = Outcome(
+        run_id=run_id,
+        attempt=attempt,
+        ending=Ending.CRASHED if charged else Ending.LOST,
+        error=ErrorReport("WorkerLost", "The worker that ran this was lost."),
+        tries=tries,
+        crashes=crashes + charged,
+    )
+    if not charged:
+        return evolve(outcome, state=State.QUEUED)
+    if outcome.crashes >= limit:
+        return evolve(outcome, state=State.FAILED, reason=Reason.CRASHED)
+    delay = crash_wait(outcome.crashes)
+    return evolve(outcome, state=State.SCHEDULED if delay else State.QUEUED, delay=delay)
+
+
 def stored_queue(record: RunRecord) -> str:
     """The queue a run waits in when its submitter named none."""
     return record.queue if record.queue is not None else DEFAULT_QUEUE

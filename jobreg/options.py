@@ -81,6 +81,10 @@ def priority_number(value: object, what: str = "priority") -> int:
     return count(value, what, least=-32768, most=32767)
 
 
+def _seconds(value: Duration) -> float:
+    return seconds(value, "backoff")
+
+
 @frozen
 class Backoff:
     """The wait before the next try: ``first``, times ``factor`` each try, at most ``longest``.
@@ -89,9 +93,9 @@ class Backoff:
     failed together do not come back together (Brooker, "Exponential Backoff And Jitter", 2015).
     """
 
-    first: float = field(default=1.0, converter=lambda value: seconds(value, "backoff first"))
+    first: float = field(default=1.0, converter=_seconds)
     factor: float = field(default=2.0)
-    longest: float = field(default=600.0, converter=lambda value: seconds(value, "backoff longest"))
+    longest: float = field(default=600.0, converter=_seconds)
 
     @factor.validator
     def _check_factor(self, _: Attribute[float], value: float) -> None:

@@ -1,0 +1,12 @@
+"""What Alembic runs: the steps, on the connection and in the transaction it was handed."""
+
+from alembic import context
+
+from jobreg.store.tables import VERSION_TABLE, metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+)
+context.run_migrations()

@@ -1,0 +1,226 @@
+"""Rows of the database to the values of lifecycle.py, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import RowMapping
+
+from .. import clock
+from ..lifecycle import (
+    Attempt,
+    Claim,
+    Ending,
+    ErrorReport,
+    Outcome,
+    Progress,
+    Provider,
+    Reason,
+    RunRecord,
+    State,
+    stored_priority,
+    stored_queue,
+)
+
+Row = RowMapping
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(seconds: float) -> int:
+    """Seconds as whole microseconds."""
+    return round(seconds * 1_000_000)
+
+
+def to_stored_time(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_stored_time(stored: int | None) -> datetime | None:
+    """Microseconds since 1970 as an aware datetime in UTC."""
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+@frozen(kw_only=True)
+class WorkerRow:
+    """A worker as the store knows it. ``expired`` is by the database's clock."""
+
+    worker_id: str
+    state: str
+    host: str
+    pid: int
+    pid_started: str | None
+    boot_id: str | None
+    pid_namespace: str | None
+    concurrency: int
+    queues: tuple[str, ...]
+    names: tuple[str, ...]
+    lease: float
+    beat: int
+    started_at: datetime | None
+    beat_at: datetime | None
+    expired: bool
+
+    @property
+    def live(self) -> bool:
+        """True while its lease holds."""
+        return self.state == "live" and not self.expired
+
+    def serves(self, queue: str, job_name: str) -> bool:
+        """Would this worker claim a run of that name from that queue?"""
+        return job_name in self.names and (not self.queues or queue in self.queues)
+
+
+def worker_of(row: Row) -> WorkerRow:
+    """Read a row of ``jobreg_workers``."""
+    return WorkerRow(
+        worker_id=row["worker_id"],
+        state=row["state"],
+        host=row["host"],
+        pid=row["pid"],
+        pid_started=row["pid_started"],
+        boot_id=row["boot_id"],
+        pid_namespace=row["pid_namespace"],
+        concurrency=row["concurrency"],
+        queues=tuple(json.loads(row["queues"])),
+        names=tuple(json.loads(row["names"])),
+        lease=row["lease"],
+        beat=row["beat"],
+        started_at=from_stored_time(row["started_at"]),
+        beat_at=from_stored_time(row["beat_at"]),
+        expired=row["expires_at"] <= row["now"],
+    )
+
+
+def _progress_of(text: str | None) -> Progress | None:
+    return None if text is None else Progress(*json.loads(text))
+
+
+def progress_text(progress: Progress | None) -> str | None:
+    """Progress as it is stored."""
+    if progress is None:
+        return None
+    return json.dumps([progress.done, progress.total, progress.message])
+
+
+def _provider_of(row: Row) -> Provider | None:
+    return None if row["dist"] is None else Provider(row["dist"], row["version"])
+
+
+def _error_of(row: Row) -> ErrorReport | None:
+    if row["error_type"] is None:
+        return None
+    return ErrorReport(row["error_type"], row["error_message"], row["error_traceback"])
+
+
+def run_of(row: Row) -> RunRecord:
+    """Read a run, live columns first where it has them."""
+    return RunRecord(
+        run_id=row["run_id"],
+        job_name=row["job_name"],
+        params=row["params"],
+        queue=row["queue"],
+        priority=row["priority"],
+        timeout=row["timeout"],
+        max_attempts=row["max_attempts"],
+        max_crashes=row["max_crashes"],
+        tags=tuple(json.loads(row["tags"])),
+        retried_from=row["retried_from"],
+        state=State(row["state"]),
+        reason=None if row["reason"] is None else Reason(row["reason"]),
+        result=row["result"],
+        error=_error_of(row),
+        attempt=row["attempt"],
+        tries=row["tries"],
+        crashes=row["crashes"],
+        created_at=from_stored_time(row["created_at"]),
+        scheduled_at=from_stored_time(row["due_at"]),
+        started_at=from_stored_time(row["started_at"]),
+        finished_at=from_stored_time(row["finished_at"]),
+        progress=_progress_of(row["progress"]),
+        provider=_provider_of(row),
+        worker_id=row["worker_id"],
+    )
+
+
+def run_columns(record: RunRecord) -> dict[str, Any]:
+    """What ``insert_runs`` and ``insert_live`` bind for a new run."""
+    at = record.scheduled_at
+    return {
+        "run_id": record.run_id,
+        "job_name": record.job_name,
+        "params": record.params,
+        "queue": stored_queue(record),
+        "priority": stored_priority(record),
+        "queue_by_default": int(record.queue is None),
+        "priority_by_default": int(record.priority is None),
+        "timeout": record.timeout,
+        "max_attempts": record.max_attempts,
+        "max_crashes": record.max_crashes,
+        "tags": json.dumps(list(record.tags), ensure_ascii=False),
+        "retried_from": record.retried_from,
+        "at": None if at is None else to_stored_time(at),
+        "delay": micros(record.delay),
+        "worker_id": None,
+        "try_limit": None,
+        "crash_limit": None,
+        "dist": None,
+        "version": None,
+    }
+
+
+def claim_of(row: Mapping[str, Any]) -> Claim:
+    """Read what a claim returned."""
+    return Claim(**row)
+
+
+def attempt_of(row: Row) -> Attempt:
+    """Read a row of ``jobreg_attempts``."""
+    finished = from_stored_time(row["finished_at"])
+    assert finished is not None
+    return Attempt(
+        number=row["attempt"],
+        outcome=Ending(row["outcome"]),
+        worker_id=row["worker_id"],
+        host=row["host"],
+        pid=row["pid"],
+        provider=_provider_of(row),
+        started_at=from_stored_time(row["started_at"]),
+        finished_at=finished,
+        error=_error_of(row),
+        exit_signal=row["exit_signal"],
+    )
+
+
+def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
+    """The columns that attempts and runs share, from an outcome and the live row it ends.
+
+    Durations were measured on the process clock; they are laid onto the database's.
+    """
+    age = micros(max(0.0, clock.seconds() - outcome.ended)) if outcome.ended else 0
+    finished = held["now"] - age
+    started = held["started_at"]
+    if outcome.started is not None:
+        started = finished - micros(max(0.0, outcome.ended - outcome.started))
+    error, provider = outcome.error, outcome.provider
+    return {
+        "run_id": outcome.run_id,
+        "attempt": outcome.attempt,
+        "outcome": outcome.ending.value,
+        "worker_id": held["worker_id"],
+        "host": host,
+        "pid": outcome.pid,
+        "dist": provider.dist if provider else held["dist"],
+        "version": provider.version if provider else held["version"],
+        "started_at": started,
+        "finished_at": finished,
+        "error_type": error.type[:256] if error else None,
+        "error_message": error.message if error else None,
+        "error_traceback": error.traceback if error else None,
+        "exit_signal": outcome.exit_signal,
+    }

@@ -1,0 +1,70 @@
+"""The version of a store's schema: read it, require it, upgrade it (Alembic, imported late)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import OperationalError
+
+from ..errors import SchemaMismatch
+from .tables import VERSION, VERSION_TABLE
+
+if TYPE_CHECKING:
+    from .store import Store
+
+
+def version_of(store: Store) -> str | None:
+    """The version of the schema in the database; None where there is no schema yet."""
+    with store.reading() as connection:
+        return _version(connection)
+
+
+def _version(connection: Connection) -> str | None:
+    query = text(f"SELECT version_num FROM {VERSION_TABLE}")
+    try:
+        return connection.execute(query).scalar()
+    except OperationalError:
+        if inspect(connection).has_table(VERSION_TABLE):
+            raise
+        return None
+
+
+def require(store: Store) -> None:
+    """See that the schema is the one this code was written for; make it in an empty file.
+
+    Raises:
+        SchemaMismatch: it is another one; the message says what to do.
+    """
+    version = version_of(store)
+    if version is None:
+        upgrade(store)
+    elif version != VERSION:
+        raise SchemaMismatch(
+            f"The store {store.url} has schema version {version}; this jobreg needs {VERSION}. "
+            "If the store is older, run: jobreg store upgrade. If it is newer, upgrade jobreg."
+        )
+
+
+def upgrade(store: Store) -> None:
+    """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Raises:
+        SchemaMismatch: the store is of a version this code does not know.
+    """
+    from alembic.command import upgrade
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", "jobreg.store:migrations")
+    config.set_main_option("path_separator", "os")
+    with store.writing() as connection:
+        config.attributes["connection"] = connection
+        try:
+            upgrade(config, "head")
+        except CommandError as error:
+            raise SchemaMismatch(
+                f"The store {store.url} has a schema this jobreg does not know ({error}). "
+                "It was made by a newer jobreg: upgrade jobreg here."
+            ) from error

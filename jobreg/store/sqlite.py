@@ -1,0 +1,92 @@
+"""What only SQLite does: its clock, its transactions, its file, and how to see a change."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal_column
+
+from ..errors import BadInput, StoreUnavailable
+
+BUSY_SECONDS = 5.0
+
+# SQLite before 3.42 has no unixepoch('subsec'); julianday('now') is good to the millisecond.
+NOW: ColumnElement[int] = literal_column(
+    "(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
+)
+
+
+def path_of(url: URL) -> Path:
+    """The file behind a SQLite URL.
+
+    Raises:
+        BadInput: the URL names no file; a database in memory is seen by no other process.
+    """
+    if not url.database or url.database == ":memory:":
+        raise BadInput(
+            "A SQLite store needs a file that every process can open, "
+            "such as sqlite:////var/lib/app/jobs.db."
+        )
+    return Path(url.database)
+
+
+def make_engine(url: URL, sync: str) -> Engine:
+    """Make an engine on a SQLite file, which is created (mode 0600) where it is missing.
+
+    Every writing transaction begins IMMEDIATE: one that begins by reading and writes later fails
+    with "database is locked" whatever the busy timeout.
+    """
+    path = path_of(url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The store {path} cannot be opened: {error.strerror}. "
+            "Check the folder and its permissions, or name another with --store or JOBREG_STORE."
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={sync.upper()}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("jobreg_reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+class Watch:
+    """Sees that another connection has committed, for the price of a pragma (2 microseconds)."""
+
+    def __init__(self, url: URL) -> None:
+        self._path = path_of(url)
+        self._connection: sqlite3.Connection | None = None
+        self._seen: Any = None
+
+    def changed(self) -> bool:
+        """Has anything been committed since the last call? True where it cannot be told."""
+        try:
+            if self._connection is None:
+                # A connection used for nothing else: the pragma does not see its own commits.
+                self._connection = sqlite3.connect(self._path, check_same_thread=False)
+            version = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return True
+        changed: bool = version != self._seen
+        self._seen = version
+        return changed
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

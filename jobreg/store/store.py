@@ -1,0 +1,535 @@
+"""The verbs of the store, one transaction each. The row is the queue: there is no second truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+from attrs import evolve, frozen
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from ..errors import Conflict, StoreError, StoreUnavailable, UnknownRun
+from ..lifecycle import (
+    Attempt,
+    Claim,
+    Ending,
+    Outcome,
+    Progress,
+    Provider,
+    Reason,
+    RunRecord,
+    State,
+    decide_lost,
+)
+from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
+from . import records, statements
+from .records import Row, WorkerRow, micros
+
+_LAST = 2**62
+
+
+class Watch(Protocol):
+    """Tells cheaply whether anything may have changed in the database."""
+
+    def changed(self) -> bool:
+        """Has anything been committed since the last call? True where it cannot be told."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@frozen
+class Offer:
+    """A job this worker is ready to run: its name, provider and options."""
+
+    job_name: str
+    provider: Provider
+    options: JobOptions
+
+
+class Store:
+    """One database of runs. Safe to share between threads; made anew in a forked child."""
+
+    def __init__(self, engine: Engine, now: Any, watch: Callable[[], Watch]) -> None:
+        self.engine = engine
+        self.now = now
+        self.watch = watch
+        self._pid = os.getpid()
+
+    @property
+    def url(self) -> str:
+        """The URL of the database, without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Let go of the pooled connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
+        if os.getpid() != self._pid:
+            # The parent's connections stay the parent's: drop them here without closing them.
+            self.engine.dispose(close=False)
+            self._pid = os.getpid()
+        try:
+            with self.engine.connect() as connection:
+                if reading:
+                    connection = connection.execution_options(jobreg_reading=True)
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
+            raise kind(f"The store {self.url} cannot do this: {error.orig}.") from error
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that only reads; for :mod:`.schema`."""
+        return self._transaction(reading=True)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that writes; for :mod:`.schema`."""
+        return self._transaction()
+
+    # submit
+
+    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store new runs, all or none, and return them in order.
+
+        A run whose id is already there with the same job and params is that earlier run.
+
+        Raises:
+            Conflict: an id is already there with another job or other params.
+        """
+        with self._transaction() as connection:
+            known = self._known(connection, [run.run_id for run in runs])
+            fresh: dict[str, RunRecord] = {}
+            for run in runs:
+                earlier = known.get(run.run_id) or fresh.get(run.run_id)
+                if earlier is None:
+                    fresh[run.run_id] = run
+                elif (earlier.job_name, earlier.params) != (run.job_name, run.params):
+                    raise Conflict(
+                        f"Run {run.run_id} exists with another job or other params. "
+                        "Give each new run an id of its own."
+                    )
+            rows = [records.run_columns(run) for run in fresh.values()]
+            if rows:
+                connection.execute(statements.insert_runs(self.now), rows)
+                connection.execute(statements.insert_live(self.now), rows)
+                known |= self._known(connection, list(fresh))
+        return [known[run.run_id] for run in runs]
+
+    def _known(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
+        found = {}
+        for run_id in run_ids:
+            row = connection.execute(statements.run_by_id(), {"of_run": run_id}).first()
+            if row is not None:
+                found[run_id] = records.run_of(row._mapping)
+        return found
+
+    def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim:
+        """Store a new run as already claimed by a worker, attempt 1.
+
+        Raises:
+            Conflict: a run with this id exists.
+        """
+        options = offer.options
+        row = records.run_columns(run) | {
+            "worker_id": worker_id,
+            "try_limit": run.max_attempts or options.max_attempts,
+            "crash_limit": run.max_crashes or options.max_crashes,
+            "dist": offer.provider.dist,
+            "version": offer.provider.version,
+        }
+        with self._transaction() as connection:
+            if self._known(connection, [run.run_id]):
+                raise Conflict(f"Run {run.run_id} exists. Give each new run an id of its own.")
+            connection.execute(statements.insert_runs(self.now), row)
+            connection.execute(statements.insert_live(self.now), row)
+            return self._claimed_one(connection, run.run_id, worker_id)
+
+    # claim
+
+    def due(self, queues: Sequence[str]) -> list[tuple[str, str]]:
+        """Which (queue, job name) pairs have queued runs, in these queues (none: in all)."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(statements.due_names()).all()
+        return [(queue, name) for queue, name in found if not queues or queue in queues]
+
+    def claim(
+        self, worker_id: str, pairs: Sequence[tuple[str, str]], offers: Sequence[Offer], most: int,
+        queues: Sequence[str] = (),
+    ) -> list[Claim] | None:  # fmt: skip
+        """Take up to ``most`` queued runs of the offered names from these (queue, name) pairs.
+
+        Names are looked up, never excluded: what a worker cannot run costs it nothing. Returns
+        the claims, highest priority first, or None when this worker is fenced.
+        """
+        known = {offer.job_name: offer for offer in offers}
+        with self._transaction() as connection:
+            if (
+                connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first()
+                is None
+            ):
+                return None
+            room = self._room(connection, offers)
+            heads: list[Row] = []
+            for queue, name in self._routed(connection, pairs, known, queues):
+                least = min(most, room.get(name, most))
+                if least > 0:
+                    asked = {"queue": queue, "name": name, "most": least}
+                    heads += connection.execute(statements.heads(), asked).mappings()
+            heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
+            chosen = _within(heads, room, most)
+            return self._take(connection, worker_id, chosen, known)
+
+    def _routed(
+        self, connection: Connection, pairs: Sequence[tuple[str, str]], known: dict[str, Offer],
+        queues: Sequence[str],
+    ) -> list[tuple[str, str]]:  # fmt: skip
+        """Give runs that named no queue or priority their job's own; return the pairs to serve."""
+        served = []
+        for queue, name in pairs:
+            if name not in known:
+                continue
+            options = known[name].options
+            target = {"of_queue": queue, "name": name}
+            served.append((queue, name))
+            if queue == DEFAULT_QUEUE and options.queue not in (None, DEFAULT_QUEUE):
+                to_queue = {**target, "to_queue": options.queue}
+                moved = connection.execute(statements.route_queue(), to_queue).rowcount
+                if moved and (not queues or options.queue in queues):
+                    served.append((str(options.queue), name))
+            if options.priority not in (None, DEFAULT_PRIORITY):
+                for of_queue in {queue, served[-1][0]}:
+                    to_priority = {"of_queue": of_queue, "to_priority": options.priority}
+                    connection.execute(statements.route_priority(), {**target, **to_priority})
+        return list(dict.fromkeys(served))
+
+    def _room(self, connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
+        """How many more runs of each capped name may start."""
+        caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
+        if not caps:
+            return {}
+        counted = connection.execute(statements.running_counts(), {"names": list(caps)})
+        running = {name: number for name, number in counted}  # noqa: C416  (rows, not pairs)
+        return {name: cap - running.get(name, 0) for name, cap in caps.items()}
+
+    def _take(
+        self, connection: Connection, worker_id: str, chosen: Sequence[Row], known: dict[str, Offer]
+    ) -> list[Claim]:
+        by_name: dict[str, list[int]] = {}
+        for row in chosen:
+            by_name.setdefault(row["job_name"], []).append(row["seq"])
+        for name, seqs in by_name.items():
+            offer = known[name]
+            asked = {
+                "seqs": seqs,
+                "of_worker": worker_id,
+                "of_dist": offer.provider.dist,
+                "of_version": offer.provider.version,
+                "tries_allowed": offer.options.max_attempts,
+                "crashes_allowed": offer.options.max_crashes,
+            }
+            connection.execute(statements.take(self.now), asked)
+        if not chosen:
+            return []
+        seqs = [row["seq"] for row in chosen]
+        taken = connection.execute(
+            statements.claimed(), {"seqs": seqs, "of_worker": worker_id}
+        ).mappings()
+        claims = {row["seq"]: records.claim_of(_without(row, "seq")) for row in taken}
+        return [claims[seq] for seq in seqs if seq in claims]
+
+    def claim_one(self, run_id: str, worker_id: str) -> Claim | None:
+        """Take this run alone, due or not; None when somebody else has it or it is final."""
+        asked = {"of_run": run_id, "of_worker": worker_id}
+        with self._transaction() as connection:
+            if connection.execute(statements.worker_is_live(), asked).first() is None:
+                return None
+            if not connection.execute(statements.take_one(self.now), asked).rowcount:
+                return None
+            return self._claimed_one(connection, run_id, worker_id)
+
+    def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
+        asked = {"of_run": run_id, "of_worker": worker_id}
+        row = connection.execute(statements.claimed_one(), asked).mappings().one()
+        return records.claim_of(_without(row, "seq"))
+
+    # settle
+
+    def settle(self, worker_id: str, host: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Write decided outcomes under their fence; return those that were refused.
+
+        An outcome is refused when its run is no longer this worker's at this attempt. One that
+        was already written (the answer to its commit was lost) counts as written.
+        """
+        with self._transaction() as connection:
+            asked = {"of_worker": worker_id}
+            rows = connection.execute(statements.held(self.now), asked).mappings()
+            held = {(row["run_id"], row["attempt"]): row for row in rows}
+            mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
+            self._write(
+                connection, host, [(held[each.run_id, each.attempt], each) for each in mine]
+            )
+            rest = [each for each in outcomes if (each.run_id, each.attempt) not in held]
+            if rest:
+                ids = [each.run_id for each in rest]
+                found = connection.execute(
+                    statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
+                )
+                written = {tuple(row) for row in found}
+                rest = [each for each in rest if (each.run_id, each.attempt) not in written]
+        return rest
+
+    def _write(
+        self, connection: Connection, host: str, outcomes: Sequence[tuple[Row, Outcome]]
+    ) -> None:
+        """The one place that writes outcomes: history, then final or waiting again."""
+        attempts, finals, fences, waiting = [], [], [], []
+        for row, outcome in outcomes:
+            if row["cancel_requested"] and outcome.state in (State.QUEUED, State.SCHEDULED):
+                outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
+            assert outcome.state is not None
+            columns = records.outcome_columns(row, outcome, host)
+            if outcome.ending is not Ending.RELEASED or outcome.started is not None:
+                attempts.append(columns)
+            fence = {
+                "of_run": row["run_id"],
+                "of_attempt": row["attempt"],
+                "of_worker": row["worker_id"],
+            }
+            if outcome.state.final:
+                fences.append(fence)
+                finals.append(fence | _final_columns(row, outcome, columns))
+            else:
+                waiting.append(fence | _waiting_columns(outcome))
+        for statement, rows in (
+            (statements.insert_attempts(), attempts),
+            (statements.finish_live(), fences),
+            (statements.finish_runs(), finals),
+            (statements.put_back(self.now), waiting),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+
+    def note_progress(self, worker_id: str, notes: Iterable[tuple[str, int, Progress]]) -> None:
+        """Write how far running attempts (run id, attempt, progress) have come."""
+        rows = [
+            {
+                "of_run": run_id,
+                "of_attempt": attempt,
+                "of_worker": worker_id,
+                "to_progress": records.progress_text(progress),
+            }
+            for run_id, attempt, progress in notes
+        ]
+        if rows:
+            with self._transaction() as connection:
+                connection.execute(statements.note_progress(), rows)
+
+    def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
+        """The (run id, attempt) this worker holds that somebody wants cancelled."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(statements.cancels_asked(), {"of_worker": worker_id})
+            return [(run_id, attempt) for run_id, attempt in found]
+
+    # upkeep
+
+    def stage_due(self) -> float | None:
+        """Queue the scheduled runs that are due; return the seconds until the next one."""
+        with self._transaction(reading=True) as connection:
+            wait = connection.execute(statements.next_due(self.now)).scalar()
+        if wait is not None and wait <= 0:
+            with self._transaction() as connection:
+                connection.execute(statements.stage_due(self.now))
+                wait = connection.execute(statements.next_due(self.now)).scalar()
+        return None if wait is None else max(0.0, wait / 1_000_000)
+
+    # workers
+
+    def register(self, worker: dict[str, Any]) -> None:
+        """Add a worker: a mapping of the columns that ``insert_worker`` binds, lease in seconds."""
+        row = worker | {"lease_us": micros(worker["lease"])}
+        with self._transaction() as connection:
+            connection.execute(statements.insert_worker(self.now), row)
+
+    def beat(self, worker_id: str, lease: float, names: str) -> bool:
+        """Renew a worker's lease; False when it was declared dead."""
+        asked = {"of_worker": worker_id, "lease_us": micros(lease), "to_names": names}
+        with self._transaction() as connection:
+            return connection.execute(statements.renew(self.now), asked).rowcount == 1
+
+    def workers(self) -> list[WorkerRow]:
+        """All worker rows, live and dead."""
+        with self._transaction(reading=True) as connection:
+            rows = connection.execute(statements.all_workers(self.now)).mappings()
+            return [records.worker_of(row) for row in rows]
+
+    def rescue(self, worker: WorkerRow) -> int | None:
+        """Declare a worker dead and take back its runs; None when it beat meanwhile.
+
+        The only run of a worker is charged with a crash; of several, none is, because nobody can
+        tell which of them was to blame.
+        """
+        asked = {"of_worker": worker.worker_id, "seen_beat": worker.beat}
+        with self._transaction() as connection:
+            if (
+                worker.state == "live"
+                and not connection.execute(statements.fence_worker(), asked).rowcount
+            ):
+                return None
+            rows = connection.execute(statements.held(self.now), asked).mappings().all()
+            alone = len(rows) == 1
+            lost = [(row, _lost(row, alone)) for row in rows]
+            self._write(connection, worker.host, lost)
+            connection.execute(statements.forget_worker(), asked)
+            return len(rows)
+
+    def forget(self, worker_id: str) -> None:
+        """Delete a worker's row, unless a run still names it."""
+        with self._transaction() as connection:
+            connection.execute(statements.forget_worker(), {"of_worker": worker_id})
+
+    # read
+
+    def get(self, run_id: str) -> RunRecord:
+        """Read one run.
+
+        Raises:
+            UnknownRun: the store holds no run with this id.
+        """
+        with self._transaction(reading=True) as connection:
+            found = self._known(connection, [run_id])
+        if run_id not in found:
+            raise UnknownRun(f"No run {run_id} in the store {self.url}. See: jobreg runs list")
+        return found[run_id]
+
+    def find(
+        self, *, job_name: str | None = None, state: State | None = None,
+        before: int | None = None, most: int = 100,
+    ) -> tuple[list[RunRecord], int | None]:  # fmt: skip
+        """A page of runs, newest first, and where the next page begins (None: there is none)."""
+        page = statements.page_of_runs(
+            job_name is not None, state and state.value, state is not None and state.final
+        )
+        asked = {"before": before or _LAST, "most": most + 1, "name": job_name}
+        if job_name is None:
+            del asked["name"]
+        with self._transaction(reading=True) as connection:
+            rows = connection.execute(page, asked).mappings().all()
+        following = rows[most - 1]["seq"] if len(rows) > most else None
+        return [records.run_of(row) for row in rows[:most]], following
+
+    def attempts(self, run_id: str) -> list[Attempt]:
+        """The attempts of a run, oldest first."""
+        with self._transaction(reading=True) as connection:
+            rows = connection.execute(statements.attempts_of_run(), {"of_run": run_id}).mappings()
+            return [records.attempt_of(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many runs are in each state."""
+        with self._transaction(reading=True) as connection:
+            found = {state: number for state, number in connection.execute(statements.count_runs())}  # noqa: C416
+        return {state.value: found.get(state.value, 0) for state in State}
+
+    def waiting(self) -> list[tuple[str, str, int]]:
+        """(queue, job name, number) of the runs that are due and not running."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(statements.waiting_now(self.now))
+            return [(queue, name, number) for queue, name, number in found]
+
+    # cancel, retry
+
+    def cancel(self, run_id: str) -> RunRecord:
+        """Cancel a run that waits, or ask its worker to; a final run stays as it is.
+
+        Raises:
+            UnknownRun: the store holds no run with this id.
+        """
+        asked = {"of_run": run_id}
+        with self._transaction() as connection:
+            row = connection.execute(statements.live_row(), asked).mappings().first()
+            if row is not None and row["state"] == State.RUNNING:
+                connection.execute(statements.ask_cancel(), asked)
+            elif row is not None:
+                self._cancel_waiting(connection, row)
+        return self.get(run_id)
+
+    def _cancel_waiting(self, connection: Connection, row: Row) -> None:
+        seen = {"of_run": row["run_id"], "of_attempt": row["attempt"]}
+        if connection.execute(statements.drop_waiting(), seen).rowcount:
+            kept = {
+                f"to_{name}": row[name]
+                for name in ("tries", "crashes", "queue", "priority", "progress")
+            }
+            connection.execute(statements.cancel_waiting(self.now), seen | kept)
+
+    def reopen(self, run: RunRecord) -> bool:
+        """Queue a failed or cancelled run again, if it is still the one that was seen."""
+        asked = {"of_run": run.run_id, "of_attempt": run.attempt}
+        with self._transaction() as connection:
+            if not connection.execute(statements.reopen_run(), asked).rowcount:
+                return False
+            connection.execute(statements.requeue_run(self.now), asked)
+        return True
+
+
+def _without(row: Row, name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}
+
+
+def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:
+    """The first ``most`` heads that leave every capped name within its room."""
+    left, chosen = dict(room), []
+    for row in heads:
+        name = row["job_name"]
+        if left.get(name, 1) > 0:
+            chosen.append(row)
+            if name in left:
+                left[name] -= 1
+        if len(chosen) == most:
+            break
+    return chosen
+
+
+def _lost(row: Row, alone: bool) -> Outcome:
+    return decide_lost(
+        run_id=row["run_id"],
+        attempt=row["attempt"],
+        tries=row["tries"],
+        crashes=row["crashes"],
+        try_limit=row["try_limit"],
+        crash_limit=row["crash_limit"],
+        alone=alone,
+    )
+
+
+def _final_columns(row: Row, outcome: Outcome, columns: dict[str, Any]) -> dict[str, Any]:
+    shared = (
+        "error_type", "error_message", "error_traceback", "attempt", "started_at", "finished_at",
+        "dist", "version", "worker_id",
+    )  # fmt: skip
+    assert outcome.state is not None
+    return {f"to_{name}": columns[name] for name in shared} | {
+        "to_state": outcome.state.value,
+        "to_reason": outcome.reason and outcome.reason.value,
+        "to_result": outcome.result,
+        "to_tries": outcome.tries,
+        "to_crashes": outcome.crashes,
+        "to_progress": records.progress_text(outcome.progress) or row["progress"],
+        "to_queue": row["queue"],
+        "to_priority": row["priority"],
+    }
+
+
+def _waiting_columns(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.state is not None
+    return {
+        "to_state": outcome.state.value,
+        "delay": micros(outcome.delay),
+        "to_tries": outcome.tries,
+        "to_crashes": outcome.crashes,
+    }
