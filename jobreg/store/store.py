@@ -43,11 +43,13 @@ class Watch(Protocol):
 
 @frozen
 class Offer:
-    """A job this worker is ready to run: its name, provider and options."""
+    """A job this worker is ready to run, as installed here, and how many runs it would take."""
 
     job_name: str
+    target: str
     provider: Provider
     options: JobOptions
+    most: int = 1
 
 
 class Store:
@@ -63,6 +65,11 @@ class Store:
     def url(self) -> str:
         """The URL of the database, without its password."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def full_url(self) -> str:
+        """The URL of the database with its password, for processes of our own."""
+        return self.engine.url.render_as_string(hide_password=False)
 
     def close(self) -> None:
         """Let go of the pooled connections."""
@@ -159,31 +166,31 @@ class Store:
         return [(queue, name) for queue, name in found if not queues or queue in queues]
 
     def claim(
-        self, worker_id: str, pairs: Sequence[tuple[str, str]], offers: Sequence[Offer], most: int,
+        self,
+        worker_id: str,
+        pairs: Sequence[tuple[str, str]],
+        offers: Sequence[Offer],
         queues: Sequence[str] = (),
-    ) -> list[Claim] | None:  # fmt: skip
-        """Take up to ``most`` queued runs of the offered names from these (queue, name) pairs.
+    ) -> list[Claim] | None:
+        """Take queued runs of the offered names from these (queue, name) pairs.
 
         Names are looked up, never excluded: what a worker cannot run costs it nothing. Returns
         the claims, highest priority first, or None when this worker is fenced.
         """
         known = {offer.job_name: offer for offer in offers}
+        asked = {"of_worker": worker_id}
         with self._transaction() as connection:
-            if (
-                connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first()
-                is None
-            ):
+            if connection.execute(statements.worker_is_live(), asked).first() is None:
                 return None
             room = self._room(connection, offers)
             heads: list[Row] = []
             for queue, name in self._routed(connection, pairs, known, queues):
-                least = min(most, room.get(name, most))
-                if least > 0:
-                    asked = {"queue": queue, "name": name, "most": least}
-                    heads += connection.execute(statements.heads(), asked).mappings()
+                if room[name] > 0:
+                    head = {"queue": queue, "name": name, "most": room[name]}
+                    heads += connection.execute(statements.heads(), head).mappings().all()
             heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
-            chosen = _within(heads, room, most)
-            return self._take(connection, worker_id, chosen, known)
+            most = max((offer.most for offer in offers), default=0)
+            return self._take(connection, worker_id, _within(heads, room, most), known)
 
     def _routed(
         self, connection: Connection, pairs: Sequence[tuple[str, str]], known: dict[str, Offer],
@@ -209,13 +216,15 @@ class Store:
         return list(dict.fromkeys(served))
 
     def _room(self, connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
-        """How many more runs of each capped name may start."""
+        """How many runs of each name may be taken: what the worker would, within the job's cap."""
+        room = {offer.job_name: offer.most for offer in offers}
         caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
-        if not caps:
-            return {}
-        counted = connection.execute(statements.running_counts(), {"names": list(caps)})
-        running = {name: number for name, number in counted}  # noqa: C416  (rows, not pairs)
-        return {name: cap - running.get(name, 0) for name, cap in caps.items()}
+        if caps:
+            rows = connection.execute(statements.running_counts(), {"names": list(caps)}).all()
+            running = {row[0]: row[1] for row in rows}
+            for name, cap in caps.items():
+                room[name] = min(room[name], cap - running.get(name, 0))
+        return room
 
     def _take(
         self, connection: Connection, worker_id: str, chosen: Sequence[Row], known: dict[str, Offer]
@@ -432,7 +441,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many runs are in each state."""
         with self._transaction(reading=True) as connection:
-            found = {state: number for state, number in connection.execute(statements.count_runs())}  # noqa: C416
+            found = {row[0]: row[1] for row in connection.execute(statements.count_runs())}
         return {state.value: found.get(state.value, 0) for state in State}
 
     def waiting(self) -> list[tuple[str, str, int]]:
@@ -482,14 +491,12 @@ def _without(row: Row, name: str) -> dict[str, Any]:
 
 
 def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:
-    """The first ``most`` heads that leave every capped name within its room."""
+    """The first ``most`` heads that leave every name within its room."""
     left, chosen = dict(room), []
     for row in heads:
-        name = row["job_name"]
-        if left.get(name, 1) > 0:
+        if left[row["job_name"]] > 0:
+            left[row["job_name"]] -= 1
             chosen.append(row)
-            if name in left:
-                left[name] -= 1
         if len(chosen) == most:
             break
     return chosen

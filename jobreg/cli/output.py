@@ -1,0 +1,130 @@
+"""What the command line prints: JSON for programs, tables for people, nothing that can harm."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+DEFAULT_WIDTH = 80
+_GAP = "  "
+_NARROWEST = 6
+
+# C0 and C1 controls (a terminal acts on them), line and paragraph separators, and the marks that
+# turn the direction of text, by which one name can be made to look like another.
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
+
+
+def safe(text: object) -> str:
+    r"""Make one harmless line of a text: control characters are escaped.
+
+    Example:
+        >>> print(safe("report\n\x1b[31m"))
+        report\n\x1b[31m
+    """
+    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on stdout; ASCII, so no character of it can act on a terminal."""
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def has_colour() -> bool:
+    """True where stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def paint(text: str, colour: str | None) -> str:
+    """Colour a text, where colours are shown: red, green, yellow, blue, dim or bold."""
+    if not colour or not has_colour():
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def width() -> int:
+    """Columns to fill: those of the terminal, else 80."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError, AttributeError):  # not a terminal, or not a file at all
+        return DEFAULT_WIDTH
+
+
+def table(
+    rows: Iterable[Sequence[object]],
+    headers: Sequence[str],
+    *,
+    colours: Mapping[str, str] | None = None,
+) -> None:
+    """Print rows under their headers, cut to the width there is.
+
+    ``colours`` maps the text of a cell to its colour, such as ``{"failed": "red"}``.
+    """
+    texts = [[safe("" if cell is None else cell) for cell in row] for row in rows]
+    sizes = _fit([list(headers), *texts], width())
+    _print_row(headers, sizes, ["bold"] * len(headers))
+    for row in texts:
+        _print_row(row, sizes, [(colours or {}).get(cell) for cell in row])
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """Print facts one under the other, uncut; those that are None are left out."""
+    told = [(name, safe(value)) for name, value in pairs if value is not None]
+    longest = max((len(name) for name, _ in told), default=0)
+    for name, value in told:
+        print(f"{paint(name.ljust(longest), 'bold')}{_GAP}{value}".rstrip())
+
+
+def _print_row(row: Sequence[str], sizes: Sequence[int], colours: Sequence[str | None]) -> None:
+    cells = []
+    for text, size, colour in zip(row, sizes, colours, strict=True):
+        shown = cut(text, size)
+        cells.append(paint(shown, colour) + " " * (size - _columns(shown)))
+    print(_GAP.join(cells).rstrip())
+
+
+def _fit(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Sizes for the columns; the widest give way until all fit."""
+    sizes = [max(_columns(text) for text in column) for column in zip(*rows, strict=True)]
+    over = sum(sizes) + len(_GAP) * (len(sizes) - 1) - room
+    for _ in range(over):
+        widest = max(range(len(sizes)), key=sizes.__getitem__)
+        if sizes[widest] <= _NARROWEST:
+            break
+        sizes[widest] -= 1
+    return sizes
+
+
+def cut(text: str, size: int) -> str:
+    """Cut a text to a number of columns, and show that it was cut."""
+    if _columns(text) <= size:
+        return text
+    dots = _ellipsis()
+    shown = text[: max(0, size - len(dots))]
+    while _columns(shown) > size - len(dots):
+        shown = shown[:-1]
+    return shown + dots
+
+
+def _ellipsis() -> str:
+    try:
+        "…".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return "..."
+    return "…"
+
+
+def _columns(text: str) -> int:
+    """Columns a text takes on a terminal: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(
+        0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text
+    )

@@ -1,0 +1,523 @@
+"""Submit runs by name, and ask what became of them. Imports no job and no engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from . import clock, codec, settings
+from .errors import BadInput, Conflict, RunCancelled, RunFailed, UnknownJob, WaitTimeout
+from .lifecycle import Attempt, ErrorReport, Progress, Provider, Reason, RunRecord, State
+from .options import Duration, count, limit, priority_number, queue_name, seconds
+from .registry import Registry, default_registry
+
+if TYPE_CHECKING:
+    from .store import Store, WorkerRow
+
+MAX_TAGS = 20
+MAX_TAG = 100
+PAGE = 100
+_POLL = 0.02
+_SUBMIT_OPTIONS = frozenset(
+    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
+)
+
+
+class Run:
+    """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
+
+    def __init__(self, client: Client, record: RunRecord) -> None:
+        self._client = client
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self.job_name} {self.state}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id, a UUID as text."""
+        return self.record.run_id
+
+    @property
+    def job_name(self) -> str:
+        """The permanent static name it was submitted under."""
+        return self.record.job_name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters as they were given."""
+        params: dict[str, Any] = codec.decode(self.record.params)
+        return params
+
+    @property
+    def state(self) -> State:
+        """Where the run was when it was last read."""
+        return self.record.state
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it failed or was cancelled."""
+        return self.record.reason
+
+    @property
+    def error(self) -> ErrorReport | None:
+        """What the job raised, once the run has failed."""
+        return self.record.error
+
+    @property
+    def attempt(self) -> int:
+        """The number of the latest attempt; 0 while none has begun."""
+        return self.record.attempt
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it had come when it was last read."""
+        return self.record.progress
+
+    @property
+    def provider(self) -> Provider | None:
+        """The distribution and version of the latest attempt."""
+        return self.record.provider
+
+    def refresh(self) -> Run:
+        """Read the run again and return self."""
+        self.record = self._client.store.get(self.id)
+        return self
+
+    def wait(self, timeout: Duration | None = None) -> Run:
+        """Wait until the run is over and return self.
+
+        Raises:
+            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
+        """
+        self.record = self._client.wait_for(self.id, timeout)
+        return self
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the run is over and return what the job returned.
+
+        Raises:
+            RunFailed: the run failed; the error carries reason, type and traceback.
+            RunCancelled: the run was cancelled.
+            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
+        """
+        record = self.wait(timeout).record
+        if record.state is State.SUCCEEDED:
+            return None if record.result is None else codec.decode(record.result)
+        if record.state is State.CANCELLED:
+            raise RunCancelled(f"Run {self.id} of {self.job_name!r} was cancelled.")
+        error = record.error or ErrorReport("", "")
+        told = f": {error.type}: {error.message}" if error.type else ""
+        raise RunFailed(
+            f"Run {self.id} of {self.job_name!r} failed ({record.reason}){told}",
+            reason=str(record.reason),
+            error_type=error.type,
+            traceback=error.traceback,
+        )
+
+    def cancel(self) -> Run:
+        """Cancel the run: at once while it waits, within seconds while it runs."""
+        self.record = self._client.store.cancel(self.id)
+        return self
+
+    def retry(self) -> Run:
+        """Queue a failed or cancelled run again; of a succeeded one, submit a copy and return it.
+
+        Raises:
+            Conflict: the run is not over, or somebody else retried it meanwhile.
+        """
+        return self._client.retry(self)
+
+    def attempts(self) -> list[Attempt]:
+        """The attempts so far, oldest first."""
+        return self._client.store.attempts(self.id)
+
+    def waiting_on(self) -> str | None:
+        """Why the run is not running though it is due, computed now; None where it is not so."""
+        return self._client.waiting_on([self.record])[self.id]
+
+
+class Client:
+    """The verbs on a store and registry of your choosing. Safe to share between threads.
+
+    Args:
+        store: a store URL, the path of a SQLite file, or an open store; by default
+            ``JOBREG_STORE``, else a SQLite file in the user's data folder.
+        registry: the jobs that may be submitted; by default those installed here.
+
+    Example:
+        >>> import jobreg, tempfile
+        >>> client = jobreg.Client(store=tempfile.mkdtemp() + "/jobs.db")
+        >>> list(client.find(state="queued"))
+        []
+    """
+
+    def __init__(self, store: str | Store | None = None, registry: Registry | None = None) -> None:
+        given = store if isinstance(store, str) else None
+        self.settings = settings.load(store=given)
+        self.registry = registry or default_registry()
+        self._store = None if isinstance(store, str) else store
+        self._opening = threading.Lock()
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use."""
+        with self._opening:
+            if self._store is None:
+                from .store import open_store
+
+                self._store = open_store(self.settings.store, sqlite_sync=self.settings.sqlite_sync)
+            return self._store
+
+    def close(self) -> None:
+        """Let go of the store's connections; the next use opens them again."""
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+
+    def submit(
+        self,
+        job_name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: Duration | None = None,
+        max_attempts: int | None = None,
+        max_crashes: int | None = None,
+        run_id: str | UUID | None = None,
+        tags: Iterable[str] = (),
+    ) -> Run:
+        """Ask for one run of a job and return its handle. See :func:`submit`."""
+        record = self.request(
+            job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
+            max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
+        )  # fmt: skip
+        self._check_names([record.job_name])
+        return Run(self, self.store.insert([record])[0])
+
+    def submit_many(
+        self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
+    ) -> list[Run]:
+        """Ask for many runs, all or none. See :func:`submit_many`."""
+        records = [self._one_of_many(index, each) for index, each in enumerate(runs)]
+        self._check_names([record.job_name for record in records])
+        return [Run(self, record) for record in self.store.insert(records)] if records else []
+
+    def _one_of_many(self, index: int, each: object) -> RunRecord:
+        try:
+            if isinstance(each, Mapping):
+                options = dict(each)
+                return self.request(options.pop("job_name", None), **options)
+            if isinstance(each, tuple | list) and len(each) == 2:
+                return self.request(*each)
+        except BadInput as error:
+            raise type(error)(f"run {index}: {error}") from error
+        raise BadInput(
+            f"run {index}: give a pair (job_name, params) or a mapping with job_name, params and "
+            "submit's options."
+        )
+
+    def request(
+        self, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
+    ) -> RunRecord:
+        """Check what was asked and make it a record; nothing is stored.
+
+        Raises:
+            BadInput: a value cannot be used.
+        """
+        unknown = options.keys() - _SUBMIT_OPTIONS
+        if unknown:
+            raise BadInput(
+                f"submit has no option {', '.join(sorted(unknown))}. "
+                f"It has: {', '.join(sorted(_SUBMIT_OPTIONS))}."
+            )
+        if not isinstance(job_name, str):
+            raise BadInput(f"job_name: {str(job_name)[:80]!r} is not the name of a job.")
+        asked = {key: value for key, value in options.items() if value is not None}
+        if "delay" in asked and "at" in asked:
+            raise BadInput("Give delay or at, not both.")
+        run_id = asked.get("run_id")
+        return RunRecord(
+            run_id=new_run_id() if run_id is None else checked_run_id(run_id),
+            job_name=job_name,
+            params=codec.encode_params(params, self.settings.max_params),
+            queue=queue_name(asked["queue"]) if "queue" in asked else None,
+            priority=priority_number(asked["priority"]) if "priority" in asked else None,
+            timeout=limit(asked.get("timeout")),
+            max_attempts=_count(asked, "max_attempts"),
+            max_crashes=_count(asked, "max_crashes"),
+            tags=_tags(asked.get("tags", ())),
+            delay=seconds(asked.get("delay", 0), "delay"),
+            scheduled_at=_moment(asked.get("at")),
+        )
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        """Refuse a name that neither this installation nor any live worker knows."""
+        for name in dict.fromkeys(names):
+            try:
+                self.registry.ref(name)
+            except UnknownJob:
+                workers = self.store.workers()
+                if not any(worker.live and name in worker.names for worker in workers):
+                    raise
+
+    def get(self, run_id: str | UUID) -> Run:
+        """Read one run. Raises UnknownRun where the store holds none with this id."""
+        return Run(self, self.store.get(checked_run_id(run_id)))
+
+    def find(
+        self,
+        *,
+        job_name: str | None = None,
+        state: State | str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Run]:
+        """Iterate over runs, newest first, read page by page. See :func:`find`."""
+        wanted = checked_state(state)
+        left = None if limit is None else count(limit, "limit", least=0)
+        return self._pages(job_name, wanted, left)
+
+    def _pages(self, job_name: str | None, state: State | None, left: int | None) -> Iterator[Run]:
+        before = None
+        while left is None or left > 0:
+            most = PAGE if left is None else min(PAGE, left)
+            page, before = self.store.find(job_name=job_name, state=state, before=before, most=most)
+            for record in page:
+                yield Run(self, record)
+            if before is None:
+                return
+            left = None if left is None else left - len(page)
+
+    def cancel(self, run_id: str | UUID) -> Run:
+        """Cancel a run: at once while it waits, within seconds while it runs."""
+        return self.get(run_id).cancel()
+
+    def retry(self, run: Run | str | UUID) -> Run:
+        """Queue a failed or cancelled run again. See :meth:`Run.retry`."""
+        run = run.refresh() if isinstance(run, Run) else self.get(run)
+        record = run.record
+        if record.state is State.SUCCEEDED:
+            copy = RunRecord(
+                run_id=new_run_id(), retried_from=record.run_id, job_name=record.job_name,
+                params=record.params, queue=record.queue, priority=record.priority,
+                timeout=record.timeout, max_attempts=record.max_attempts,
+                max_crashes=record.max_crashes, tags=record.tags,
+            )  # fmt: skip
+            return Run(self, self.store.insert([copy])[0])
+        if not record.state.final or not self.store.reopen(record):
+            now = run.refresh().state
+            raise Conflict(
+                f"Run {run.id} is {now}; only a failed or cancelled run can be queued again."
+            )
+        return run.refresh()
+
+    def wait_for(self, run_id: str, timeout: Duration | None = None) -> RunRecord:
+        """Wait until a run is over and return its record. See :meth:`Run.wait`."""
+        longest = None if timeout is None else seconds(timeout, "timeout")
+        ends = None if longest is None else clock.seconds() + longest
+        watch = self.store.watch()
+        try:
+            while True:
+                record = self.store.get(run_id)
+                if record.state.final:
+                    return record
+                while True:
+                    if ends is not None and clock.seconds() >= ends:
+                        raise WaitTimeout(
+                            f"Run {run_id} was still {record.state} after {longest:g} s; "
+                            "it goes on. Wait longer, or cancel it."
+                        )
+                    time.sleep(_POLL)
+                    if watch.changed():
+                        break
+        finally:
+            watch.close()
+
+    def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
+        """For each run id, why it is not running though it waits; None where it is not so."""
+        queued = [record for record in records if record.state is State.QUEUED]
+        workers = [each for each in self.store.workers() if each.live] if queued else []
+        told: dict[str, str | None] = {record.run_id: None for record in records}
+        for record in records:
+            if record.state is State.SCHEDULED and record.scheduled_at is not None:
+                told[record.run_id] = f"its due time, {record.scheduled_at.isoformat()}"
+            elif record.state is State.QUEUED:
+                told[record.run_id] = _lacks_worker(record, workers)
+        return told
+
+
+def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
+    name, queue = record.job_name, record.queue or ""
+    if any(worker.serves(queue, name) for worker in workers):
+        return None
+    if any(name in worker.names for worker in workers):
+        return f"a worker that serves queue {queue!r} and provides {name!r}"
+    if workers:
+        return f"a worker that provides {name!r}; no live worker does"
+    return f"a worker that provides {name!r}; no worker is running"
+
+
+def new_run_id() -> str:
+    """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
+    milliseconds = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10))
+    value = milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1
+    return str(UUID(int=value))
+
+
+def checked_run_id(value: object) -> str:
+    """A run id in its one spelling. Raises BadInput where it is no UUID."""
+    try:
+        return str(value if isinstance(value, UUID) else UUID(str(value)))
+    except ValueError:
+        raise BadInput(
+            f"run id: {str(value)[:80]!r} is not a UUID. See: jobreg runs list"
+        ) from None
+
+
+def checked_state(value: object) -> State | None:
+    """A state by name. Raises BadInput where there is no such state."""
+    try:
+        return None if value is None else State(str(value))
+    except ValueError:
+        raise BadInput(f"state: {str(value)[:80]!r} is none of {', '.join(State)}.") from None
+
+
+def _count(asked: Mapping[str, Any], name: str) -> int | None:
+    return count(asked[name], name) if name in asked else None
+
+
+def _tags(tags: object) -> tuple[str, ...]:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
+    checked = tuple(tags)
+    for tag in checked:
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
+            raise BadInput(
+                f"tags: {str(tag)[:80]!r} is not a printable text of 1 to {MAX_TAG} characters."
+            )
+    if len(checked) > MAX_TAGS:
+        raise BadInput(f"tags: {len(checked)} are too many; at most {MAX_TAGS}.")
+    return checked
+
+
+def _moment(at: object) -> datetime | None:
+    if at is None:
+        return None
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise BadInput(
+            f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
+            "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
+        )
+    return at.astimezone(UTC)
+
+
+_default: Client | None = None
+_default_made = threading.Lock()
+
+
+def default_client() -> Client:
+    """The client of this process, on the store that the settings name; made on first use."""
+    global _default
+    with _default_made:
+        wanted = settings.load().store
+        if _default is None or _default.settings.store != wanted:
+            _default = Client()
+        return _default
+
+
+def submit(
+    job_name: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    delay: Duration | None = None,
+    at: datetime | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    timeout: Duration | None = None,
+    max_attempts: int | None = None,
+    max_crashes: int | None = None,
+    run_id: str | UUID | None = None,
+    tags: Iterable[str] = (),
+) -> Run:
+    """Ask for one run of a job, by its name, and return the run's handle.
+
+    Args:
+        job_name: the static name the job is advertised under.
+        params: the job's parameters by name, as JSON can hold them (at most 256 KiB).
+        delay: not before this long from now: seconds, or ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"``.
+        at: not before this moment; a datetime with a time zone.
+        queue: where it waits; by default the job's own, else ``default``.
+        priority: higher first; by default the job's own, else 0.
+        timeout: longest attempt; by default the job's own.
+        max_attempts: tries before it is failed; by default the job's own.
+        max_crashes: deaths of its process before it is failed; by default the job's own.
+        run_id: any UUID; a repeated submit with the same id, job and params returns that run.
+        tags: at most 20 short texts to find it by.
+
+    Raises:
+        UnknownJob: neither this installation nor a live worker knows the name.
+        JobConflict: two installed distributions claim the name.
+        BadInput: a value cannot be used.
+        Conflict: ``run_id`` is there with another job or other params.
+        StoreUnavailable: the database cannot be reached; nothing was written.
+
+    Example:
+        >>> import jobreg
+        >>> jobreg.submit("no.such_job")
+        Traceback (most recent call last):
+        ...
+        jobreg.errors.UnknownJob: No job named 'no.such_job' is installed here. ...
+    """
+    return default_client().submit(
+        job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
+        max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
+    )  # fmt: skip
+
+
+def submit_many(
+    runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]],
+) -> list[Run]:
+    """Ask for many runs at once, all or none, and return their handles in order.
+
+    Each is a pair ``(job_name, params)``, or a mapping with ``job_name``, ``params`` and any of
+    :func:`submit`'s options.
+
+    Raises:
+        BadInput: one cannot be used; the message says which. Nothing is stored.
+    """
+    return default_client().submit_many(runs)
+
+
+def get(run_id: str | UUID) -> Run:
+    """Read one run.
+
+    Raises:
+        UnknownRun: the store holds no run with this id.
+        BadInput: the id is no UUID.
+    """
+    return default_client().get(run_id)
+
+
+def find(
+    *, job_name: str | None = None, state: State | str | None = None, limit: int | None = None
+) -> Iterator[Run]:
+    """Iterate over runs, newest first, read page by page.
+
+    Args:
+        job_name: only runs of this job.
+        state: only runs in this state, such as ``"failed"``.
+        limit: at most this many in all; no bound by default.
+
+    Raises:
+        BadInput: there is no such state, or the limit is not a whole number.
+    """
+    return default_client().find(job_name=job_name, state=state, limit=limit)

@@ -1,0 +1,142 @@
+"""``current_run()``: what a job may know and say of the run that executes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from typing import Protocol
+
+from . import clock
+from .errors import BadInput, NotInRun
+from .lifecycle import Claim, Progress
+
+MAX_MESSAGE = 4000
+_EVERY = 0.1
+
+_current: ContextVar[CurrentRun | None] = ContextVar("jobreg_current_run", default=None)
+
+
+class Control(Protocol):
+    """What passes between a run and the one who minds it."""
+
+    @property
+    def stopping(self) -> bool:
+        """Is the worker about to end?"""
+
+    @property
+    def interrupt(self) -> str | None:
+        """Why the run should end now: ``cancelled``, ``timeout``, ``released``; None if not."""
+
+    def begin(self) -> None:
+        """The job's own code starts now: limits count from here."""
+
+    def end(self) -> None:
+        """The job's own code is over."""
+
+
+class CurrentRun:
+    """The run that executes now. Get it with :func:`current_run`."""
+
+    def __init__(self, claim: Claim, control: Control, report: Callable[[Progress], None]) -> None:
+        self._claim = claim
+        self._control = control
+        self._report = report
+        self._said = -_EVERY
+        self._limit = claim.options.timeout
+        self._deadline: datetime | None = None
+        self.latest: Progress | None = None
+
+    @property
+    def id(self) -> str:
+        """The run's id, a UUID as text."""
+        return self._claim.run_id
+
+    @property
+    def job_name(self) -> str:
+        """The name the run was submitted under."""
+        return self._claim.job_name
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt; it rises, with gaps."""
+        return self._claim.attempt
+
+    @property
+    def fence(self) -> int:
+        """A number to hand to outside systems: they can refuse one lower than they have seen."""
+        return self._claim.attempt
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When this attempt is over its time (aware, UTC); None where it has no limit."""
+        return self._deadline
+
+    @property
+    def cancelled(self) -> bool:
+        """True once this run was told to end: it was cancelled, or is over its time."""
+        return self._control.interrupt is not None
+
+    @property
+    def stopping(self) -> bool:
+        """True once the worker is about to end: finish soon, or the run will be done again."""
+        return self._control.stopping
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Say how far the run has come.
+
+        Cheap to call often: at most ten times a second it is passed on, and the last one always.
+
+        Args:
+            done: how much is done, in a unit of the job's own.
+            total: how much there is in all; None where that is not known.
+            message: a short text, cut at 4,000 characters.
+
+        Raises:
+            BadInput: done or total is not a finite number of at least 0.
+        """
+        for value in (done, 0 if total is None else total):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise BadInput(f"progress: {value!r} is not a number of at least 0.")
+            if not isfinite(value):
+                raise BadInput(f"progress: {value!r} is not finite.")
+        text = None if message is None else str(message)[:MAX_MESSAGE]
+        self.latest = Progress(done, total, text)
+        now = clock.seconds()
+        if now - self._said >= _EVERY:
+            self._said = now
+            self._report(self.latest)
+
+    @contextmanager
+    def executing(self) -> Iterator[None]:
+        """The stretch in which the job's own code runs and ``current_run()`` gives this."""
+        if self._limit is not None:
+            self._deadline = datetime.now(UTC) + timedelta(seconds=self._limit)
+        token = _current.set(self)
+        self._control.begin()
+        try:
+            yield
+        finally:
+            self._control.end()
+            _current.reset(token)
+
+
+def current_run() -> CurrentRun:
+    """The run that executes the calling job.
+
+    Raises:
+        NotInRun: no run executes here; a job called as a plain function is in none.
+
+    Example:
+        >>> import jobreg
+        >>> jobreg.current_run()
+        Traceback (most recent call last):
+        ...
+        jobreg.errors.NotInRun: current_run() was called outside a run.
+    """
+    run = _current.get()
+    if run is None:
+        raise NotInRun("current_run() was called outside a run.")
+    return run

@@ -1,0 +1,1 @@
+"""Engines start claims and bring back their outcomes."""

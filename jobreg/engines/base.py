@@ -1,0 +1,73 @@
+"""What an engine does: the page of verbs every engine answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from ..catalogue import Hello
+from ..lifecycle import Claim, Ending, Outcome, Progress, Provider
+
+
+@frozen
+class Note:
+    """How far a running attempt has come."""
+
+    run_id: str
+    attempt: int
+    progress: Progress
+
+
+Report = Outcome | Hello | Note
+
+
+class Engine(Protocol):
+    """Starts claims, minds their limits, and brings back what happened."""
+
+    def start(self) -> None:
+        """Make ready to take claims."""
+
+    def room(self) -> int:
+        """Say how many more claims could begin at once."""
+
+    def backlog(self) -> int:
+        """Say how many claims were taken and have not begun."""
+
+    def execute(self, claims: Iterable[Claim]) -> None:
+        """Take claims and begin each as soon as there is room, in order."""
+
+    def probe(self, job_name: str, target: str, provider: Provider) -> None:
+        """Import a job without running it; a Hello will come."""
+
+    def withdraw(self) -> list[Claim]:
+        """Give back the claims that have not begun."""
+
+    def interrupt(self, run_id: str, attempt: int, why: Ending) -> None:
+        """End one running claim: ask first, kill after the grace."""
+
+    def announce_stop(self) -> None:
+        """Tell running jobs that the worker is about to end."""
+
+    def kill(self) -> None:
+        """Kill all that runs, now; its outcomes come as released."""
+
+    def collect(self, timeout: float) -> Sequence[Report]:
+        """Wait for reports, at most ``timeout`` seconds, and take them."""
+
+    def wake(self) -> None:
+        """Let a waiting ``collect`` return."""
+
+    def close(self) -> None:
+        """End everything this engine started."""
+
+
+class Groups(Protocol):
+    """Who is told of the process groups of children, to kill them when we cannot."""
+
+    def watch(self, group: int) -> None:
+        """Keep an eye on this process group."""
+
+    def forget(self, group: int) -> None:
+        """This group has ended."""

@@ -1,0 +1,160 @@
+"""The child: imports job code, executes claims one by one, holds no database connection of ours.
+
+The forkserver preloads this module and nothing else, so it must never import a plugin itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from .. import clock
+from ..errors import Interrupted, JobLoadError
+from ..lifecycle import Progress
+from ..options import options_of
+from ..registry.load import load
+from ..runner import execute, report_of
+from . import wire
+from .page import Page
+
+if TYPE_CHECKING:
+    from multiprocess.connection import Connection
+
+_PR_SET_PDEATHSIG = 1
+_SIGNALS = tuple(
+    number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
+)
+
+
+class _Executing:
+    """Is job code on the main thread's stack? Only then may a signal raise there."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._now = False
+
+    stopping = property(lambda self: self._page.stopping)
+    interrupt = property(lambda self: self._page.interrupt)
+
+    def begin(self) -> None:
+        self._page.begin()
+        self._now = True
+        if self._page.interrupt is not None:
+            raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
+
+    def end(self) -> None:
+        self._now = False
+        self._page.end()
+
+    def on_term(self, _signal: int, _frame: FrameType | None) -> None:
+        # Only what the supervisor wrote on the page counts: a service manager that sends
+        # SIGTERM to every process of the unit must not cut short the worker's drain.
+        if self._now and self._page.interrupt is not None:
+            self._now = False
+            raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
+
+
+def detach(duplicate: Any) -> int:
+    """Unpickle a file descriptor that came with this process."""
+    descriptor: int = duplicate.detach()
+    return descriptor
+
+
+def main(connection: Connection, descriptor: int, environment: dict[str, str]) -> None:
+    """Serve the supervisor at the other end of the connection until it closes."""
+    page = Page(descriptor)
+    os.close(descriptor)
+    executing = _Executing(page)
+    _prepare(environment)
+    signal.signal(signal.SIGTERM, executing.on_term)
+    sending = threading.Lock()
+
+    def send(**message: Any) -> None:
+        with sending:
+            connection.send_bytes(wire.pack(message))
+
+    try:
+        while True:
+            message = wire.unpack(connection.recv_bytes())
+            if message["do"] == "probe":
+                send(**_hello(message, message["max_error"]))
+            else:
+                send(**_outcome(message, executing, send))
+    except (EOFError, OSError):
+        # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
+        os._exit(0)
+
+
+def _prepare(environment: dict[str, str]) -> None:
+    """Become a process group that dies with its parent, and keep the worker's stdout clean."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)  # what a job prints must not mix with what the command prints for programs
+    importlib.invalidate_caches()  # the forkserver may be older than what pip just installed
+
+
+def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
+    said = {"is": "hello", "job_name": message["job_name"], "trouble": None}
+    try:
+        function = load(message["job_name"], message["target"])
+    except JobLoadError as error:
+        trouble = report_of(error, max_error)
+        return said | {"options": None, "trouble": trouble.message}
+    return said | {"options": options_of(function).to_wire()}
+
+
+def _outcome(
+    message: dict[str, Any], executing: _Executing, send: Callable[..., None]
+) -> dict[str, Any]:
+    claim = wire.claim_from(message["claim"])
+    before = _surroundings()
+
+    def report(progress: Progress) -> None:
+        note = {"done": progress.done, "total": progress.total, "message": progress.message}
+        send(**{"is": "progress", "run_id": claim.run_id, "progress": note})
+
+    began = clock.seconds()
+    outcome = execute(
+        claim,
+        executing,
+        report,
+        max_result=message["max_result"],
+        max_error=message["max_error"],
+    )
+    _flush()
+    return {
+        "is": "outcome",
+        "outcome": wire.outcome_to(outcome),
+        "seconds": clock.seconds() - began,
+        "changed": _surroundings() != before,
+    }
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What a job may not leave changed for the next one: folder, signal handlers, threads."""
+    try:
+        folder: str | None = os.getcwd()
+    except OSError:
+        folder = None
+    handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
+    return folder, handlers, threading.active_count()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # the job closed or replaced it; there is nobody to tell

@@ -1,0 +1,119 @@
+"""Who may run what: the advertised jobs of one moment, with conflicts and denials worked out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from attrs import field, frozen
+
+from .scan import APPLICATION, JobRef, Mark, Problem, Scan, Source, mark, places, scan
+
+_UNSETTLED_NS = 2_000_000_000
+
+
+@frozen
+class Stamp:
+    """By which a change is noticed: places, contributing files, and what was added by hand.
+
+    ``settled`` is False where something was written within 2 s: a second write in the same tick
+    of the file system's clock would not show, so such a stamp is not trusted.
+    """
+
+    places: tuple[Mark, ...]
+    files: tuple[Mark, ...]
+    added: tuple[JobRef, ...]
+    settled: bool = field(eq=False, default=True)
+
+
+@frozen
+class Snapshot:
+    """What is installed, at one moment. Nothing in it changes; a new one is made instead.
+
+    ``jobs`` holds what can be run (aliases too, and ``aliases`` says of what), ``conflicts`` the
+    names that several distributions claim, ``denied`` what the allow and deny lists keep out,
+    ``invalid`` what is advertised wrongly, ``shadowed`` what an earlier place on the path hides.
+    """
+
+    jobs: Mapping[str, JobRef]
+    aliases: Mapping[str, str]
+    conflicts: Mapping[str, tuple[JobRef, ...]]
+    denied: tuple[JobRef, ...]
+    invalid: tuple[JobRef, ...]
+    shadowed: tuple[JobRef, ...]
+    problems: tuple[Problem, ...]
+    stamp: Stamp
+
+    def names_of(self, target: str) -> tuple[str, ...]:
+        """The names under which a ``module:attr`` can be run."""
+        return tuple(name for name, ref in self.jobs.items() if ref.target == target)
+
+    def is_current(self, path: Sequence[str], added: tuple[JobRef, ...]) -> bool:
+        """True where looking again would find the same."""
+        files = tuple(mark(file) for file, *_ in self.stamp.files)
+        return self.stamp.settled and self.stamp == Stamp(places(path), files, added)
+
+
+def take(
+    path: Sequence[str],
+    added: tuple[JobRef, ...] = (),
+    allow: Collection[str] = (),
+    deny: Collection[str] = (),
+) -> Snapshot:
+    """Look at what is installed on a module search path, and add an application's own jobs.
+
+    ``allow`` (where not empty) and ``deny`` hold normalised names of distributions.
+    """
+    found = scan(path)
+    visible = [source for source in found.sources if not source.hidden]
+    denied = [source for source in visible if _is_denied(source.dist, allow, deny)]
+    own = Source(APPLICATION, False, added, (), ())
+    claims = _claims([own, *(source for source in visible if source not in denied)])
+    jobs = {name: refs[0] for name, refs in sorted(claims.items()) if len(refs) == 1}
+    conflicts = {name: refs for name, refs in sorted(claims.items()) if len(refs) > 1}
+    return Snapshot(
+        jobs=MappingProxyType(jobs),
+        aliases=MappingProxyType(_aliases(jobs.values())),
+        conflicts=MappingProxyType(conflicts),
+        denied=_refs(denied),
+        invalid=tuple(ref for source in visible for ref in source.invalid),
+        shadowed=_refs(source for source in found.sources if source.hidden),
+        problems=(*found.problems, *(each for source in visible for each in source.problems)),
+        stamp=_stamp(found, added),
+    )
+
+
+def _is_denied(dist: str, allow: Collection[str], deny: Collection[str]) -> bool:
+    return dist in deny or bool(allow and dist not in allow)
+
+
+def _refs(sources: Iterable[Source]) -> tuple[JobRef, ...]:
+    return tuple(ref for source in sources for ref in source.jobs)
+
+
+def _claims(sources: Iterable[Source]) -> dict[str, tuple[JobRef, ...]]:
+    """Every claimant of every name; in an order that does not depend on the path's."""
+    claims: dict[str, tuple[JobRef, ...]] = {}
+    for source in sorted(sources, key=lambda each: each.dist):
+        for ref in source.jobs:
+            claims[ref.name] = (*claims.get(ref.name, ()), ref)
+    return claims
+
+
+def _aliases(jobs: Iterable[JobRef]) -> dict[str, str]:
+    """Names whose distribution advertises the same target under an earlier name as well."""
+    first: dict[tuple[str, str], str] = {}
+    found: dict[str, str] = {}
+    for ref in jobs:
+        chosen = first.setdefault((ref.dist, ref.target), ref.name)
+        if chosen != ref.name:
+            found[ref.name] = chosen
+    return found
+
+
+def _stamp(found: Scan, added: tuple[JobRef, ...]) -> Stamp:
+    now = time.time_ns()
+    # A time in the future settles nothing either way: a later write would bring it back to now.
+    fresh = any(abs(now - each[3]) < _UNSETTLED_NS for each in (*found.places, *found.files))
+    return Stamp(found.places, found.files, added, settled=not fresh)

@@ -1,0 +1,104 @@
+"""Takes queued runs by name: only those this worker can run now, and as many as it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from attrs import evolve
+
+from ..catalogue import Catalogue, Hello
+from ..engines.base import Engine
+from ..events import emit
+from ..lifecycle import Claim, Provider
+from ..registry import JobRef, Registry
+from ..store import Offer, Store
+
+WORK_IN_HAND = 0.05
+"""Seconds of work to hold beyond what runs, so that a child never waits for the database."""
+MOST_IN_HAND = 100
+
+
+class Claimer:
+    """Claims for one worker. A job it does not know yet is probed first, and claimed after."""
+
+    def __init__(
+        self, store: Store, registry: Registry, engine: Engine, queues: Sequence[str]
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._engine = engine
+        self._queues = queues
+        self._catalogue = Catalogue()
+        self._probing: set[str] = set()
+        self._seconds: dict[str, float] = {}
+        self._in_hand = 0
+
+    @property
+    def probing(self) -> bool:
+        """Is the answer to a probe still to come?"""
+        return bool(self._probing)
+
+    def learn(self, hello: Hello) -> None:
+        """Take the answer to a probe."""
+        self._probing.discard(hello.job_name)
+        self._catalogue.learn(hello)
+        if hello.trouble is not None:
+            emit("job.unready", job_name=hello.job_name, trouble=hello.trouble)
+
+    def timed(self, job_name: str, seconds: float) -> None:
+        """Note how long a run took, for the size of the next claims."""
+        known = self._seconds.get(job_name, seconds)
+        self._seconds[job_name] = 0.8 * known + 0.2 * seconds
+
+    def wants(self) -> bool:
+        """Is there room, or less work in hand than there should be?"""
+        return self._engine.room() + self._in_hand // 2 > 0
+
+    def claim(self, worker_id: str) -> list[Claim] | None:
+        """Claim what there is room for, ready to execute; None when this worker is fenced."""
+        pairs = self._store.due(self._queues)
+        offers = self._offers({name for _, name in pairs})
+        self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
+        if not offers:
+            return []
+        claims = self._store.claim(worker_id, pairs, list(offers.values()), self._queues)
+        if claims is None:
+            return None
+        return [self.ready(claim, offers[claim.job_name]) for claim in claims]
+
+    def offer(self, ref: JobRef) -> Offer | None:
+        """What this worker knows of a job and would take of it; None while it is probing it."""
+        provider = Provider(ref.dist, ref.version)
+        options = self._catalogue.options(ref.name, provider)
+        if options is not None:
+            return Offer(ref.name, ref.target, provider, options)
+        if ref.name not in self._probing:
+            self._probing.add(ref.name)
+            self._engine.probe(ref.name, ref.target, provider)
+        return None
+
+    def ready(self, claim: Claim, offer: Offer) -> Claim:
+        """Join a claim with the installed version of its job and its effective options."""
+        options = offer.options.override(
+            timeout=claim.timeout, max_attempts=claim.max_attempts, max_crashes=claim.max_crashes
+        )
+        return evolve(claim, target=offer.target, provider=offer.provider, options=options)
+
+    def _offers(self, names: Collection[str]) -> dict[str, Offer]:
+        """Offers for those of the names that this worker can run and knows."""
+        jobs, room = self._registry.snapshot().jobs, self._engine.room()
+        found = (self.offer(jobs[name]) for name in names if name in jobs)
+        offers = (
+            evolve(offer, most=room + self._ahead(offer)) for offer in found if offer is not None
+        )
+        return {offer.job_name: offer for offer in offers if offer.most > 0}
+
+    def _ahead(self, offer: Offer) -> int:
+        """How many runs of a job to hold beyond those that run: none until it is measured.
+
+        A run that may start only once is never held: its claim counts as its start.
+        """
+        seconds = self._seconds.get(offer.job_name)
+        if seconds is None or offer.options.at_most_once:
+            return 0
+        return min(MOST_IN_HAND, int(WORK_IN_HAND / max(seconds, 1e-6)))

@@ -1,0 +1,133 @@
+"""The guard: kills the children's process groups when the supervisor is gone or frozen.
+
+A small process in a session of its own. It reads group numbers from a pipe whose other end only
+the supervisor holds, so the end of the pipe is the end of the supervisor; and it watches a page
+of memory that the supervisor touches, so a supervisor that is stopped is seen too.
+
+:func:`watch_over` runs in that process, started as a file with nothing but the standard library
+and :mod:`jobreg.clock`: no plugin, no site-packages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+_TOUCHED = struct.Struct("q")
+
+
+class Guard:
+    """The supervisor's end. ``stale`` is how many seconds untouched mean frozen."""
+
+    def __init__(self, stale: float) -> None:
+        self._stale = stale
+        self._groups: set[int] = set()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._page: mmap.mmap | None = None
+
+    def start(self) -> None:
+        """Start the guard's process, and tell it of the groups there are."""
+        from .. import clock
+
+        with tempfile.TemporaryFile() as file:
+            file.truncate(_TOUCHED.size)
+            self._page = mmap.mmap(file.fileno(), _TOUCHED.size)
+            _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
+            root = str(Path(__file__).parents[2])
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__, root, str(file.fileno()), str(self._stale)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[file.fileno()],
+                start_new_session=True,
+                bufsize=0,
+            )
+        for group in self._groups:
+            self._tell(f"+{group}\n")
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the guard."""
+        return None if self._process is None else self._process.pid
+
+    def touch(self) -> None:
+        """Say that the supervisor is not frozen; start the guard again if somebody killed it."""
+        from .. import clock
+
+        if self._process is not None and self._process.poll() is not None:
+            self.start()
+        if self._page is not None:
+            _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
+
+    def watch(self, group: int) -> None:
+        """Keep an eye on this process group."""
+        self._groups.add(group)
+        self._tell(f"+{group}\n")
+
+    def forget(self, group: int) -> None:
+        """This group has ended."""
+        self._groups.discard(group)
+        self._tell(f"-{group}\n")
+
+    def close(self) -> None:
+        """End the guard; it kills what is left of the groups."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _tell(self, line: str) -> None:
+        # A guard that is dead is started again at the next touch, and told of every group then.
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(line.encode())
+
+
+def kill_groups(groups: Iterable[int]) -> None:
+    """Kill each process group, and its leader in case it has not made the group yet."""
+    for group in groups:
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(group, signal.SIGKILL)
+
+
+def watch_over(descriptor: int, stale: float) -> None:
+    """Serve until standard input ends: the guard's process."""
+    from jobreg import clock
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # who ends the supervisor ends us by the pipe
+    page = mmap.mmap(descriptor, _TOUCHED.size)
+    groups: set[int] = set()
+    rest = b""
+    while True:
+        ready, _, _ = select.select([0], [], [], stale / 10)
+        if ready:
+            data = os.read(0, 65536)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                (groups.add if line[:1] == b"+" else groups.discard)(int(line[1:]))
+            if not data:
+                kill_groups(groups)
+                return
+        (touched,) = _TOUCHED.unpack_from(page)
+        if clock.nanoseconds() - touched > stale * 1e9:
+            kill_groups(groups)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    watch_over(int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,68 @@
+"""Who and where this process is, and whether another process of this machine is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from attrs import frozen
+
+from ..store import WorkerRow
+
+
+@frozen
+class Host:
+    """What tells one place where processes run from another. None where the system won't say."""
+
+    name: str
+    boot_id: str | None
+    pid_namespace: str | None
+
+    @classmethod
+    def here(cls) -> Host:
+        """This machine, this boot, this pid namespace."""
+        return cls(socket.gethostname(), _boot_id(), _pid_namespace())
+
+    def is_of(self, worker: WorkerRow) -> bool:
+        """Does that worker's pid mean here what it meant there?"""
+        return self.boot_id is not None and (self.name, self.boot_id, self.pid_namespace) == (
+            worker.host,
+            worker.boot_id,
+            worker.pid_namespace,
+        )
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
+def _pid_namespace() -> str | None:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+
+
+def started(pid: int) -> str | None:
+    """When a process started, in ticks since boot; None when there is none, or nobody can say.
+
+    A zombie counts as gone: it holds nothing any more, whoever has yet to reap it.
+    """
+    try:
+        # The command's name may hold anything, parentheses too: fields count from the last one.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, ticks = fields[0], fields[19]
+    return None if state in "ZX" else ticks
+
+
+def is_gone(worker: WorkerRow) -> bool:
+    """Is the process of a worker of this host certainly gone?"""
+    if worker.pid_started is None:
+        return False
+    return started(worker.pid) != worker.pid_started

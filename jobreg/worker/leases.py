@@ -1,0 +1,130 @@
+"""The lease: a worker's row in the store, renewed by beats, is its right to all runs it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+
+from .. import __version__, clock
+from ..client import new_run_id
+from ..errors import StoreError
+from ..events import emit
+from ..settings import Settings
+from ..store import Store
+from . import host
+from .guard import Guard
+
+FENCE_AT = 5 / 6
+"""The part of a lease after which a worker that could not renew it kills its own children."""
+
+
+class Lease:
+    """Registers a worker and keeps its lease, in two threads that run no job code.
+
+    One beats; it may hang in the database. The other touches the guard's page, and calls
+    ``on_overdue`` when no beat has succeeded for five sixths of a lease, asking nobody.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        guard: Guard,
+        names: Callable[[], list[str]],
+        on_overdue: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._guard = guard
+        self._names = names
+        self._on_overdue = on_overdue
+        self._ended = threading.Event()
+        self._renewed = 0.0
+        self.host = host.Host.here()
+        self.worker_id = ""
+        self.lost = False
+        self._threads = [
+            threading.Thread(target=self._beat, name="jobreg-beat", daemon=True),
+            threading.Thread(target=self._watch, name="jobreg-watch", daemon=True),
+        ]
+
+    @property
+    def held(self) -> bool:
+        """May this worker still believe that its runs are its own?"""
+        return not self.lost and not self._overdue()
+
+    def start(self) -> None:
+        """Register and begin to beat.
+
+        Raises:
+            StoreError: the worker could not be registered.
+        """
+        self.register()
+        for thread in self._threads:
+            thread.start()
+
+    def register(self) -> None:
+        """Add a row for this worker under a new id; after a lost lease, too."""
+        begun = clock.seconds()
+        self.worker_id = new_run_id()
+        self._store.register(
+            {
+                "worker_id": self.worker_id,
+                "host": self.host.name,
+                "pid": os.getpid(),
+                "pid_started": host.started(os.getpid()),
+                "boot_id": self.host.boot_id,
+                "pid_namespace": self.host.pid_namespace,
+                "jobreg_version": __version__,
+                "concurrency": self._settings.concurrency,
+                "queues": json.dumps(self._settings.queues),
+                "names": json.dumps(self._names()),
+                "lease": self._settings.lease,
+            }
+        )
+        self._renewed = begun
+        self.lost = False
+
+    def close(self) -> None:
+        """Stop beating and delete the row, unless a run still names it."""
+        self._ended.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=1)
+        try:
+            self._store.forget(self.worker_id)
+        except StoreError as error:
+            # Others will find the row out of date and delete it.
+            emit("store.down", error=error)
+
+    def _overdue(self) -> bool:
+        return clock.seconds() - self._renewed > self._settings.lease * FENCE_AT
+
+    def _beat(self) -> None:
+        # Jitter: workers started together must not beat together.
+        while not self._ended.wait(self._settings.lease / 3 * random.uniform(0.8, 1.0)):
+            begun, worker_id = clock.seconds(), self.worker_id
+            try:
+                names = json.dumps(self._names())
+                renewed = self._store.beat(worker_id, self._settings.lease, names)
+            except StoreError as error:
+                emit("store.down", error=error)
+                continue
+            if renewed:
+                self._renewed = begun
+            elif worker_id == self.worker_id and not self._ended.is_set():
+                self.lost = True
+                self._on_overdue()
+
+    def _watch(self) -> None:
+        told = False
+        while not self._ended.wait(self._settings.lease / 10):
+            self._guard.touch()
+            overdue = self._overdue()
+            if overdue and not told:
+                emit("lease.overdue", worker_id=self.worker_id)
+                self._on_overdue()
+            told = overdue

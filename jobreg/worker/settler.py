@@ -1,0 +1,111 @@
+"""Writes what happened to the runs this worker holds, in batches, under their fence."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+from attrs import evolve
+
+from .. import clock
+from ..engines.base import Note
+from ..events import emit
+from ..lifecycle import Claim, Ending, Outcome, Progress, decide
+from ..store import Store
+
+_Key = tuple[str, int]
+
+
+class Settler:
+    """Knows every claim this worker holds until its outcome is written."""
+
+    def __init__(self, store: Store, host: str) -> None:
+        self._store = store
+        self._host = host
+        self._held: dict[_Key, Claim] = {}
+        self._pending: dict[_Key, Outcome] = {}
+        self._notes: dict[_Key, Progress] = {}
+
+    @property
+    def holds(self) -> int:
+        """How many runs this worker holds."""
+        return len(self._held)
+
+    def hold(self, claims: Iterable[Claim]) -> None:
+        """Take note of new claims."""
+        for claim in claims:
+            self._held[claim.run_id, claim.attempt] = claim
+            emit("run.claimed", run_id=claim.run_id, job_name=claim.job_name, attempt=claim.attempt)
+
+    def add(self, outcome: Outcome) -> Claim | None:
+        """Take an outcome to be written; returns its claim, None when it is not held any more."""
+        key = outcome.run_id, outcome.attempt
+        claim = self._held.get(key)
+        if claim is not None:
+            latest = outcome.progress or self._notes.pop(key, None)
+            decided = decide(claim, evolve(outcome, progress=latest), random.random)
+            self._pending[key] = decided
+        return claim
+
+    def note(self, note: Note) -> None:
+        """Take note of how far a run has come; written with the next :meth:`write_progress`."""
+        if (note.run_id, note.attempt) in self._held:
+            self._notes[note.run_id, note.attempt] = note.progress
+
+    def release(self, claims: Iterable[Claim]) -> None:
+        """Give claims back that never began, uncounted."""
+        for claim in claims:
+            self.add(
+                Outcome(
+                    run_id=claim.run_id,
+                    attempt=claim.attempt,
+                    ending=Ending.RELEASED,
+                    ended=clock.seconds(),
+                )
+            )
+
+    def settle(self, worker_id: str) -> list[Outcome]:
+        """Write the outcomes there are and return them. On an error they are kept for the next.
+
+        Raises:
+            StoreError: the database could not take them.
+        """
+        if not self._pending:
+            return []
+        outcomes = list(self._pending.values())
+        refused = self._store.settle(worker_id, self._host, outcomes)
+        for outcome in outcomes:
+            key = outcome.run_id, outcome.attempt
+            claim = self._held.pop(key)
+            del self._pending[key]
+            name = "lease.lost" if outcome in refused else "run.settled"
+            emit(
+                name,
+                run_id=outcome.run_id,
+                job_name=claim.job_name,
+                attempt=outcome.attempt,
+                outcome=outcome.ending,
+                state=outcome.state,
+                reason=outcome.reason,
+            )
+        return outcomes
+
+    def write_progress(self, worker_id: str) -> None:
+        """Write the latest progress of runs that go on.
+
+        Raises:
+            StoreError: the database could not take it.
+        """
+        if self._notes:
+            notes, self._notes = self._notes, {}
+            self._store.note_progress(
+                worker_id, [(run_id, attempt, each) for (run_id, attempt), each in notes.items()]
+            )
+
+    def discard(self) -> None:
+        """Forget every claim: they are no longer ours."""
+        for claim in self._held.values():
+            emit("lease.lost", run_id=claim.run_id, job_name=claim.job_name, attempt=claim.attempt)
+        self._held.clear()
+        self._pending.clear()
+        self._notes.clear()

@@ -1,0 +1,80 @@
+"""What every worker does for all, no leader: queue what is due, take back dead workers' runs."""
+
+from __future__ import annotations
+
+from .. import clock
+from ..events import emit
+from ..settings import Settings
+from ..store import Store, WorkerRow
+from . import host
+
+_SWEEP = 2.0
+_LOOK_AT_PIDS = 1.0
+_STAGE = 10.0
+
+
+class Upkeep:
+    """Runs each duty when it is due; the rescuer's clock is this process's own."""
+
+    def __init__(self, store: Store, settings: Settings, here: host.Host) -> None:
+        self._store = store
+        self._here = here
+        # A quarter of a lease, and often enough to free a dead neighbour's runs within 3 s.
+        self._every = min(settings.lease / 4, _SWEEP)
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._neighbours: list[WorkerRow] = []
+        self._sweep_at = self._pids_at = self._stage_at = 0.0
+
+    def run(self, worker_id: str) -> bool:
+        """Do what is due; True when runs may have been queued.
+
+        Raises:
+            StoreError: the database could not do it.
+        """
+        now, queued = clock.seconds(), False
+        if now >= self._stage_at:
+            queued = True
+            wait = self._store.stage_due()
+            self._stage_at = now + min(_STAGE, _STAGE if wait is None else wait)
+        if now >= self._sweep_at:
+            self._sweep_at = now + self._every
+            queued |= self.sweep(worker_id)
+        elif now >= self._pids_at:
+            self._pids_at = now + _LOOK_AT_PIDS
+            if any(host.is_gone(each) for each in self._neighbours):
+                queued |= self.sweep(worker_id)
+        return queued
+
+    def look_for_due(self) -> None:
+        """Somebody wrote to the database: the next due time may have changed."""
+        self._stage_at = 0.0
+
+    def sweep(self, worker_id: str) -> bool:
+        """Take back the runs of every dead worker; True when there were any."""
+        rows = [row for row in self._store.workers() if row.worker_id != worker_id]
+        now, rescued = clock.seconds(), False
+        self._seen = {row.worker_id: self._sight(row, now) for row in rows}
+        self._neighbours = [row for row in rows if self._here.is_of(row)]
+        for row in rows:
+            if self._dead(row, now):
+                taken = self._store.rescue(row)
+                if taken is not None:
+                    emit("worker.rescued", worker_id=row.worker_id, runs=taken)
+                    rescued = rescued or taken > 0
+        return rescued
+
+    def _sight(self, row: WorkerRow, now: float) -> tuple[int, float]:
+        """The beat of a worker, and since when we have seen that very beat."""
+        beat, since = self._seen.get(row.worker_id, (row.beat, now))
+        return (beat, since) if beat == row.beat else (row.beat, now)
+
+    def _dead(self, row: WorkerRow, now: float) -> bool:
+        """Is a worker dead? A step of the database's clock alone never says so.
+
+        Its lease is out and the same beat has been seen for two thirds of a lease, or the same
+        beat has been seen for two leases; or its process was on this host and is gone.
+        """
+        if row.state != "live" or (self._here.is_of(row) and host.is_gone(row)):
+            return True
+        unchanged = now - self._seen[row.worker_id][1]
+        return unchanged >= 2 * row.lease or (row.expired and unchanged >= row.lease * 2 / 3)
