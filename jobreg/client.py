@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_TAGS = 20
 MAX_TAG = 100
 PAGE = 100
+LARGEST_PAGE = 1000
 _POLL = 0.02
 _SUBMIT_OPTIONS = frozenset(
     ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
@@ -295,6 +296,29 @@ class Client:
             if before is None:
                 return
             left = None if left is None else left - len(page)
+
+    def page(
+        self,
+        *,
+        job_name: str | None = None,
+        state: State | str | None = None,
+        limit: int = PAGE,
+        cursor: str | None = None,
+    ) -> tuple[list[Run], str | None]:
+        """One page of runs, newest first, and the cursor of the next (None: it was the last).
+
+        Raises:
+            BadInput: no such state, a limit outside 1 to 1,000, a cursor of no page.
+        """
+        if cursor is not None and not (cursor.isdecimal() and len(cursor) < 19):
+            raise BadInput(f"cursor: {cursor[:80]!r} is not one that a page gave as its next.")
+        most = count(limit, "limit", most=LARGEST_PAGE)
+        before = None if cursor is None else int(cursor)
+        records, following = self.store.find(
+            job_name=job_name, state=checked_state(state), before=before, most=most
+        )
+        runs = [Run(self, record) for record in records]
+        return runs, None if following is None else str(following)
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""

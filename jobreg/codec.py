@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
+from attrs import asdict
+
 from .errors import BadInput, JobRegError, ResultRefused
+from .lifecycle import Attempt, ErrorReport, Provider, RunRecord
 
 MAX_DEPTH = 100
 _PLAIN = (str, int, bool, type(None))
@@ -96,3 +100,63 @@ def clip(text: str, cap: int) -> str:
         return data.decode()
     marker = f"\n... cut, {len(data):,} bytes in all"
     return data[: max(0, cap - len(marker))].decode("utf-8", "ignore") + marker
+
+
+def run_object(record: RunRecord, waiting_on: str | None = None) -> dict[str, Any]:
+    """One run as programs see it: the field names of the command line and of every client."""
+    return {
+        "run_id": record.run_id,
+        "job_name": record.job_name,
+        "params": decode(record.params),
+        "state": record.state.value,
+        "reason": record.reason and record.reason.value,
+        "waiting_on": waiting_on,
+        "result": None if record.result is None else decode(record.result),
+        "error": _error(record.error),
+        "attempt": record.attempt,
+        "tries": record.tries,
+        "crashes": record.crashes,
+        "max_attempts": record.max_attempts,
+        "max_crashes": record.max_crashes,
+        "queue": record.queue,
+        "priority": record.priority,
+        "timeout": record.timeout,
+        "unique_key": None,
+        "retried_from": record.retried_from,
+        "created_at": _time(record.created_at),
+        "scheduled_at": _time(record.scheduled_at),
+        "started_at": _time(record.started_at),
+        "finished_at": _time(record.finished_at),
+        "progress": record.progress and asdict(record.progress),
+        "provider": _provider(record.provider),
+        "worker_id": record.worker_id,
+        "tags": list(record.tags),
+    }
+
+
+def attempt_object(attempt: Attempt) -> dict[str, Any]:
+    """One attempt as programs see it."""
+    return {
+        "attempt": attempt.number,
+        "outcome": attempt.outcome.value,
+        "started_at": _time(attempt.started_at),
+        "finished_at": _time(attempt.finished_at),
+        "provider": _provider(attempt.provider),
+        "worker_id": attempt.worker_id,
+        "host": attempt.host,
+        "pid": attempt.pid,
+        "exit_signal": attempt.exit_signal,
+        "error": _error(attempt.error),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _error(error: ErrorReport | None) -> dict[str, Any] | None:
+    return None if error is None else asdict(error)
+
+
+def _provider(provider: Provider | None) -> dict[str, Any] | None:
+    return None if provider is None else asdict(provider)

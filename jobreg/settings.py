@@ -125,6 +125,7 @@ def load(environ: Mapping[str, str] | None = None, **arguments: object) -> Setti
             values[field.name] = _CHECKS[field.name](argument, field.name)
         elif environ.get(variable):
             values[field.name] = _CHECKS[field.name](environ[variable], variable)
-    values.setdefault("store", default_store())
+    if "store" not in values:  # asking for the data folder imports platformdirs
+        values["store"] = default_store()
     values.setdefault("concurrency", cores())
     return Settings(**values)

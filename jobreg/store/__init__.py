@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import BadInput
@@ -12,7 +12,29 @@ from . import schema, sqlite
 from .records import WorkerRow
 from .store import Offer, Store
 
-__all__ = ["Offer", "Store", "WorkerRow", "open_store"]
+__all__ = ["Offer", "Store", "WorkerRow", "exists", "open_store"]
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise BadInput(
+            f"{url[:200]!r} is not a store URL. Give one such as sqlite:////var/lib/app/jobs.db."
+        ) from error
+    if backend != "sqlite":
+        raise BadInput(f"jobreg does not speak to {backend} yet; give a sqlite:/// URL.")
+    return parsed
+
+
+def exists(url: str) -> bool:
+    """Is there a database at this URL? Makes none.
+
+    Raises:
+        BadInput: the URL cannot be read, or names a database jobreg does not speak to.
+    """
+    return sqlite.path_of(_parsed(url)).exists()
 
 
 def open_store(url: str, *, sqlite_sync: str = "normal", check: bool = True) -> Store:
@@ -27,15 +49,7 @@ def open_store(url: str, *, sqlite_sync: str = "normal", check: bool = True) -> 
         StoreUnavailable: the database cannot be reached.
         SchemaMismatch: the schema is of another version.
     """
-    try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-    except (ArgumentError, ValueError) as error:
-        raise BadInput(
-            f"{url[:200]!r} is not a store URL. Give one such as sqlite:////var/lib/app/jobs.db."
-        ) from error
-    if backend != "sqlite":
-        raise BadInput(f"jobreg {backend} stores are not there yet; give a sqlite:/// URL.")
+    parsed = _parsed(url)
     engine = sqlite.make_engine(parsed, sqlite_sync)
     store = Store(engine, sqlite.NOW, partial(sqlite.Watch, parsed))
     if check:

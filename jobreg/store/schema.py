@@ -10,6 +10,8 @@ from sqlalchemy.exc import OperationalError
 from ..errors import SchemaMismatch
 from .tables import VERSION, VERSION_TABLE
 
+__all__ = ["VERSION", "require", "upgrade", "version_of"]
+
 if TYPE_CHECKING:
     from .store import Store
 

@@ -123,6 +123,11 @@ class Worker:
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
+    @property
+    def stopping(self) -> bool:
+        """Was it told to stop?"""
+        return self._stop.is_set()
+
     def run_one(self, request: RunRecord) -> RunRecord:
         """Store one run, already claimed by this process, execute it here, and return it.
 

@@ -1,0 +1,148 @@
+"""``jobreg runs``: what became of what was submitted."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from . import CommandGroup, as_json, output, store_url
+
+if TYPE_CHECKING:
+    from ..client import Run
+
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "blue",
+    "error": "red",
+    "crashed": "red",
+    "timeout": "red",
+}
+
+
+@click.group(cls=CommandGroup)
+def runs() -> None:
+    """List and show runs, and wait for them."""
+
+
+@runs.command("list")
+@click.option("--job-name", metavar="NAME", help="Only runs of this job.")
+@click.option("--state", help="Only runs in this state, as failed.")
+@click.option("--limit", type=int, default=50, show_default=True, help="At most this many.")
+@click.option("--cursor", help="Go on where a page said its next one is.")
+@as_json
+@store_url
+def list_runs(
+    job_name: str | None, state: str | None, limit: int, cursor: str | None, as_json: bool,
+    store_url: str | None,
+) -> None:  # fmt: skip
+    """List runs, newest first.
+
+    \b
+    Example: jobreg runs list --state failed --limit 20
+    """
+    from ..client import Client
+    from ..codec import run_object
+
+    client = Client(store_url)
+    found, following = client.page(job_name=job_name, state=state, limit=limit, cursor=cursor)
+    if as_json:
+        waits = client.waiting_on([run.record for run in found])
+        told = [run_object(run.record, waits[run.id]) for run in found]
+        output.print_json({"runs": told, "next": following})
+        return
+    if not found:
+        print("No such runs." if job_name or state else "No runs yet. See: jobreg submit --help")
+        return
+    output.table(
+        map(_cells, found), ("RUN", "JOB", "STATE", "CREATED", "PROVIDER"), colours=_COLOURS
+    )
+    if following is not None:
+        click.echo(f"More: --cursor {following}", err=True)
+
+
+@runs.command("show")
+@click.argument("run_id", metavar="ID")
+@as_json
+@store_url
+def show_run(run_id: str, as_json: bool, store_url: str | None) -> None:
+    """Show one run, with its attempts."""
+    from ..client import Client
+
+    print_run(Client(store_url).get(run_id), as_json=as_json, attempts=True)
+
+
+@runs.command("wait")
+@click.argument("run_id", metavar="ID")
+@click.option("--timeout", help='Give up after this long, as "90s"; exit code 6.')
+@as_json
+@store_url
+def wait_for_run(run_id: str, timeout: str | None, as_json: bool, store_url: str | None) -> int:
+    """Wait until a run is over; exit 0 when it succeeded, 1 when it did not."""
+    from ..client import Client
+
+    run = Client(store_url).get(run_id).wait(timeout)
+    print_run(run, as_json=as_json)
+    return exit_code(run)
+
+
+def exit_code(run: Run) -> int:
+    """What a command that waited for a run exits with."""
+    return 0 if run.state == "succeeded" else 1
+
+
+def print_run(run: Run, *, as_json: bool, attempts: bool = False) -> None:
+    """Print one run, for people or as JSON for programs."""
+    from ..codec import attempt_object, run_object
+
+    told = run_object(run.record, run.waiting_on())
+    tries = [attempt_object(each) for each in run.attempts()] if attempts else []
+    if as_json:
+        output.print_json(told | {"attempts": tries} if attempts else told)
+        return
+    provider, error, progress = told["provider"], told["error"], told["progress"]
+    told |= {
+        "params": json.dumps(told["params"], ensure_ascii=False),
+        "result": None if run.record.result is None else run.record.result,
+        "provider": provider and f"{provider['dist']} {provider['version']}",
+        "error": error and f"{error['type']}: {error['message']}",
+        "progress": progress and _progress(progress["done"], progress["total"]),
+        "tags": ", ".join(told["tags"]) or None,
+    }
+    output.fields((key.replace("_", " "), value) for key, value in told.items())
+    if tries:
+        print()
+        headers = ("ATTEMPT", "OUTCOME", "FINISHED", "PROVIDER", "HOST", "PID")
+        output.table(map(_attempt_cells, tries), headers, colours=_COLOURS)
+    for line in (error["traceback"] if error and attempts else "").splitlines():
+        print(output.safe(line))
+
+
+def _progress(done: float, total: float | None) -> str:
+    return f"{done:g}" if total is None else f"{done:g} of {total:g}"
+
+
+def _cells(run: Run) -> tuple[object, ...]:
+    provider = run.provider
+    told = f"{provider.dist} {provider.version}" if provider else ""
+    return run.id, run.job_name, run.state.value, short_time(run.record.created_at), told
+
+
+def _attempt_cells(attempt: dict[str, object]) -> tuple[object, ...]:
+    provider = attempt["provider"]
+    told = f"{provider['dist']} {provider['version']}" if isinstance(provider, dict) else ""
+    finished = str(attempt["finished_at"])[:19].replace("T", " ")
+    return attempt["attempt"], attempt["outcome"], finished, told, attempt["host"], attempt["pid"]
+
+
+def short_time(moment: datetime | None) -> str:
+    """A time in this machine's zone, to the second, the day only where it is not today."""
+    if moment is None:
+        return ""
+    local = moment.astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")

@@ -1,0 +1,195 @@
+"""``jobreg submit`` and ``jobreg run``: ask for a run, or execute one here and now."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import BadInput
+from . import INTERRUPTED, as_json, output, store_url
+from .runs import exit_code, print_run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _no_constant(text: str) -> object:
+    raise ValueError(text)
+
+
+def _value(text: str) -> object:
+    """The value of ``key=value``: JSON if it parses, else the text itself."""
+    try:
+        # NaN and Infinity are words of JavaScript, not of JSON.
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _params(pairs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
+    """The parameters from ``--params`` and ``key=value``; the pairs stand first."""
+    params: object = {}
+    if whole is not None:
+        try:
+            params = json.loads(whole)
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"--params is not JSON: {error}.") from None
+    if not isinstance(params, dict):
+        raise BadInput('--params must be an object, such as {"account": 42}.')
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise BadInput(f"{pair!r} is not key=value. Give parameters as account=42.")
+        params[key] = _value(value)
+    return params
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"--at {text!r} is not an ISO 8601 time, as 2026-01-31T12:00Z.") from None
+    return moment.astimezone() if moment.tzinfo is None else moment
+
+
+def _request_options(command: F) -> F:
+    """The arguments and options that ``submit`` and ``run`` share."""
+    for option in (
+        click.option("--tag", "tags", multiple=True, help="A short text to find it by."),
+        click.option("--run-id", help="A UUID; repeating a submit with it is safe."),
+        click.option("--max-crashes", type=int, help="Deaths of its process before it fails."),
+        click.option("--max-attempts", type=int, help="Tries before it fails."),
+        click.option("--priority", type=int, help="Higher runs first."),
+        click.option("--queue", help="Where it waits."),
+        click.option("--at", help="Not before this time (ISO 8601)."),
+        click.option("--delay", help='Not before this long from now, as "5m".'),
+        click.option("--timeout", help='Longest attempt, as "90s".'),
+        click.option("--params", metavar="JSON", help="The parameters as one JSON object."),
+        click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]..."),
+        click.argument("name"),
+    ):
+        command = option(command)
+    return command
+
+
+def _asked(pairs: tuple[str, ...], params: str | None, asked: dict[str, Any]) -> dict[str, Any]:
+    """What Client.request takes, from what the command line gave."""
+    asked["at"] = _moment(asked["at"])
+    return {"params": _params(pairs, params), **asked}
+
+
+@click.command()
+@_request_options
+@click.option("--wait", is_flag=True, help="Wait until it is over.")
+@as_json
+@store_url
+def submit(
+    name: str, pairs: tuple[str, ...], params: str | None, wait: bool, as_json: bool,
+    store_url: str | None, **asked: Any,
+) -> int:  # fmt: skip
+    """Submit a run of the job NAME, for a worker to execute.
+
+    \b
+    Example: jobreg submit reports.render csv=sales.csv --delay 5m
+    """
+    from ..client import Client
+
+    client = Client(store_url)
+    run = client.submit(name, **_asked(pairs, params, asked))
+    if not wait:
+        if as_json:
+            print_run(run, as_json=True)
+        else:
+            print(run.id)
+        return 0
+    run.wait()
+    print_run(run, as_json=as_json)
+    return exit_code(run)
+
+
+@click.command()
+@_request_options
+@as_json
+@store_url
+def run(
+    name: str, pairs: tuple[str, ...], params: str | None, as_json: bool,
+    store_url: str | None, **asked: Any,
+) -> int:  # fmt: skip
+    """Run the job NAME here and now, show its progress, and print its result.
+
+    The run is kept in the store like any other; no worker is needed.
+
+    \b
+    Example: jobreg run reports.render csv=sales.csv
+    """
+    from ..client import Client, Run
+    from ..events import listen
+    from ..worker import Worker
+
+    client = Client(store_url)
+    request = client.request(name, **_asked(pairs, params, asked))
+    bar = ProgressBar()
+    deaf = listen(bar.on_event)
+    worker = Worker(client.store, concurrency=1, registry=client.registry)
+    try:
+        record = worker.run_one(request)
+    finally:
+        deaf()
+        bar.close()
+    done = Run(client, record)
+    if as_json:
+        print_run(done, as_json=True)
+    elif exit_code(done) == 0:
+        output.print_json(done.result())
+    else:
+        _tell_failure(done)
+    return INTERRUPTED if worker.stopping else exit_code(done)
+
+
+def _tell_failure(run: Any) -> None:
+    """Say on stderr how a run ended, with the traceback of the job's own code."""
+    error = run.error
+    sys.stdout.flush()
+    for line in (error.traceback if error else "").splitlines():
+        print(output.safe(line), file=sys.stderr)
+    told = f": {error.type}: {error.message}" if error else ""
+    summary = f"{run.job_name} {run.state} ({run.reason}){told}"
+    print(f"jobreg: {output.safe(summary)}", file=sys.stderr)
+    print(f"See: jobreg runs show {run.id}", file=sys.stderr)
+
+
+class ProgressBar:
+    """One line on a terminal's stderr that tells how far a run has come; elsewhere nothing."""
+
+    WIDTH = 30
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._shown = False
+
+    def on_event(self, name: str, facts: dict[str, object]) -> None:
+        """Draw what a ``run.progress`` event tells."""
+        if self._on and name == "run.progress":
+            line = self._line(facts["progress"])
+            print(f"\r\x1b[K{output.cut(line, output.width() - 1)}", end="", file=sys.stderr)
+            sys.stderr.flush()
+            self._shown = True
+
+    def _line(self, progress: Any) -> str:
+        message = output.safe(progress.message or "")
+        if not progress.total:
+            return f"{progress.done:g} {message}"
+        part = min(1.0, progress.done / progress.total)
+        full = round(part * self.WIDTH)
+        return f"[{'#' * full}{'.' * (self.WIDTH - full)}] {part:4.0%} {message}"
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

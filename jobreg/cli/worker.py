@@ -1,0 +1,80 @@
+"""``jobreg worker``: execute the runs of a store until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+
+import click
+
+from . import as_json, output, store_url
+
+
+@click.command()
+@click.option("--concurrency", type=int, help="Runs at a time; by default the cores.")
+@click.option("--queue", "queues", multiple=True, help="Serve this queue; by default all.")
+@click.option("--allow", multiple=True, metavar="DIST", help="Only jobs of this distribution.")
+@click.option("--deny", multiple=True, metavar="DIST", help="No jobs of this distribution.")
+@click.option("--lease", help='How long it may hold runs unheard, as "30s".')
+@click.option("--grace", help='How long a stop waits for running jobs, as "25s".')
+@click.option("--kill-grace", help="How long a cancelled job may clean up.")
+@click.option("--until-idle", is_flag=True, help="Exit when nothing it may claim is queued.")
+@as_json
+@store_url
+def worker(
+    concurrency: int | None, queues: tuple[str, ...], allow: tuple[str, ...],
+    deny: tuple[str, ...], lease: str | None, grace: str | None, kill_grace: str | None,
+    until_idle: bool, as_json: bool, store_url: str | None,
+) -> None:  # fmt: skip
+    """Execute the runs of a store, each in a child process.
+
+    SIGTERM or Ctrl-C lets running jobs finish (see --grace); a second one does not wait.
+
+    \b
+    Example: jobreg worker --concurrency 4 --queue default --queue mail
+    """
+    from .. import settings
+    from ..events import listen
+    from ..registry import Registry
+    from ..worker import Worker
+
+    chosen = settings.load(store=store_url, allow_dists=allow or None, deny_dists=deny or None)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=chosen.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    states: Counter[str] = Counter()
+
+    def count(name: str, facts: dict[str, object]) -> None:
+        if name == "run.settled":
+            states[str(facts["state"])] += 1
+
+    deaf = listen(count)
+    here = Worker(
+        chosen.store,
+        concurrency=concurrency,
+        queues=queues or None,
+        registry=Registry(allow=chosen.allow_dists, deny=chosen.deny_dists),
+        lease=lease,
+        grace=grace,
+        kill_grace=kill_grace,
+        until_idle=until_idle,
+    )
+    try:
+        here.run()
+    finally:
+        deaf()
+    if until_idle:
+        _tell_rest(chosen.store)
+    if as_json:
+        output.print_json({"settled": dict(states)})
+
+
+def _tell_rest(store_url: str) -> None:
+    """Count on stderr what is due and was left, because nothing here may run it."""
+    from ..store import open_store
+
+    for queue, name, number in open_store(store_url).waiting():
+        click.echo(f"left: {number} of {output.safe(name)} in queue {output.safe(queue)}", err=True)
