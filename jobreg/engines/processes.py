@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import multiprocess
 from attrs import define, evolve
-from multiprocess import connection, context, reduction, spawn
+from multiprocess import connection, reduction, spawn
 
 from .. import clock
 from ..catalogue import Hello
@@ -23,6 +24,9 @@ from ..settings import Settings
 from . import child, wire
 from .base import Groups, Note, Report
 from .page import Page, make_file
+
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""How children are started: from a small clean process where there is one, else afresh."""
 
 IMPORT_LIMIT = 60.0
 _TICK = 0.5
@@ -80,9 +84,8 @@ class ProcessEngine:
     never delays a timeout. ``groups`` is told of every process group that must not outlive us.
     """
 
-    def __init__(self, settings: Settings, groups: Groups) -> None:
-        method = "forkserver" if sys.platform == "linux" else "spawn"
-        self._context = context.BaseContext.get_context(context._default_context, method)
+    def __init__(self, settings: Settings, groups: Groups, method: str | None = None) -> None:
+        self._context = multiprocess.get_context(method or METHOD)
         self._settings = settings
         self._groups = groups
         self._environment = {"JOBREG_STORE": settings.store}

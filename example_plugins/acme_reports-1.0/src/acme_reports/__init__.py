@@ -1,0 +1,1 @@
+"""Jobs that turn files into reports; pyproject.toml says under which names."""

@@ -1,0 +1,98 @@
+"""What the tests share: plugins without pip, and the command line as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def clean_environ(home: Path) -> dict[str, str]:
+    """This process's environment without our settings, and with a home of its own."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("JOBREG_")}
+    environ.pop("PYTHONPATH", None)
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    environ.update(HOME=str(home), XDG_DATA_HOME=str(home / "data"), NO_COLOR="1")
+    return environ
+
+
+class FakePlugins:
+    """A folder of distributions written by hand, in which everything can be as wrong as wanted."""
+
+    def __init__(self, path: Path, home: Path) -> None:
+        self.path = path
+        self.home = home
+
+    def add(
+        self,
+        dist: str,
+        version: str = "1.0",
+        jobs: Mapping[str, str] | None = None,
+        modules: Mapping[str, str] | None = None,
+        *,
+        folder: str = "",
+    ) -> Path:
+        """Write a distribution and its modules; returns its entry_points.txt."""
+        lines = [f"{name} = {target}" for name, target in (jobs or {}).items()]
+        text = "\n".join(["[jobreg.jobs]", *lines, ""])
+        for name, source in (modules or {}).items():
+            file = self.path / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source)
+        return self.add_raw(dist, version, text.encode(), folder=folder)
+
+    def add_raw(self, dist: str, version: str, data: bytes, *, folder: str = "") -> Path:
+        """Write a distribution whose entry_points.txt holds exactly these bytes."""
+        info = self.path / folder / f"{dist.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        header = f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n\nAbout it.\n"
+        (info / "METADATA").write_text(header)
+        (info / "entry_points.txt").write_bytes(data)
+        return info / "entry_points.txt"
+
+    def env(self, **more: str) -> dict[str, str]:
+        """An environment in which a subprocess has these distributions installed."""
+        return {**clean_environ(self.home), "PYTHONPATH": str(self.path), **more}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may use jobreg too."""
+    for name in [name for name in os.environ if name.startswith("JOBREG_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def fake_plugins(tmp_path: Path) -> FakePlugins:
+    path = tmp_path / "site"
+    path.mkdir()
+    return FakePlugins(path, tmp_path / "home")
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> RunCli:
+    """``run_cli("jobs", "list", env=..., check=True)`` as a fresh process."""
+
+    def run(
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        check: bool = False,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "jobreg", *arguments],
+            env=env if env is not None else clean_environ(tmp_path / "home"),
+            cwd=tmp_path,
+            check=check,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+        )
+
+    return run

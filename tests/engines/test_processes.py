@@ -1,0 +1,372 @@
+"""Every engine's promises, held by the engine of processes, on each way to start a child."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from hostile_jobs import JOBS, SOURCE
+from waiting import alive, pids_in, until
+
+from jobreg import settings
+from jobreg.catalogue import Hello
+from jobreg.engines.base import Note
+from jobreg.engines.processes import ProcessEngine
+from jobreg.lifecycle import Claim, Ending, Outcome, Provider, Reason
+from jobreg.options import JobOptions
+
+HOSTILE = Provider("hostile", "1.0")
+
+
+class Groups:
+    """Stands in for the guard, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.watched: set[int] = set()
+
+    def watch(self, group: int) -> None:
+        self.watched.add(group)
+
+    def forget(self, group: int) -> None:
+        self.watched.discard(group)
+
+
+class Driver:
+    """Runs claims on an engine and keeps what comes back."""
+
+    def __init__(self, engine: ProcessEngine) -> None:
+        self.engine = engine
+        self.notes: list[Note] = []
+        self.hellos: list[Hello] = []
+        self.outcomes: dict[str, Outcome] = {}
+        self._number = 0
+
+    def begin(self, name: str, options: JobOptions | None = None, **params: object) -> Claim:
+        self._number += 1
+        claim = Claim(
+            run_id=f"run-{self._number}",
+            job_name=f"hostile.{name}",
+            params=json.dumps(params),
+            attempt=1,
+            target=JOBS[f"hostile.{name}"],
+            provider=HOSTILE,
+            options=options or JobOptions(),
+        )
+        self.engine.execute([claim])
+        return claim
+
+    def hear(self) -> None:
+        for report in self.engine.collect(0.05):
+            match report:
+                case Note():
+                    self.notes.append(report)
+                case Hello():
+                    self.hellos.append(report)
+                case Outcome():
+                    assert report.run_id not in self.outcomes, "an outcome came twice"
+                    self.outcomes[report.run_id] = report
+
+    def outcome(self, claim: Claim, within: float = 20.0) -> Outcome:
+        def arrived() -> Outcome | None:
+            self.hear()
+            return self.outcomes.get(claim.run_id)
+
+        return until(arrived, within, f"outcome of {claim.job_name}")
+
+    def run(self, name: str, options: JobOptions | None = None, **params: object) -> Outcome:
+        return self.outcome(self.begin(name, options, **params))
+
+    def result(self, name: str, **params: object) -> object:
+        outcome = self.run(name, **params)
+        assert outcome.ending is Ending.SUCCEEDED, outcome
+        assert outcome.result is not None
+        return json.loads(outcome.result)
+
+
+@pytest.fixture(params=["forkserver", "spawn"])
+def method(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def groups() -> Groups:
+    return Groups()
+
+
+@pytest.fixture
+def driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, groups: Groups
+) -> Iterator[Driver]:
+    folder = tmp_path / "plugin"
+    folder.mkdir()
+    (folder / "hostile_jobs_plugin.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(folder))
+    chosen = settings.load(store=str(tmp_path / "jobs.db"), concurrency=1, kill_grace=0.5)
+    engine = ProcessEngine(chosen, groups, method=method)
+    engine.start()
+    yield Driver(engine)
+    engine.close()
+    assert not groups.watched, "a child's group was never reported as ended"
+
+
+def test_the_result_comes_back_with_provider_and_pid(driver: Driver) -> None:
+    outcome = driver.run("add", a=40)
+
+    assert (outcome.ending, outcome.result) == (Ending.SUCCEEDED, "42")
+    assert outcome.provider == HOSTILE
+    assert outcome.pid not in (None, os.getpid())
+    assert outcome.started is not None
+    assert outcome.started <= outcome.ended
+
+
+def test_a_child_is_reused_and_belongs_to_one_provider(driver: Driver) -> None:
+    first = driver.result("where")
+    second = driver.result("where")
+    claim = evolve(driver.begin("where"), run_id="other", provider=Provider("hostile", "2.0"))
+    driver.engine.execute([claim])
+    other = driver.outcome(claim)
+
+    assert first == second
+    assert json.loads(other.result or "")["pid"] != first["pid"]  # type: ignore[index]
+
+
+def test_params_the_job_does_not_take_are_refused_all_at_once(driver: Driver) -> None:
+    outcome = driver.run("add", c=1, d=2)
+
+    assert (outcome.ending, outcome.reason, outcome.retryable) == (
+        Ending.ERROR,
+        Reason.REFUSED,
+        False,
+    )
+    assert outcome.error is not None
+    for fault in ("missing 'a'", "unknown 'c'", "unknown 'd'"):
+        assert fault in outcome.error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("raises", "ValueError", "what went wrong"),
+        ("raises_unprintable", "Unprintable", "__str__ raised RuntimeError"),
+        ("leaves", "SystemExit", "bye"),
+        ("returns_a_set", "ResultRefused", "result.inner[1] is a set"),
+    ],
+)
+def test_what_a_job_raises_is_its_error(driver: Driver, name: str, kind: str, message: str) -> None:
+    outcome = driver.run(name)
+
+    assert outcome.ending is Ending.ERROR
+    assert outcome.error is not None
+    assert outcome.error.type == kind
+    assert message in outcome.error.message
+    assert "runner.py" not in outcome.error.traceback.splitlines()[1]
+    assert driver.result("echo", value="still here") == "still here"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "told"),
+    [
+        ("dies", None, "exit code 3"),
+        ("segfaults", signal.SIGSEGV, "SIGSEGV"),
+        ("kills_itself", signal.SIGKILL, "SIGKILL"),
+    ],
+)
+def test_a_dead_child_is_a_crash_with_its_cause(
+    driver: Driver, name: str, number: int | None, told: str
+) -> None:
+    outcome = driver.run(name)
+
+    assert (outcome.ending, outcome.exit_signal) == (Ending.CRASHED, number)
+    assert outcome.error is not None
+    assert told in outcome.error.message
+    assert driver.result("echo", value=1) == 1
+
+
+@pytest.mark.parametrize("name", ["spins", "sleeps_in_c", "swallows_the_interrupt"])
+def test_a_job_over_its_time_ends_with_all_it_started(
+    driver: Driver, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "pids"
+
+    outcome = driver.run(name, JobOptions(timeout=1.0), file=str(file))
+
+    assert outcome.ending is Ending.TIMEOUT
+    assert outcome.error is not None
+    assert "limit of 1 s" in outcome.error.message
+    assert outcome.started is not None
+    assert 0.9 <= outcome.ended - outcome.started <= 1 + 0.5 + 1
+    pids = pids_in(file, 2)
+    assert pids is not None
+    until(lambda: not any(map(alive, pids)), 1, "the job and its subprocess are gone")
+    assert driver.result("echo", value=1) == 1
+
+
+def test_a_cancelled_job_may_clean_up(driver: Driver, tmp_path: Path) -> None:
+    file, done = tmp_path / "pids", tmp_path / "done"
+    claim = driver.begin("cleans_up", file=str(file), done=str(done))
+    until(lambda: pids_in(file))
+
+    driver.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
+    outcome = driver.outcome(claim, within=5)
+
+    assert outcome.ending is Ending.CANCELLED
+    assert done.read_text() == "True"
+
+
+def test_a_claim_cancelled_before_it_begins_never_runs(driver: Driver, tmp_path: Path) -> None:
+    file, flag = tmp_path / "pids", tmp_path / "flag"
+    first = driver.begin("waits_for", file=str(file), flag=str(flag))
+    second = driver.begin("spins", file=str(tmp_path / "never"))
+    until(lambda: pids_in(file))
+
+    driver.engine.interrupt(second.run_id, second.attempt, Ending.CANCELLED)
+    outcome = driver.outcome(second, within=5)
+    flag.touch()
+
+    assert (outcome.ending, outcome.started) == (Ending.CANCELLED, None)
+    assert driver.outcome(first).ending is Ending.SUCCEEDED
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_sigterm_from_elsewhere_does_not_cut_a_job_short(driver: Driver, tmp_path: Path) -> None:
+    file, flag = tmp_path / "pids", tmp_path / "flag"
+    claim = driver.begin("waits_for", file=str(file), flag=str(flag))
+    pids = until(lambda: pids_in(file))
+
+    os.kill(pids[0], signal.SIGTERM)
+    flag.touch()
+
+    assert driver.outcome(claim).ending is Ending.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["changes_folder", "starts_a_thread", "closes_stdout"])
+def test_a_child_that_a_job_changed_is_not_used_again(driver: Driver, name: str) -> None:
+    before = driver.result("where")
+
+    assert driver.run(name).ending is Ending.SUCCEEDED
+    after = driver.result("where")
+
+    if name == "closes_stdout":  # nothing the next job could notice: its output goes nowhere
+        return
+    assert before["pid"] != after["pid"]  # type: ignore[index]
+    assert {**before, "pid": 0} == {**after, "pid": 0}  # type: ignore[dict-item]
+
+
+def test_what_a_job_left_running_ends_with_the_engine(
+    driver: Driver, tmp_path: Path, groups: Groups
+) -> None:
+    file = tmp_path / "pids"
+
+    assert driver.result("leaves_a_subprocess", file=str(file)) == "left one"
+    forked = driver.result("forks")
+    driver.engine.close()
+
+    pids = [*(pids_in(file, 2) or []), forked]
+    until(lambda: not any(alive(pid) for pid in pids if isinstance(pid, int)), 2)
+
+
+def test_a_probe_brings_options_without_running_the_job(driver: Driver) -> None:
+    driver.engine.probe("hostile.special", JOBS["hostile.special"], HOSTILE)
+    driver.engine.probe("hostile.gone", "hostile_jobs_plugin:gone", HOSTILE)
+    driver.engine.probe("hostile.lost", "no_such_module_here:gone", HOSTILE)
+
+    def three() -> bool:
+        driver.hear()
+        return len(driver.hellos) == 3
+
+    until(three)
+    hellos = {hello.job_name: hello for hello in driver.hellos}
+    assert hellos["hostile.special"].options.queue == "special"
+    assert hellos["hostile.special"].trouble is None
+    for name in ("hostile.gone", "hostile.lost"):
+        assert hellos[name].trouble is not None
+        assert hellos[name].options == JobOptions()
+
+
+def test_progress_is_passed_on_and_its_last_word_always_arrives(driver: Driver) -> None:
+    outcome = driver.run("says_progress", times=100_000)
+
+    assert outcome.progress is not None
+    assert (outcome.progress.done, outcome.progress.total) == (100_000, 100_000)
+    assert len(driver.notes) < 1000
+
+
+def test_a_run_knows_itself(driver: Driver) -> None:
+    facts = driver.run("facts", JobOptions(timeout=60.0))
+
+    run_id, name, attempt, fence, deadline = json.loads(facts.result or "")
+    assert (run_id, name, attempt, fence) == (facts.run_id, "hostile.facts", 1, 1)
+    assert deadline is not None
+
+
+def test_an_async_job_runs_to_its_end(driver: Driver) -> None:
+    assert driver.result("is_async", value=5) == 5
+
+
+def test_killing_all_releases_what_ran(driver: Driver, tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    claim = driver.begin("spins", file=str(file))
+    pids = until(lambda: pids_in(file, 2))
+
+    driver.engine.kill()
+
+    assert driver.outcome(claim, within=2).ending is Ending.RELEASED
+    until(lambda: not any(map(alive, pids)), 1)
+
+
+def test_what_has_not_begun_can_be_withdrawn(driver: Driver, tmp_path: Path) -> None:
+    file, flag = tmp_path / "pids", tmp_path / "flag"
+    driver.begin("waits_for", file=str(file), flag=str(flag))
+    until(lambda: pids_in(file))
+    waiting = [driver.begin("echo"), driver.begin("echo")]
+
+    withdrawn = driver.engine.withdraw()
+
+    assert withdrawn == waiting
+    assert driver.engine.room() == 0
+    flag.touch()
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_in_children(
+    tmp_path: Path, method: str, fake_plugins: object
+) -> None:
+    import subprocess
+
+    fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})  # type: ignore[attr-defined]
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        f"""
+import jobreg.engines.processes as processes
+from jobreg import Client, Worker
+print("ran")
+processes.METHOD = {method!r}
+client = Client({str(tmp_path / "jobs.db")!r})
+worker = Worker(client.store).start()
+print(client.submit("hostile.echo", {{"value": "told"}}).result(20))
+worker.stop()
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=fake_plugins.env(),  # type: ignore[attr-defined]
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.stdout.split() == ["ran", "told"], done.stderr
+
+
+def test_closing_twice_is_harmless(driver: Driver) -> None:
+    driver.run("echo")
+
+    driver.engine.close()
+    with contextlib.suppress(OSError):
+        driver.engine.close()
