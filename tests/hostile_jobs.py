@@ -1,6 +1,6 @@
 """Jobs that behave well and badly, for tests of engines and workers."""
 
-SOURCE = '''
+SOURCE = """
 import ctypes, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 from jobreg import Backoff, Interrupted, current_run, job
@@ -200,7 +200,7 @@ def one_at_a_time(folder):
     time.sleep(0.05)
     mine.unlink()
     return together
-'''
+"""
 
 NAMES = [
     line.split("(")[0].removeprefix("async ").removeprefix("def ")

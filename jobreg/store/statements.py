@@ -266,7 +266,7 @@ def held(now: Now) -> Select[Any]:
 @cache
 def recorded() -> Select[Any]:
     """Which of :run_ids have an attempt recorded by :of_worker."""
-    return select(attempts.c.run_id, attempts.c.attempt).where(
+    return select(attempts.c.run_id, attempts.c.attempt, attempts.c.outcome).where(
         attempts.c.run_id.in_(bindparam("run_ids", expanding=True)),
         attempts.c.worker_id == bindparam("of_worker"),
     )

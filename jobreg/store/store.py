@@ -289,8 +289,13 @@ class Store:
                 found = connection.execute(
                     statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
                 )
+                # A rescue records our attempts too, but never with the outcome of a job.
                 written = {tuple(row) for row in found}
-                rest = [each for each in rest if (each.run_id, each.attempt) not in written]
+                rest = [
+                    each
+                    for each in rest
+                    if (each.run_id, each.attempt, each.ending.value) not in written
+                ]
         return rest
 
     def _write(

@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,26 +34,31 @@ class Guard:
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
+        self._changing = threading.Lock()
 
     def start(self) -> None:
-        """Start the guard's process, and tell it of the groups there are."""
+        """Start the guard's process."""
+        with self._changing:
+            self._start()
+
+    def _start(self) -> None:
         from .. import clock
 
         with tempfile.TemporaryFile() as file:
             file.truncate(_TOUCHED.size)
             self._page = mmap.mmap(file.fileno(), _TOUCHED.size)
             _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
-            root = str(Path(__file__).parents[2])
+            # The groups there are go with the command: there is no moment in which the new guard
+            # lives and does not know them.
+            told = (Path(__file__).parents[2], file.fileno(), self._stale, *self._groups)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", __file__, root, str(file.fileno()), str(self._stale)],
+                [sys.executable, "-I", "-S", __file__, *map(str, told)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[file.fileno()],
                 start_new_session=True,
                 bufsize=0,
             )
-        for group in self._groups:
-            self._tell(f"+{group}\n")
 
     @property
     def pid(self) -> int | None:
@@ -63,24 +69,28 @@ class Guard:
         """Say that the supervisor is not frozen; start the guard again if somebody killed it."""
         from .. import clock
 
-        if self._process is not None and self._process.poll() is not None:
-            self.start()
-        if self._page is not None:
-            _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
+        with self._changing:
+            if self._process is not None and self._process.poll() is not None:
+                self._start()
+            if self._page is not None:
+                _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
 
     def watch(self, group: int) -> None:
         """Keep an eye on this process group."""
-        self._groups.add(group)
-        self._tell(f"+{group}\n")
+        with self._changing:
+            self._groups.add(group)
+            self._tell(f"+{group}\n")
 
     def forget(self, group: int) -> None:
         """This group has ended."""
-        self._groups.discard(group)
-        self._tell(f"-{group}\n")
+        with self._changing:
+            self._groups.discard(group)
+            self._tell(f"-{group}\n")
 
     def close(self) -> None:
         """End the guard; it kills what is left of the groups."""
-        process, self._process = self._process, None
+        with self._changing:
+            process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
             try:
@@ -104,14 +114,13 @@ def kill_groups(groups: Iterable[int]) -> None:
                 kill(group, signal.SIGKILL)
 
 
-def watch_over(descriptor: int, stale: float) -> None:
+def watch_over(descriptor: int, stale: float, groups: set[int]) -> None:
     """Serve until standard input ends: the guard's process."""
     from jobreg import clock
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # who ends the supervisor ends us by the pipe
     page = mmap.mmap(descriptor, _TOUCHED.size)
-    groups: set[int] = set()
     rest = b""
     while True:
         ready, _, _ = select.select([0], [], [], stale / 10)
@@ -130,4 +139,4 @@ def watch_over(descriptor: int, stale: float) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    watch_over(int(sys.argv[2]), float(sys.argv[3]))
+    watch_over(int(sys.argv[2]), float(sys.argv[3]), set(map(int, sys.argv[4:])))

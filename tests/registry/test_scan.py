@@ -40,7 +40,8 @@ def test_a_job_is_found_with_its_provider_and_place(fake_plugins):
 
 
 def test_other_groups_and_comments_are_not_jobs(fake_plugins):
-    data = b"[console_scripts]\nx = a:b\n[jobreg.jobs]\n# c = a:c\n; d = a:d\ne = a:e\n[other]\nf = a:f"
+    ours = b"[jobreg.jobs]\n# c = a:c\n; d = a:d\ne = a:e\n"
+    data = b"[console_scripts]\nx = a:b\n" + ours + b"[other]\nf = a:f"
     fake_plugins.add_raw("acme", "1.0", data)
 
     found = scan([str(fake_plugins.path)])

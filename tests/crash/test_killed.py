@@ -1,0 +1,258 @@
+"""What must hold when a process is killed, frozen or told to end; real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from crash_house import House
+from sqlalchemy import text
+from waiting import alive, pids_in, until
+
+from jobreg.lifecycle import Ending, Outcome, State, decide
+
+
+def _busy(house: House, name: str = "spins") -> list[int]:
+    """Submit a job that runs for ever, and wait for it and its subprocess."""
+    file = house.file(f"pids-{len(list(house.path.glob('pids-*')))}")
+    house.client.submit(f"hostile.{name}", {"file": file})
+    return until(lambda: pids_in(Path(file), 2), what="the job runs")
+
+
+def test_a_killed_supervisor_leaves_no_child_and_no_grandchild(house: House) -> None:
+    worker = house.worker()
+    pids = _busy(house) + _busy(house, "sleeps_in_c")
+
+    worker.kill()
+
+    until(lambda: not any(map(alive, pids)), 1, "children and grandchildren are gone")
+
+
+def test_children_die_with_the_supervisor_though_the_guard_was_killed_before(
+    house: House,
+) -> None:
+    worker = house.worker(lease="5s")
+    pids = _busy(house)
+    guard = _guard_of(worker.pid)
+    os.kill(guard, signal.SIGKILL)
+
+    second = until(lambda: _guard_of(worker.pid, other_than=guard), 5, "the guard is replaced")
+    assert second != guard
+    worker.kill()
+
+    until(lambda: not any(map(alive, pids)), 1)
+
+
+def test_a_worker_on_the_same_host_takes_over_within_three_seconds(house: House) -> None:
+    first = house.worker()
+    flag = Path(house.file("flag"))
+    run = house.client.submit("hostile.waits_for", {"file": house.file("pids"), "flag": str(flag)})
+    until(lambda: pids_in(Path(house.file("pids")), 2))
+    house.worker()
+
+    flag.touch()
+    Path(house.file("pids")).unlink()
+    os.kill(first.pid, signal.SIGSTOP)  # so that it cannot settle what just ended
+    first.kill()
+    killed = time.monotonic()
+    run.wait(10)
+
+    assert time.monotonic() - killed <= 3
+    assert run.state is State.SUCCEEDED
+    assert [each.outcome for each in run.attempts()] == [Ending.CRASHED, Ending.SUCCEEDED]
+
+
+def test_a_new_worker_rescues_what_a_dead_one_held(house: House) -> None:
+    first = house.worker()
+    _busy(house)
+    _busy(house)
+    first.kill()
+
+    house.worker()
+
+    runs = until(
+        lambda: all(run.attempt == 2 for run in house.client.find()) and list(house.client.find()),
+        3,
+        "both run again",
+    )
+    outcomes = [[each.outcome for each in run.attempts()] for run in runs]
+    assert outcomes == [[Ending.LOST], [Ending.LOST]], "two runs: nobody knows which was to blame"
+    assert [run.record.crashes for run in runs] == [0, 0]
+
+
+def test_a_dead_worker_of_another_host_is_found_by_its_lease(house: House) -> None:
+    lease = 2.0
+    first = house.worker(lease=f"{lease}s")
+    _busy(house)
+    house.worker(lease=f"{lease}s")
+    with house.client.store.writing() as connection:
+        connection.execute(
+            text("UPDATE jobreg_workers SET host = 'elsewhere' WHERE pid = :pid"),
+            {"pid": first.pid},
+        )
+
+    first.kill()
+
+    (run,) = house.client.find()
+    until(lambda: run.refresh().attempt == 2, lease + 2, "another takes over")
+    assert house.row(first.pid) is None
+
+
+def test_a_worker_that_beats_is_left_alone(house: House) -> None:
+    house.worker(lease="1s")
+    _busy(house)
+    second = house.worker(lease="1s")
+
+    beats = {row.worker_id: row.beat for row in house.rows()}
+    until(lambda: all(row.beat > beats[row.worker_id] + 6 for row in house.rows()), 10)
+
+    assert [run.attempt for run in house.client.find()] == [1]
+    assert second.poll() is None
+
+
+def test_a_frozen_supervisor_loses_its_children_and_every_write(house: House) -> None:
+    lease = 2.0
+    first = house.worker(lease=f"{lease}s")
+    old = house.row(first.pid)
+    assert old is not None
+    pids = _busy(house)
+    (run,) = house.client.find()
+    os.kill(first.pid, signal.SIGSTOP)
+
+    until(lambda: not any(map(alive, pids)), lease + 0.5, "the guard kills the children")
+    house.worker(lease=f"{lease}s")
+    until(lambda: run.refresh().attempt == 2, 4 * lease, "another takes over")
+    os.kill(first.pid, signal.SIGCONT)
+    back = until(lambda: _live_row(house, first.pid, other_than=old.worker_id), 3 * lease)
+
+    assert back.worker_id != old.worker_id
+    assert run.refresh().record.worker_id not in (old.worker_id, back.worker_id)
+    late = Outcome(run_id=run.id, attempt=1, ending=Ending.SUCCEEDED, result='"zombie"')
+    claim = evolve(_claim_of(run.id), attempt=1)
+    decided = decide(claim, late, lambda: 0.5)
+    assert house.client.store.settle(old.worker_id, "zombie", [decided]) == [decided]
+    assert run.refresh().state is State.RUNNING
+
+
+def test_a_killed_child_is_noticed_within_a_second(house: House) -> None:
+    house.worker()
+    pids = _busy(house)
+    (run,) = house.client.find()
+
+    os.kill(pids[0], signal.SIGKILL)
+    attempt = until(lambda: run.attempts(), 1, "the crash is settled")[0]
+
+    assert (attempt.outcome, attempt.exit_signal) == (Ending.CRASHED, signal.SIGKILL)
+    assert attempt.error is not None
+    assert "out of memory?" in attempt.error.message
+    until(lambda: not alive(pids[1]), 1, "its subprocess is gone too")
+
+
+def test_a_run_that_kills_its_child_starts_three_times_and_no_more(house: House) -> None:
+    house.worker()
+    poison = house.client.submit("hostile.kills_itself")
+    others = house.client.submit_many([("hostile.echo", {"value": i}) for i in range(50)])
+
+    results = [run.result(20) for run in others]
+    poison.wait(20)
+
+    assert results == list(range(50))
+    assert all(len(run.attempts()) == 1 for run in others)
+    assert (poison.state, poison.reason) == (State.FAILED, "crashed")
+    assert [each.outcome for each in poison.attempts()] == [Ending.CRASHED] * 3
+
+
+def test_an_at_most_once_run_is_never_started_again(house: House) -> None:
+    first = house.worker()
+    log = Path(house.file("log"))
+    asked = {"file": house.file("pids"), "log": str(log)}
+    run = house.client.submit("hostile.once", asked)
+    until(lambda: pids_in(Path(house.file("pids"))))
+
+    first.kill()
+    house.worker()
+    run.wait(10)
+
+    assert (run.state, run.reason) == (State.FAILED, "crashed")
+    assert log.read_text() == "started\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.Signals) -> None:
+    worker = house.worker()
+    run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
+    later = house.client.submit("hostile.echo", delay="1h")
+    until(lambda: pids_in(Path(house.file("pids"))))
+
+    worker.send_signal(number)
+
+    assert worker.wait(10) == 0
+    assert run.refresh().result() == "stopped in time"
+    assert later.refresh().state is State.SCHEDULED
+    assert house.rows() == []
+
+
+def test_a_job_that_outlasts_the_grace_is_released_uncounted(house: House) -> None:
+    worker = house.worker("--grace", "0.2s")
+    pids = _busy(house, "sleeps_in_c")
+    (run,) = house.client.find()
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(10) == 0
+    assert not any(map(alive, pids))
+    record = run.refresh().record
+    assert (record.state, record.attempt, record.tries, record.crashes) == ("queued", 1, 0, 0)
+    assert [each.outcome for each in run.attempts()] == [Ending.RELEASED]
+
+
+def test_a_second_signal_skips_the_wait(house: House) -> None:
+    worker = house.worker("--grace", "1h")
+    _busy(house, "sleeps_in_c")
+
+    worker.send_signal(signal.SIGTERM)
+    until(lambda: "worker.stopping" in house.log(), what="it drains")
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(10) == 0
+
+
+def test_cancelling_a_running_run_ends_it_within_the_bound(house: House) -> None:
+    house.worker("--kill-grace", "0.5s")
+    pids = _busy(house, "sleeps_in_c")
+    (run,) = house.client.find()
+
+    asked = time.monotonic()
+    run.cancel().wait(10)
+
+    assert time.monotonic() - asked <= 1 + 0.5 + 1
+    assert (run.state, run.reason) == (State.CANCELLED, "asked")
+    until(lambda: not any(map(alive, pids)), 1)
+
+
+def _claim_of(run_id: str):  # type: ignore[no-untyped-def]
+    from jobreg.lifecycle import Claim
+
+    return Claim(run_id=run_id, job_name="hostile.spins", params="{}", attempt=1)
+
+
+def _live_row(house: House, pid: int, other_than: str):  # type: ignore[no-untyped-def]
+    row = house.row(pid)
+    return row if row is not None and row.live and row.worker_id != other_than else None
+
+
+def _guard_of(pid: int, other_than: int = 0) -> int | None:
+    """The guard's process id, by its command line and its parent."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            command = folder.joinpath("cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if parent == pid and b"guard.py" in command and int(folder.name) != other_than:
+            return int(folder.name)
+    return None

@@ -1,0 +1,53 @@
+"""The public names. Changing this list is changing what users may rely on."""
+
+from __future__ import annotations
+
+import jobreg
+
+NAMES = [
+    "__version__",
+    "Backoff",
+    "BadInput",
+    "Client",
+    "Conflict",
+    "Interrupted",
+    "InvalidJob",
+    "JobConflict",
+    "JobLoadError",
+    "JobRegError",
+    "NotFound",
+    "NotInRun",
+    "ParamsRefused",
+    "Registry",
+    "ResultRefused",
+    "Run",
+    "RunCancelled",
+    "RunFailed",
+    "SchemaMismatch",
+    "StoreError",
+    "StoreUnavailable",
+    "UnknownJob",
+    "UnknownRun",
+    "WaitTimeout",
+    "Worker",
+    "current_run",
+    "default_registry",
+    "find",
+    "get",
+    "job",
+    "submit",
+    "submit_many",
+]
+
+
+def test_the_public_names_are_these():
+    assert sorted(jobreg.__all__) == sorted(NAMES)
+
+
+def test_every_public_name_can_be_had():
+    for name in NAMES:
+        assert getattr(jobreg, name) is not None
+
+
+def test_no_other_name_is_promised():
+    assert set(dir(jobreg)) == set(NAMES)

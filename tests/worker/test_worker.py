@@ -1,0 +1,348 @@
+"""What a worker does with what was submitted: the whole way, in one process of the test."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from waiting import pids_in, until
+
+from jobreg import Client, Registry, RunFailed, Worker
+from jobreg.events import listen
+from jobreg.lifecycle import Ending, State
+
+
+def test_a_run_goes_from_submit_to_its_result(client: Client, start_worker: Any) -> None:
+    start_worker()
+
+    run = client.submit("hostile.add", {"a": 40})
+
+    assert run.result(20) == 42
+    (attempt,) = run.attempts()
+    assert (attempt.number, attempt.outcome) == (1, Ending.SUCCEEDED)
+    assert attempt.provider is not None
+    assert (attempt.provider.dist, attempt.provider.version) == ("hostile", "1.0")
+    assert client.store.counts()["succeeded"] == 1
+
+
+def test_a_failed_run_keeps_type_message_and_traceback(client: Client, start_worker: Any) -> None:
+    start_worker()
+
+    run = client.submit("hostile.raises")
+
+    with pytest.raises(RunFailed, match="what went wrong") as failed:
+        run.result(20)
+    assert (failed.value.reason, failed.value.error_type) == ("error", "ValueError")
+    assert 'raise ValueError("what went wrong")' in failed.value.traceback
+
+
+def test_an_error_is_tried_again_with_backoff_and_its_attempts_are_kept(
+    client: Client, start_worker: Any
+) -> None:
+    start_worker()
+
+    run = client.submit("hostile.third_time_lucky")
+
+    assert run.result(20) == 3
+    assert [each.outcome for each in run.attempts()] == ["error", "error", "succeeded"]
+    assert (run.record.tries, run.record.crashes) == (2, 0)
+
+
+@pytest.mark.parametrize(("which", "attempts"), [("PassingToo", 2), ("Other", 1)])
+def test_retry_on_respects_subclasses(
+    client: Client, start_worker: Any, which: str, attempts: int
+) -> None:
+    start_worker()
+
+    run = client.submit("hostile.retried_for", {"which": which}).wait(20)
+
+    assert run.reason == "error"
+    assert len(run.attempts()) == attempts
+
+
+def test_what_the_submitter_asks_stands_before_what_the_job_says(
+    client: Client, start_worker: Any
+) -> None:
+    start_worker()
+
+    run = client.submit("hostile.third_time_lucky", max_attempts=1).wait(20)
+
+    assert (run.state, run.reason) == (State.FAILED, "error")
+
+
+def test_a_job_that_was_decorated_with_a_timeout_is_held_to_it(
+    client: Client, start_worker: Any, tmp_path: Path
+) -> None:
+    start_worker()
+
+    run = client.submit("hostile.short_of_time", {"file": str(tmp_path / "pids")}).wait(20)
+
+    assert (run.state, run.reason) == (State.FAILED, "timeout")
+
+
+def test_a_name_nobody_provides_waits_and_blocks_nothing(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    fake_plugins.add("ghost", "1.0", {"ghost.job": "ghost:job"})
+    ghosts = client.submit_many([("ghost.job", {})] * 300)
+    start_worker(registry=Registry(path=[str(fake_plugins.path)], deny=["ghost"]))
+
+    assert client.submit("hostile.echo", {"value": 1}).result(20) == 1
+
+    for ghost in (ghosts[0].refresh(), ghosts[-1].refresh()):
+        assert (ghost.state, ghost.attempt) == (State.QUEUED, 0)
+        assert "no live worker does" in (ghost.waiting_on() or "")
+
+
+def test_a_job_that_cannot_be_imported_fails_alone_and_tells_its_cause(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    modules = {"broken_plugin.py": "import a_package_nobody_has\n"}
+    fake_plugins.add("broken", "1.0", {"broken.job": "broken_plugin:job"}, modules)
+    start_worker()
+
+    broken = client.submit("broken.job")
+    whole = client.submit("hostile.echo", {"value": 1})
+
+    assert whole.result(20) == 1
+    broken.wait(20)
+    assert broken.reason == "error"
+    assert broken.error is not None
+    assert "a_package_nobody_has" in broken.error.traceback
+    assert "broken_plugin" not in broken.error.message
+
+
+def test_running_one_job_imports_its_module_only(
+    client: Client, start_worker: Any, fake_plugins: Any, tmp_path: Path
+) -> None:
+    trace = "import os; open({!r}, 'a').write('{} ')\ndef job(): return 1\n"
+    for name in ("one", "two"):
+        source = trace.format(str(tmp_path / "imported"), name)
+        fake_plugins.add(
+            name, "1.0", {f"{name}.job": f"{name}_mod:job"}, {f"{name}_mod.py": source}
+        )
+    start_worker()
+
+    assert client.submit("one.job").result(20) == 1
+
+    assert (tmp_path / "imported").read_text().split() == ["one"]
+
+
+def test_a_delayed_run_starts_when_it_is_due_and_at_most_a_second_late(
+    client: Client, start_worker: Any
+) -> None:
+    start_worker()
+
+    run = client.submit("hostile.echo", delay="0.5s")
+    also = client.submit("hostile.echo", at=datetime.now(UTC) + timedelta(seconds=0.5))
+    assert run.state is State.SCHEDULED
+    run.wait(10)
+    also.wait(10)
+
+    for record in (run.record, also.record):
+        assert record.started_at is not None
+        assert record.scheduled_at is not None
+        late = (record.started_at - record.scheduled_at).total_seconds()
+        assert -0.01 <= late <= 1
+
+
+def test_progress_can_be_read_while_the_job_runs(
+    client: Client, start_worker: Any, tmp_path: Path, fake_plugins: Any
+) -> None:
+    source = """
+import time
+from pathlib import Path
+from jobreg import current_run
+def job(flag):
+    current_run().progress(3, 10, "working")
+    while not Path(flag).exists():
+        time.sleep(0.01)
+"""
+    fake_plugins.add("slow", "1.0", {"slow.job": "slow_mod:job"}, {"slow_mod.py": source})
+    start_worker()
+
+    run = client.submit("slow.job", {"flag": str(tmp_path / "flag")})
+    seen = until(lambda: run.refresh().progress, 10)
+    (tmp_path / "flag").touch()
+    run.wait(10)
+
+    assert (seen.done, seen.total, seen.message) == (3, 10, "working")
+    assert run.progress == seen
+
+
+def test_the_job_may_choose_queue_and_priority(client: Client, start_worker: Any) -> None:
+    start_worker(queues=["default"])
+    run = client.submit("hostile.special")
+    chosen = client.submit("hostile.special", queue="default", priority=1)
+
+    chosen.wait(20)
+    until(lambda: run.refresh().record.queue == "special", 10)
+    start_worker(queues=["special"])
+    run.wait(20)
+
+    assert (run.record.queue, run.record.priority) == ("special", 7)
+    assert (chosen.record.queue, chosen.record.priority) == ("default", 1)
+
+
+def test_a_capped_job_runs_no_more_than_its_cap_over_all_workers(
+    client: Client, start_worker: Any, tmp_path: Path
+) -> None:
+    start_worker()
+    start_worker()
+
+    asked = {"folder": str(tmp_path / "together")}
+    (tmp_path / "together").mkdir()
+    runs = client.submit_many([("hostile.one_at_a_time", asked)] * 8)
+
+    assert [run.result(30) for run in runs] == [1] * 8
+
+
+def test_higher_priority_runs_first(client: Client, start_worker: Any) -> None:
+    names = [client.submit("hostile.echo", priority=each).id for each in (0, 5, -3, 9)]
+    order: list[object] = []
+    deaf = listen(lambda name, facts: name == "run.claimed" and order.append(facts["run_id"]))
+
+    start_worker(concurrency=1)
+    for run in client.find():
+        run.wait(20)
+    deaf()
+
+    assert order == [names[3], names[1], names[0], names[2]]
+
+
+def test_a_job_can_submit_to_its_workers_store(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    source = """
+import jobreg
+def job():
+    return jobreg.submit("hostile.echo", {"value": "child"}).id
+"""
+    fake_plugins.add("parent", "1.0", {"parent.job": "parent_mod:job"}, {"parent_mod.py": source})
+    start_worker(registry=Registry(path=[str(fake_plugins.path)]))
+
+    child = client.submit("parent.job").result(20)
+
+    assert client.get(child).result(20) == "child"
+
+
+def test_an_application_can_offer_a_function_of_its_own(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    (fake_plugins.path / "my_app.py").write_text("def double(x):\n    return 2 * x\n")
+    import my_app  # type: ignore[import-not-found]
+
+    client.registry.add("app.double", my_app.double)
+    start_worker()
+
+    run = client.submit("app.double", {"x": 21})
+
+    assert run.result(20) == 42
+    assert run.provider is not None
+    assert run.provider.dist == "application"
+
+
+def test_until_idle_ends_when_nothing_is_left_that_it_may_run(
+    client: Client, registry: Registry, fake_plugins: Any
+) -> None:
+    fake_plugins.add("ghost", "1.0", {"ghost.job": "ghost:job"})
+    ghost = client.submit("ghost.job")
+    runs = client.submit_many([("hostile.echo", {"value": n}) for n in range(20)])
+    denying = Registry(path=[str(fake_plugins.path)], deny=["ghost"])
+
+    Worker(client.settings.store, registry=denying, until_idle=True, concurrency=2).run()
+
+    assert [run.refresh().result(0) for run in runs] == list(range(20))
+    assert ghost.refresh().state is State.QUEUED
+
+
+def test_stopping_returns_when_running_jobs_have_ended(
+    client: Client, start_worker: Any, tmp_path: Path
+) -> None:
+    worker = start_worker()
+    run = client.submit("hostile.until_stopping", {"file": str(tmp_path / "pids")})
+    until(lambda: pids_in(tmp_path / "pids"))
+
+    worker.stop()
+
+    assert run.refresh().result(0) == "stopped in time"
+    assert client.store.workers() == []
+    assert not [each for each in threading.enumerate() if each.name.startswith("jobreg")]
+
+
+def test_one_run_can_be_executed_here_and_now(client: Client) -> None:
+    request = client.request("hostile.third_time_lucky")
+    worker = Worker(client.settings.store, registry=client.registry, concurrency=1)
+
+    record = worker.run_one(request)
+
+    assert (record.state, record.result) == (State.SUCCEEDED, "3")
+    assert client.store.workers() == []
+
+
+def test_no_column_but_tracebacks_names_a_module_or_function(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    fake_plugins.add(
+        "gone", "1.0", {"gone.away": "moved_module:moved_function"}, {"moved_module.py": ""}
+    )
+    start_worker()
+    names = ["hostile.raises", "hostile.add", "hostile.dies", "gone.away", "hostile.echo"]
+    for name in names:
+        client.submit(name).wait(20)
+
+    with client.store.reading() as connection:
+        tables = connection.execute(
+            text("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ).scalars()
+        rows = [
+            (table, column, str(value))
+            for table in list(tables)
+            for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()
+            for column, value in row.items()
+            if column != "error_traceback"
+        ]
+
+    assert len(rows) > 100
+    for secret in ("hostile_jobs_plugin", "moved_module", "moved_function", ":raises"):
+        assert not [each for each in rows if secret in each[2]]
+
+
+def test_a_store_that_goes_away_and_comes_back_costs_no_run(
+    client: Client, start_worker: Any, tmp_path: Path
+) -> None:
+    flag, file = tmp_path / "flag", tmp_path / "pids"
+    worker = start_worker()
+    run = client.submit("hostile.waits_for", {"file": str(file), "flag": str(flag)})
+    until(lambda: pids_in(file))
+    told: list[str] = []
+    deaf = listen(lambda name, facts: told.append(name))
+
+    whole = worker.store.engine
+    worker.store.engine = _Broken(whole)
+    flag.touch()
+    until(lambda: "store.down" in told, 10)
+    worker.store.engine = whole
+    run.wait(10)
+    deaf()
+
+    assert json.loads(run.record.result or "") == "seen"
+    assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
+    assert "store.up" in told
+
+
+class _Broken:
+    """An engine whose database cannot be reached."""
+
+    def __init__(self, whole: Any) -> None:
+        self.url = whole.url
+
+    def connect(self) -> Any:
+        from sqlalchemy.exc import OperationalError
+
+        raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
