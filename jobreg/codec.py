@@ -14,12 +14,26 @@ from .errors import BadInput, JobRegError, ResultRefused
 from .lifecycle import Attempt, ErrorReport, Provider, RunRecord
 
 MAX_DEPTH = 100
+# Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
+_LONGEST_INT = 10**4300
 _PLAIN = (str, int, bool, type(None))
 
 
-def _fault(value: object, path: str, depth: int = 0) -> str | None:
+def _is_unicode(text: str) -> bool:
+    """False where a text holds half of a surrogate pair, which no UTF-8 can carry."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _fault(value: Any, path: str, depth: int = 0) -> str | None:
     """Name the first place where a value is not JSON, or None when all of it is."""
     kind = type(value)
+    if kind is str:
+        return None if _is_unicode(value) else f"{path} holds text that is not Unicode"
+    if kind is int and abs(value) >= _LONGEST_INT:
+        return f"{path} is a number of more than 4,300 digits"
     if kind in _PLAIN:
         return None
     if isinstance(value, float):
@@ -33,6 +47,8 @@ def _fault(value: object, path: str, depth: int = 0) -> str | None:
         for key, item in value.items():
             if type(key) is not str:
                 return f"{path} has the key {key!r:.80}, and JSON keys are strings"
+            if not _is_unicode(key):
+                return f"{path} has the key {key!a:.80}, which is not Unicode"
             fault = _fault(item, f"{path}.{key}", depth + 1)
             if fault:
                 return fault
@@ -51,10 +67,7 @@ def _encode(value: object, what: str, cap: int, setting: str, refusal: type[JobR
     if fault:
         raise refusal(f"{fault}. JSON holds dict, list, str, int, float, bool and None.")
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise refusal(f"{what} holds text that is not Unicode: {error.reason}.") from None
+    size = len(text.encode())
     if size > cap:
         raise refusal(
             f"{what} is {size:,} bytes of JSON; the cap is {cap:,} ({setting}). "

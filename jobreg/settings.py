@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ KIB = 1024
 
 def _names(text: object, what: str) -> tuple[str, ...]:
     parts = text.split(",") if isinstance(text, str) else text
-    if not isinstance(parts, list | tuple):
+    if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
         raise BadInput(f"{what}: {str(text)[:80]!r} is not a list of names.")
     return tuple(part.strip() for part in parts if part.strip())
 
@@ -33,14 +34,16 @@ def _lease(value: Any, what: str) -> float:
     return number
 
 
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value) else value
+
+
 def _bytes(value: Any, what: str) -> int:
-    number = int(value) if isinstance(value, str) and value.isdigit() else value
-    return count(number, what, least=1, most=64 * KIB * KIB)
+    return count(_whole(value), what, least=1, most=64 * KIB * KIB)
 
 
 def _number(value: Any, what: str) -> int:
-    number = int(value) if isinstance(value, str) and value.isdigit() else value
-    return count(number, what, least=1, most=1024)
+    return count(_whole(value), what, least=1, most=1024)
 
 
 def _choice(*allowed: str) -> Callable[[Any, str], str]:

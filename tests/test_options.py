@@ -1,0 +1,190 @@
+"""Durations, backoff, and the options of @job."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobreg import Backoff, BadInput, job
+from jobreg.options import JobOptions, limit, options_of, queue_name, seconds
+
+NONSENSE = [
+    -1, -0.1, "-5m", "", "m", "5 minutes", "5mm", "1h30m", "1e3", "nan", "inf", float("nan"),
+    float("inf"), -float("inf"), True, None, [], {}, b"5", "9" * 400, 10**30, "36501d", "0x10",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (0, 0.0), (90, 90.0), (1.5, 1.5), ("90", 90.0), ("90s", 90.0), ("5m", 300.0),
+        ("2h", 7200.0), ("1d", 86400.0), ("1.5h", 5400.0), (" 3 s ", 3.0), ("0s", 0.0),
+        ("36500d", 36500 * 86400.0),
+    ],
+)  # fmt: skip
+def test_a_duration_is_seconds_or_a_number_with_a_unit(given, expected):
+    assert seconds(given) == expected
+
+
+@pytest.mark.parametrize("given", NONSENSE, ids=lambda given: repr(given)[:20])
+def test_a_negative_or_nonsensical_duration_is_refused_by_name(given):
+    with pytest.raises(BadInput, match=r"^delay: .* is not a duration\. Give seconds"):
+        seconds(given, "delay")
+
+
+def test_a_limit_of_none_is_no_limit():
+    assert limit(None) is None
+    assert limit("2m") == 120.0
+
+
+@pytest.mark.parametrize("given", [0, "0s", 0.0])
+def test_a_limit_of_zero_is_refused(given):
+    with pytest.raises(BadInput, match=r"^timeout: must be more than 0"):
+        limit(given)
+
+
+@pytest.mark.parametrize("name", ["default", "A-b_c.9", "x" * 64])
+def test_a_queue_name_is_letters_digits_and_three_signs(name):
+    assert queue_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a b", "a/b", "ü", "a\n", None, 5, ["default"]])
+def test_another_queue_name_is_refused(name):
+    with pytest.raises(BadInput, match=r"^queue: .* is not a queue name"):
+        queue_name(name)
+
+
+@given(
+    first=st.floats(0, 1000), factor=st.floats(1, 100), longest=st.floats(0, 1e6),
+    tries=st.integers(1, 10_000), chance=st.floats(0, 1, exclude_max=True),
+)  # fmt: skip
+def test_a_wait_is_never_negative_nor_longer_than_the_longest(
+    first, factor, longest, tries, chance
+):
+    wait = Backoff(first=first, factor=factor, longest=longest).delay(tries, lambda: chance)
+
+    assert 0 <= wait <= longest
+
+
+def test_the_bound_doubles_from_one_second_to_ten_minutes_by_default():
+    most = [Backoff().delay(tries, lambda: 1.0) for tries in range(1, 13)]
+
+    assert most == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
+
+
+def test_jitter_spreads_the_wait_over_the_whole_bound():
+    backoff = Backoff(first="10s")
+
+    assert [backoff.delay(1, lambda part=part: part) for part in (0.0, 0.25, 0.999)] == [
+        0.0, 2.5, 9.99,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"first": -1}, {"longest": "soon"}, {"factor": 0.5}, {"factor": 101}, {"factor": "2"},
+        {"factor": True}, {"factor": float("nan")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_backoff_that_cannot_be_is_refused(options):
+    with pytest.raises(BadInput, match="backoff"):
+        Backoff(**options)
+
+
+def test_job_returns_the_very_function():
+    def work(n: int) -> int:
+        return n + 1
+
+    marked = job(work)
+    configured = job(max_attempts=3)(work)
+
+    assert marked is work
+    assert configured is work
+    assert work(1) == 2
+
+
+def test_an_undecorated_function_has_the_defaults():
+    def work() -> None: ...
+
+    assert options_of(work) == JobOptions()
+    assert (JobOptions().max_attempts, JobOptions().max_crashes) == (1, 3)
+    assert JobOptions().timeout is JobOptions().queue is JobOptions().priority is None
+
+
+def test_the_options_are_found_on_the_function():
+    @job(
+        name="a.job", queue="mail", priority=-3, timeout="2m", max_attempts=4, max_crashes=2,
+        backoff=Backoff(first=5), retry_on=(OSError, ValueError), concurrency=7,
+    )  # fmt: skip
+    def work() -> None: ...
+
+    options = options_of(work)
+
+    assert (options.name, options.queue, options.priority) == ("a.job", "mail", -3)
+    assert (options.timeout, options.max_attempts, options.max_crashes) == (120.0, 4, 2)
+    assert (options.backoff.first, options.concurrency) == (5.0, 7)
+    assert options.retry_on == (OSError, ValueError)
+
+
+def test_one_exception_class_may_stand_alone():
+    assert JobOptions.of(retry_on=OSError).retry_on == (OSError,)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"timout": 5}, "timout"),
+        ({"queue": "a b"}, "queue"),
+        ({"priority": 1.5}, "priority"),
+        ({"priority": 32768}, "priority"),
+        ({"priority": True}, "priority"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": "-5m"}, "timeout"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"max_attempts": None}, "max_attempts"),
+        ({"max_crashes": "3"}, "max_crashes"),
+        ({"backoff": 5}, "backoff"),
+        ({"retry_on": "ValueError"}, "retry_on"),
+        ({"retry_on": KeyboardInterrupt}, "retry_on"),
+        ({"retry_on": ValueError("an instance")}, "retry_on"),
+        ({"concurrency": 0}, "concurrency"),
+    ],
+    ids=str,
+)
+def test_a_bad_option_is_refused_where_the_function_is_decorated(options, named):
+    with pytest.raises(BadInput, match=named):
+        job(**options)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "crashes", "once"), [(1, 1, True), (2, 1, False), (1, 2, False)]
+)
+def test_at_most_once_wants_both_limits_at_one(attempts, crashes, once):
+    assert JobOptions(max_attempts=attempts, max_crashes=crashes).at_most_once is once
+
+
+def test_what_the_submitter_asked_for_stands_before_what_the_job_says():
+    options = JobOptions(timeout=5, max_attempts=2, max_crashes=2)
+
+    chosen = options.override(timeout=9.0, max_attempts=None, max_crashes=1)
+
+    assert (chosen.timeout, chosen.max_attempts, chosen.max_crashes) == (9.0, 2, 1)
+
+
+def test_the_supervisor_learns_all_but_the_exception_classes():
+    options = JobOptions(
+        queue="mail", priority=2, timeout="1m", max_attempts=3, backoff=Backoff(2, 3, 4),
+        retry_on=OSError, concurrency=5,
+    )  # fmt: skip
+
+    back = JobOptions.from_wire(json.loads(json.dumps(options.to_wire())))
+
+    assert back.retry_on == ()
+    assert back.to_wire() == options.to_wire()
+    assert (back.queue, back.priority, back.timeout, back.concurrency) == ("mail", 2, 60.0, 5)
+    assert back.backoff == options.backoff
