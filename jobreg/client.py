@@ -159,7 +159,7 @@ class Client:
     """
 
     def __init__(self, store: str | Store | None = None, registry: Registry | None = None) -> None:
-        given = store if isinstance(store, str) else None
+        given = store if store is None or isinstance(store, str) else store.full_url
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store

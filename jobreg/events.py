@@ -1,7 +1,7 @@
 """Named events. Code says what happened; logs (and later metrics) only listen.
 
-run.claimed run.settled run.progress run.released lease.lost lease.overdue
-worker.started worker.stopping worker.stopped worker.rescued
+run.claimed run.settled run.progress lease.lost lease.overdue
+worker.started worker.stopping worker.stopped worker.failed worker.rescued
 child.started child.ended job.unready store.down store.up
 """
 

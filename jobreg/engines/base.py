@@ -35,6 +35,9 @@ class Engine(Protocol):
     def backlog(self) -> int:
         """Say how many claims were taken and have not begun."""
 
+    def stalled(self) -> float:
+        """Say for how many seconds claims have waited and none could begin."""
+
     def execute(self, claims: Iterable[Claim]) -> None:
         """Take claims and begin each as soon as there is room, in order."""
 
@@ -51,7 +54,7 @@ class Engine(Protocol):
         """Tell running jobs that the worker is about to end."""
 
     def kill(self) -> None:
-        """Kill all that runs, now; its outcomes come as released."""
+        """Kill all that runs, now; every claim comes back as released."""
 
     def collect(self, timeout: float) -> Sequence[Report]:
         """Wait for reports, at most ``timeout`` seconds, and take them."""

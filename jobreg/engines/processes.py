@@ -96,6 +96,7 @@ class ProcessEngine:
         self._lock = threading.RLock()
         self._news = threading.Condition()
         self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
+        self._handed_at = 0.0
         self._open = False
         self._woken = False
         self._thread = threading.Thread(target=self._mind, name="jobreg-minder", daemon=True)
@@ -120,9 +121,16 @@ class ProcessEngine:
         """Say how many claims were taken and have not begun."""
         return len(self._waiting)
 
+    def stalled(self) -> float:
+        """Say for how many seconds claims have waited and none could begin."""
+        with self._lock:
+            return clock.seconds() - self._handed_at if self._waiting else 0.0
+
     def execute(self, claims: Iterable[Claim]) -> None:
         """Take claims and begin each as soon as there is room, in order."""
         with self._lock:
+            if not self._waiting:
+                self._handed_at = clock.seconds()
             self._waiting.extend(claims)
         self._nudge()
 
@@ -160,8 +168,13 @@ class ProcessEngine:
                 each.page.announce_stop()
 
     def kill(self) -> None:
-        """Kill all children now, without asking; what they ran comes back as released."""
+        """Kill all children now, without asking; all claims come back as released."""
         with self._lock:
+            for claim in self.withdraw():
+                released = Outcome(
+                    run_id=claim.run_id, attempt=claim.attempt, ending=Ending.RELEASED
+                )
+                self._tell(released)
             for each in list(self._children):
                 each.asked = each.asked or Ending.RELEASED
                 self._kill(each)
@@ -251,6 +264,7 @@ class ProcessEngine:
                 return
             self._waiting.popleft()
             free.claim, free.handed = claim, clock.seconds()
+            self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
     def _free_child(self, provider: Provider) -> _Child | None:

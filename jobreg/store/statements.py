@@ -436,9 +436,9 @@ def _runs() -> Select[Any]:
 
 
 @cache
-def run_by_id() -> Select[Any]:
-    """One run as it stands."""
-    return _runs().where(runs.c.run_id == bindparam("of_run"))
+def runs_by_id() -> Select[Any]:
+    """The runs :run_ids as they stand."""
+    return _runs().where(runs.c.run_id.in_(bindparam("run_ids", expanding=True)))
 
 
 @cache

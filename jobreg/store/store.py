@@ -29,6 +29,7 @@ from . import records, statements
 from .records import Row, WorkerRow, micros
 
 _LAST = 2**62
+_AT_ONCE = 500
 
 
 class Watch(Protocol):
@@ -130,10 +131,10 @@ class Store:
 
     def _known(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
         found = {}
-        for run_id in run_ids:
-            row = connection.execute(statements.run_by_id(), {"of_run": run_id}).first()
-            if row is not None:
-                found[run_id] = records.run_of(row._mapping)
+        for first in range(0, len(run_ids), _AT_ONCE):
+            asked = {"run_ids": run_ids[first : first + _AT_ONCE]}
+            for row in connection.execute(statements.runs_by_id(), asked).mappings():
+                found[row["run_id"]] = records.run_of(row)
         return found
 
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim:
@@ -295,6 +296,8 @@ class Store:
                     each
                     for each in rest
                     if (each.run_id, each.attempt, each.ending.value) not in written
+                    # A release wants no more than that the run is no longer ours.
+                    and not _unbegun(each)
                 ]
         return rest
 
@@ -308,7 +311,7 @@ class Store:
                 outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
             assert outcome.state is not None
             columns = records.outcome_columns(row, outcome, host)
-            if outcome.ending is not Ending.RELEASED or outcome.started is not None:
+            if not _unbegun(outcome):
                 attempts.append(columns)
             fence = {
                 "of_run": row["run_id"],
@@ -429,7 +432,7 @@ class Store:
         page = statements.page_of_runs(
             job_name is not None, state and state.value, state is not None and state.final
         )
-        asked = {"before": before or _LAST, "most": most + 1, "name": job_name}
+        asked = {"before": _LAST if before is None else before, "most": most + 1, "name": job_name}
         if job_name is None:
             del asked["name"]
         with self._transaction(reading=True) as connection:
@@ -489,6 +492,11 @@ class Store:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
+
+
+def _unbegun(outcome: Outcome) -> bool:
+    """A claim given back before its code was entered; it leaves no attempt."""
+    return outcome.ending is Ending.RELEASED and outcome.started is None
 
 
 def _without(row: Row, name: str) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class Claimer:
         self._seconds[job_name] = 0.8 * known + 0.2 * seconds
 
     def wants(self) -> bool:
-        """Is there room, or less work in hand than there should be?"""
-        return self._engine.room() + self._in_hand // 2 > 0
+        """Is there room, or, while claims in hand keep beginning, too little in hand?"""
+        return self._engine.room() > 0 or 0 < self._engine.backlog() < self._in_hand // 2
 
     def claim(self, worker_id: str) -> list[Claim] | None:
         """Claim what there is room for, ready to execute; None when this worker is fenced."""

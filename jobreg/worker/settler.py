@@ -9,8 +9,9 @@ from attrs import evolve
 
 from .. import clock
 from ..engines.base import Note
+from ..errors import StoreError, StoreUnavailable
 from ..events import emit
-from ..lifecycle import Claim, Ending, Outcome, Progress, decide
+from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
 
 _Key = tuple[str, int]
@@ -73,7 +74,7 @@ class Settler:
         if not self._pending:
             return []
         outcomes = list(self._pending.values())
-        refused = self._store.settle(worker_id, self._host, outcomes)
+        refused = self._write(worker_id, outcomes)
         for outcome in outcomes:
             key = outcome.run_id, outcome.attempt
             claim = self._held.pop(key)
@@ -89,6 +90,22 @@ class Settler:
                 reason=outcome.reason,
             )
         return outcomes
+
+    def _write(self, worker_id: str, outcomes: list[Outcome]) -> list[Outcome]:
+        """Write outcomes together; where the database takes offence at one, one by one."""
+        try:
+            return self._store.settle(worker_id, self._host, outcomes)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            if len(outcomes) > 1:
+                return [each for one in outcomes for each in self._write(worker_id, [one])]
+            told = ErrorReport("StoreError", f"The store refused what came out of it: {error}")
+            plain = evolve(
+                outcomes[0], ending=Ending.ERROR, state=State.FAILED, reason=Reason.ERROR,
+                result=None, error=told, progress=None,
+            )  # fmt: skip
+            return [outcomes[0]] if self._store.settle(worker_id, self._host, [plain]) else []
 
     def write_progress(self, worker_id: str) -> None:
         """Write the latest progress of runs that go on.

@@ -11,6 +11,7 @@ from . import host
 _SWEEP = 2.0
 _LOOK_AT_PIDS = 1.0
 _STAGE = 10.0
+_STAGE_AGAIN = 0.25
 
 
 class Upkeep:
@@ -23,7 +24,7 @@ class Upkeep:
         self._every = min(settings.lease / 4, _SWEEP)
         self._seen: dict[str, tuple[int, float]] = {}
         self._neighbours: list[WorkerRow] = []
-        self._sweep_at = self._pids_at = self._stage_at = 0.0
+        self._sweep_at = self._pids_at = self._stage_at = self._staged = 0.0
 
     def run(self, worker_id: str) -> bool:
         """Do what is due; True when runs may have been queued.
@@ -33,7 +34,7 @@ class Upkeep:
         """
         now, queued = clock.seconds(), False
         if now >= self._stage_at:
-            queued = True
+            queued, self._staged = True, now
             wait = self._store.stage_due()
             self._stage_at = now + min(_STAGE, _STAGE if wait is None else wait)
         if now >= self._sweep_at:
@@ -47,7 +48,7 @@ class Upkeep:
 
     def look_for_due(self) -> None:
         """Somebody wrote to the database: the next due time may have changed."""
-        self._stage_at = 0.0
+        self._stage_at = min(self._stage_at, self._staged + _STAGE_AGAIN)
 
     def sweep(self, worker_id: str) -> bool:
         """Take back the runs of every dead worker; True when there were any."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import FrameType
+
+from attrs import evolve
 
 from .. import clock, settings
 from ..catalogue import Hello
@@ -27,7 +31,8 @@ from .settler import Settler
 from .upkeep import Upkeep
 
 _POLL = 0.02
-_LOOK_EVERY = 2.0
+_LOOK_EVERY = 5.0
+_STALLED = 1.0
 _MIND_EVERY = 0.5
 _BACKOFF = (0.1, 5.0)
 
@@ -107,7 +112,10 @@ class Worker:
         Raises:
             StoreError: the store cannot be opened, or this worker not be registered.
         """
-        self._thread = threading.Thread(target=self._run_in_thread, name="jobreg-worker")
+        self._thread = threading.Thread(
+            target=self._run_in_thread, name="jobreg-worker", daemon=True
+        )
+        atexit.register(self.stop)  # an application that forgets to stop us must still end
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
@@ -120,6 +128,7 @@ class Worker:
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
+        atexit.unregister(self.stop)
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -139,7 +148,8 @@ class Worker:
         """
         ref = self.registry.ref(request.job_name)
         with self._signals(), self._house():
-            while (offer := self.claimer.offer(ref)) is None:
+            due = _due(request)
+            while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
                 if self._stop.is_set():
                     raise KeyboardInterrupt
                 self._take_reports()
@@ -237,6 +247,9 @@ class Worker:
         for report in self.engine.collect(_POLL):
             match report:
                 case Outcome():
+                    if report.ending is Ending.CRASHED and not self.lease.held:
+                        # While we were frozen our guard killed it: no fault of the run.
+                        report = evolve(report, ending=Ending.RELEASED, error=None)
                     claim = self.settler.add(report)
                     if claim is not None and report.started is not None:
                         self.claimer.timed(claim.job_name, report.ended - report.started)
@@ -262,6 +275,9 @@ class Worker:
         if now >= self._mind_at and self.settler.holds:
             self._mind_at = now + _MIND_EVERY
             self.settler.write_progress(self.lease.worker_id)
+            if self.engine.stalled() > _STALLED:
+                # Taken ahead, and now behind long runs: another worker may be free.
+                self.settler.release(self.engine.withdraw())
             for run_id, attempt in self.store.cancels_asked(self.lease.worker_id):
                 self.engine.interrupt(run_id, attempt, Ending.CANCELLED)
 
@@ -322,3 +338,11 @@ class Worker:
             elif record.state is State.QUEUED:
                 return self.store.claim_one(run_id, self.lease.worker_id)
             self._turn(claiming=False)
+
+
+def _due(request: RunRecord) -> float:
+    """When a request is due, on the process clock."""
+    wait = request.delay
+    if request.scheduled_at is not None:
+        wait = (request.scheduled_at - datetime.now(UTC)).total_seconds()
+    return clock.seconds() + wait
