@@ -139,7 +139,7 @@ class Run:
         return self._client.store.attempts(self.id)
 
     def waiting_on(self) -> str | None:
-        """Why the run is not running though it is due, computed now; None where it is not so."""
+        """Why the run is not running though it waits, computed now; None where it is not so."""
         return self._client.waiting_on([self.record])[self.id]
 
 
@@ -158,7 +158,11 @@ class Client:
         []
     """
 
-    def __init__(self, store: str | Store | None = None, registry: Registry | None = None) -> None:
+    def __init__(
+        self, store: str | os.PathLike[str] | Store | None = None, registry: Registry | None = None
+    ) -> None:
+        if isinstance(store, os.PathLike):
+            store = os.fspath(store)
         given = store if store is None or isinstance(store, str) else store.full_url
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
@@ -215,7 +219,7 @@ class Client:
     def _one_of_many(self, index: int, each: object) -> RunRecord:
         try:
             if isinstance(each, Mapping):
-                options = dict(each)
+                options = {str(key): value for key, value in each.items()}
                 return self.request(options.pop("job_name", None), **options)
             if isinstance(each, tuple | list) and len(each) == 2:
                 return self.request(*each)
@@ -227,7 +231,7 @@ class Client:
         )
 
     def request(
-        self, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
+        self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
     ) -> RunRecord:
         """Check what was asked and make it a record; nothing is stored.
 
@@ -441,7 +445,10 @@ def _moment(at: object) -> datetime | None:
             f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
             "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
         )
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"at: {at} is outside the years 1 to 9999 in UTC.") from None
 
 
 _default: Client | None = None
@@ -485,7 +492,7 @@ def submit(
         max_attempts: tries before it is failed; by default the job's own.
         max_crashes: deaths of its process before it is failed; by default the job's own.
         run_id: any UUID; a repeated submit with the same id, job and params returns that run.
-        tags: at most 20 short texts to find it by.
+        tags: at most 20 short texts, kept with it.
 
     Raises:
         UnknownJob: neither this installation nor a live worker knows the name.

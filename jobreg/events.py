@@ -24,6 +24,7 @@ _LEVELS = {
     "worker.rescued": logging.WARNING,
     "job.unready": logging.WARNING,
     "store.down": logging.WARNING,
+    "worker.failed": logging.ERROR,
 }
 
 

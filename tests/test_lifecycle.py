@@ -29,7 +29,9 @@ def decided(ending, options=None, *, tries=0, crashes=0, chance=0.5, **said):
         run_id=RUN_ID, job_name="a.job", params="{}", attempt=1, tries=tries, crashes=crashes,
         options=options or JobOptions(),
     )  # fmt: skip
-    outcome = decide(claim, Outcome(run_id=RUN_ID, attempt=1, ending=ending, **said), lambda: chance)
+    outcome = decide(
+        claim, Outcome(run_id=RUN_ID, attempt=1, ending=ending, **said), lambda: chance
+    )
     return outcome.state, outcome.reason, outcome.delay, outcome.tries, outcome.crashes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 DEFAULT_WIDTH = 80
 _GAP = "  "
@@ -60,13 +60,16 @@ def table(
     headers: Sequence[str],
     *,
     colours: Mapping[str, str] | None = None,
+    keep: Collection[str] = (),
 ) -> None:
     """Print rows under their headers, cut to the width there is.
 
-    ``colours`` maps the text of a cell to its colour, such as ``{"failed": "red"}``.
+    ``colours`` maps the text of a cell to its colour, such as ``{"failed": "red"}``; the columns
+    under the headers in ``keep`` are never cut, because people copy what stands there.
     """
     texts = [[safe("" if cell is None else cell) for cell in row] for row in rows]
-    sizes = _fit([list(headers), *texts], width())
+    kept = {index for index, header in enumerate(headers) if header in keep}
+    sizes = _fit([list(headers), *texts], width(), kept)
     _print_row(headers, sizes, ["bold"] * len(headers))
     for row in texts:
         _print_row(row, sizes, [(colours or {}).get(cell) for cell in row])
@@ -88,13 +91,14 @@ def _print_row(row: Sequence[str], sizes: Sequence[int], colours: Sequence[str |
     print(_GAP.join(cells).rstrip())
 
 
-def _fit(rows: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Sizes for the columns; the widest give way until all fit."""
+def _fit(rows: Sequence[Sequence[str]], room: int, kept: Collection[int]) -> list[int]:
+    """Sizes for the columns; the widest of those not kept give way until all fit."""
     sizes = [max(_columns(text) for text in column) for column in zip(*rows, strict=True)]
     over = sum(sizes) + len(_GAP) * (len(sizes) - 1) - room
     for _ in range(over):
-        widest = max(range(len(sizes)), key=sizes.__getitem__)
-        if sizes[widest] <= _NARROWEST:
+        free = [index for index in range(len(sizes)) if index not in kept]
+        widest = max(free, key=sizes.__getitem__, default=None)
+        if widest is None or sizes[widest] <= _NARROWEST:
             break
         sizes[widest] -= 1
     return sizes

@@ -58,9 +58,13 @@ def list_runs(
     if not found:
         print("No such runs." if job_name or state else "No runs yet. See: jobreg submit --help")
         return
-    output.table(
-        map(_cells, found), ("RUN", "JOB", "STATE", "CREATED", "PROVIDER"), colours=_COLOURS
-    )
+    headers = ("RUN", "STATE", "PROVIDER", "CREATED")
+    rows = [_cells(run) for run in found]
+    if job_name is None:
+        # Where no name was asked for, it says more than the time of day in 80 columns.
+        headers = ("RUN", "STATE", "PROVIDER", "JOB")
+        rows = [(*row[:3], run.job_name) for row, run in zip(rows, found, strict=True)]
+    output.table(rows, headers, colours=_COLOURS, keep=("RUN", "STATE", "PROVIDER"))
     if following is not None:
         click.echo(f"More: --cursor {following}", err=True)
 
@@ -129,7 +133,7 @@ def _progress(done: float, total: float | None) -> str:
 def _cells(run: Run) -> tuple[object, ...]:
     provider = run.provider
     told = f"{provider.dist} {provider.version}" if provider else ""
-    return run.id, run.job_name, run.state.value, short_time(run.record.created_at), told
+    return run.id, run.state.value, told, short_time(run.record.created_at)
 
 
 def _attempt_cells(attempt: dict[str, object]) -> tuple[object, ...]:

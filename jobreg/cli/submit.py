@@ -53,15 +53,16 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone() if moment.tzinfo is None else moment
+    except (ValueError, OverflowError):
+        # A local time at either end of the calendar may have no moment in UTC.
         raise BadInput(f"--at {text!r} is not an ISO 8601 time, as 2026-01-31T12:00Z.") from None
-    return moment.astimezone() if moment.tzinfo is None else moment
 
 
 def _request_options(command: F) -> F:
     """The arguments and options that ``submit`` and ``run`` share."""
     for option in (
-        click.option("--tag", "tags", multiple=True, help="A short text to find it by."),
+        click.option("--tag", "tags", multiple=True, help="A short text, kept with it."),
         click.option("--run-id", help="A UUID; repeating a submit with it is safe."),
         click.option("--max-crashes", type=int, help="Deaths of its process before it fails."),
         click.option("--max-attempts", type=int, help="Tries before it fails."),

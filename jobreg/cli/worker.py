@@ -40,11 +40,9 @@ def worker(
     from ..worker import Worker
 
     chosen = settings.load(store=store_url, allow_dists=allow or None, deny_dists=deny or None)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=chosen.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
+    # Our own words only: other libraries' go on to say no more than warnings.
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("jobreg").setLevel(chosen.log_level.upper())
     states: Counter[str] = Counter()
 
     def count(name: str, facts: dict[str, object]) -> None:

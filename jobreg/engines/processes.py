@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import multiprocess
-from attrs import define, evolve
-from multiprocess import connection, reduction, spawn
+from attrs import evolve
+from multiprocess import connection
 
 from .. import clock
 from ..catalogue import Hello
 from ..events import emit
-from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
+from ..lifecycle import Claim, Ending, Outcome, Provider
 from ..options import JobOptions
 from ..settings import Settings
-from . import child, wire
+from . import wire
 from .base import Groups, Note, Report
-from .page import Page, make_file
+from .children import Child, Nursery, over_time
 
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""How children are started: from a small clean process where there is one, else afresh."""
-
-IMPORT_LIMIT = 60.0
 _TICK = 0.5
-_quietly = threading.local()
-_describe_parent = spawn.get_preparation_data
-
-
-def _describe_parent_without_main(name: str) -> dict[str, Any]:
-    """What a new child is told of its parent; for our children, nothing of its main module.
-
-    A child would otherwise run the application's script again, and one without an
-    ``if __name__ == "__main__"`` guard would start workers in its children.
-    """
-    told: dict[str, Any] = _describe_parent(name)
-    if getattr(_quietly, "on", False):
-        told.pop("init_main_from_name", None)
-        told.pop("init_main_from_path", None)
-    return told
-
-
-class _Descriptor:
-    """A file descriptor that travels to the child with the process object."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
-        return child.detach, (reduction.DupFd(self._number),)
-
-
-@define(eq=False)
-class _Child:
-    """One child as the supervisor sees it."""
-
-    process: Any
-    pipe: Any
-    page: Page
-    provider: Provider
-    claim: Claim | None = None
-    probing: str | None = None
-    handed: float = 0.0
-    asked: Ending | None = None
-    kill_at: float | None = None
-    killed: bool = False
-
-    @property
-    def busy(self) -> bool:
-        return self.claim is not None or self.probing is not None
 
 
 class ProcessEngine:
@@ -85,11 +32,10 @@ class ProcessEngine:
     """
 
     def __init__(self, settings: Settings, groups: Groups, method: str | None = None) -> None:
-        self._context = multiprocess.get_context(method or METHOD)
+        self._nursery = Nursery({"JOBREG_STORE": settings.store}, method)
         self._settings = settings
         self._groups = groups
-        self._environment = {"JOBREG_STORE": settings.store}
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         self._waiting: deque[Claim] = deque()
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
@@ -104,10 +50,7 @@ class ProcessEngine:
     # the verbs
 
     def start(self) -> None:
-        """Start the forkserver (with this package's child loaded, no plugin) and the minder."""
-        spawn.get_preparation_data = _describe_parent_without_main
-        if self._context.get_start_method() == "forkserver":
-            self._context.set_forkserver_preload([child.__name__])
+        """Start the minder; children are started when there is something for them to do."""
         self._open = True
         self._thread.start()
 
@@ -177,7 +120,7 @@ class ProcessEngine:
                 self._tell(released)
             for each in list(self._children):
                 each.asked = each.asked or Ending.RELEASED
-                self._kill(each)
+                each.kill()
         self._nudge()
 
     def collect(self, timeout: float) -> Sequence[Report]:
@@ -235,16 +178,9 @@ class ProcessEngine:
 
     def _pause(self) -> float:
         """Seconds the minder may sleep before a limit or a grace runs out."""
-        now, pause = clock.seconds(), _TICK
-        for each in self._children:
-            if each.kill_at is not None:
-                pause = min(pause, each.kill_at - now)
-            elif each.claim is not None and each.claim.options.timeout is not None:
-                since = each.page.since
-                # Not begun: look again soon, since the job begins without a message.
-                ends = now + 0.02 if since is None else since + each.claim.options.timeout
-                pause = min(pause, ends - now)
-        return max(0.0, pause)
+        now = clock.seconds()
+        pauses = (each.looks_again(now) for each in self._children)
+        return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
     def _hand_out(self) -> None:
         """Give waiting probes and claims to free children of their provider, or to new ones."""
@@ -267,7 +203,7 @@ class ProcessEngine:
             self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
-    def _free_child(self, provider: Provider) -> _Child | None:
+    def _free_child(self, provider: Provider) -> Child | None:
         """A child that serves this provider and is free; it serves no other, ever."""
         idle = [each for each in self._children if not each.busy and not each.killed]
         for each in idle:
@@ -276,39 +212,19 @@ class ProcessEngine:
         if len(self._children) >= self._settings.concurrency:
             if not idle:
                 return None
-            self._kill(idle[0])
+            idle[0].kill()
             self._bury(idle[0])
-        return self._spawn(provider)
-
-    def _spawn(self, provider: Provider) -> _Child:
-        ours, theirs = connection.Pipe()
-        descriptor = make_file()
-        process = self._context.Process(
-            target=child.main,
-            args=(theirs, _Descriptor(descriptor), self._environment),
-            name="jobreg-child",
-            daemon=True,
-        )
-        _quietly.on = True
-        try:
-            process.start()
-        finally:
-            _quietly.on = False
-            theirs.close()
-        self._groups.watch(process.pid)
-        page = Page(descriptor)
-        os.close(descriptor)
-        born = _Child(process, ours, page, provider)
+        born = self._nursery.start(provider)
+        self._groups.watch(born.pid)
         self._children.append(born)
-        emit("child.started", pid=process.pid, dist=provider.dist, version=provider.version)
+        emit("child.started", pid=born.pid, dist=provider.dist, version=provider.version)
         return born
 
-    def _send(self, to: _Child, message: dict[str, Any]) -> None:
+    def _send(self, to: Child, message: dict[str, Any]) -> None:
         caps = {"max_result": self._settings.max_result, "max_error": self._settings.max_error}
-        with contextlib.suppress(OSError):  # it is dead: the sentinel will say so
-            to.pipe.send_bytes(wire.pack(message | caps))
+        to.send(message | caps)
 
-    def _read(self, each: _Child) -> None:
+    def _read(self, each: Child) -> None:
         """Take every message a child has sent."""
         try:
             while each.pipe.poll():
@@ -317,9 +233,9 @@ class ProcessEngine:
             # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
             with self._lock:
                 each.pipe.close()
-                self._kill(each)
+                each.kill()
 
-    def _heard(self, each: _Child, message: dict[str, Any]) -> None:
+    def _heard(self, each: Child, message: dict[str, Any]) -> None:
         match message["is"]:
             case "progress" if each.claim is not None:
                 progress = wire.progress_from(message["progress"])
@@ -340,7 +256,7 @@ class ProcessEngine:
             case "outcome":
                 self._finished(each, message)
 
-    def _finished(self, each: _Child, message: dict[str, Any]) -> None:
+    def _finished(self, each: Child, message: dict[str, Any]) -> None:
         outcome = wire.outcome_from(message["outcome"], each.provider)
         with self._lock:
             claim, each.claim = each.claim, None
@@ -348,60 +264,44 @@ class ProcessEngine:
                 return
             if message["changed"] or each.asked is not None:
                 # What the job left behind (threads, handlers, subprocesses) ends with its child.
-                self._kill(each)
+                each.kill()
         if outcome.ending is Ending.TIMEOUT:
-            outcome = evolve(outcome, error=_over_time(claim, outcome.error))
-        self._tell(evolve(outcome, pid=each.process.pid))
+            outcome = evolve(outcome, error=over_time(claim, outcome.error))
+        self._tell(evolve(outcome, pid=each.pid))
 
-    def _ask(self, each: _Child, why: Ending) -> None:
-        """Ask a child's job to end, and set the time at which it is no longer asked."""
-        if each.asked is None and not each.killed:
-            each.asked = why
-            each.kill_at = clock.seconds() + self._settings.kill_grace
-            each.page.ask(why)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(each.process.pid, signal.SIGTERM)
-            self._nudge()
+    def _ask(self, each: Child, why: Ending) -> None:
+        each.ask(why, self._settings.kill_grace)
+        self._nudge()
 
-    def _enforce(self, each: _Child) -> None:
+    def _enforce(self, each: Child) -> None:
         """Hold one child to its limits; take leave of it when it is dead."""
         now = clock.seconds()
         if each.process.exitcode is not None:
             self._bury(each)
             return
         if each.kill_at is not None and now >= each.kill_at:
-            self._kill(each)
-        if each.busy and not each.killed:
-            since = each.page.since if each.claim is not None else None
-            if since is None:
-                if now - each.handed >= IMPORT_LIMIT:
-                    each.asked = each.asked or Ending.TIMEOUT
-                    self._kill(each)
-            elif each.claim is not None and _over(each.claim, now - since):
-                self._ask(each, Ending.TIMEOUT)
+            each.kill()
+        over = each.over_since(now)
+        if over is Ending.TIMEOUT:
+            self._ask(each, Ending.TIMEOUT)
+        elif over is not None:
+            each.asked = each.asked or Ending.TIMEOUT
+            each.kill()
 
-    def _kill(self, each: _Child) -> None:
-        """Kill a child with every process of its group."""
-        each.killed = True
-        # The group is the child's own once it has called setsid; before that it has no other.
-        for kill in (os.killpg, os.kill):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                kill(each.process.pid, signal.SIGKILL)
-
-    def _bury(self, each: _Child) -> None:
+    def _bury(self, each: Child) -> None:
         """Take leave of a dead or killed child; what it ran is reported."""
         if each not in self._children:
             return
         self._read_last(each)
-        self._kill(each)  # subprocesses that the job left in the group
+        each.kill()  # subprocesses that the job left in the group
         each.process.join(timeout=5)
         self._children.remove(each)
-        self._groups.forget(each.process.pid)
-        emit("child.ended", pid=each.process.pid, exitcode=each.process.exitcode)
+        self._groups.forget(each.pid)
+        emit("child.ended", pid=each.pid, exitcode=each.process.exitcode)
         if each.claim is not None:
-            self._tell(_died(each, each.claim))
+            self._tell(each.last_outcome(each.claim))
         if each.probing is not None:
-            trouble = f"Importing it ended its process ({_cause(each)})."
+            trouble = f"Importing it ended its process ({each.cause()})."
             self._tell(
                 Hello(
                     job_name=each.probing,
@@ -414,57 +314,8 @@ class ProcessEngine:
         each.pipe.close()
         each.page.close()
 
-    def _read_last(self, each: _Child) -> None:
+    def _read_last(self, each: Child) -> None:
         """A dead child may have sent its outcome before it died: then it finished."""
         with contextlib.suppress(EOFError, OSError, ValueError):
             while not each.pipe.closed and each.pipe.poll():
                 self._heard(each, wire.unpack(each.pipe.recv_bytes()))
-
-
-def _over(claim: Claim, seconds: float) -> bool:
-    return claim.options.timeout is not None and seconds >= claim.options.timeout
-
-
-def _cause(each: _Child) -> str:
-    """Why a child died, as people say it."""
-    if each.asked is Ending.TIMEOUT:
-        return f"over the import limit of {IMPORT_LIMIT:g} s"
-    code = each.process.exitcode
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name if -code in signal.valid_signals() else "unknown"
-    hint = ": killed, out of memory?" if -code == signal.SIGKILL else ""
-    return f"signal {-code}, {name}{hint}"
-
-
-def _over_time(claim: Claim, error: ErrorReport | None) -> ErrorReport:
-    limit = claim.options.timeout
-    text = (
-        f"It ran longer than its limit of {limit:g} s." if limit else "Importing it took too long."
-    )
-    return ErrorReport("TimeoutError", text, error.traceback if error else "")
-
-
-def _died(each: _Child, claim: Claim) -> Outcome:
-    """The outcome of a claim whose child is dead: what was asked of it, else a crash."""
-    since, now = each.page.since, clock.seconds()
-    code = each.process.exitcode
-    outcome = Outcome(
-        run_id=claim.run_id,
-        attempt=claim.attempt,
-        ending=each.asked or Ending.CRASHED,
-        pid=each.process.pid,
-        provider=each.provider,
-        started=since or each.handed,
-        ended=now,
-        exit_signal=-code if code is not None and code < 0 else None,
-    )
-    if each.asked is Ending.TIMEOUT:
-        if since is None:
-            text = f"Importing it took longer than {IMPORT_LIMIT:g} s."
-            return evolve(outcome, error=ErrorReport("TimeoutError", text))
-        return evolve(outcome, error=_over_time(claim, None))
-    if each.asked is None:
-        text = f"The process that ran it died ({_cause(each)})."
-        return evolve(outcome, error=ErrorReport("ProcessDied", text))
-    return outcome

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal_column
 
+from .. import clock
 from ..errors import BadInput, StoreUnavailable
 
 BUSY_SECONDS = 5.0
@@ -53,7 +55,7 @@ def make_engine(url: URL, sync: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute(f"PRAGMA synchronous={sync.upper()}")
 
     @event.listens_for(engine, "begin")
@@ -62,6 +64,23 @@ def make_engine(url: URL, sync: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal mode, waiting for others: SQLite waits for no one in this one switch.
+
+    Without it, of several processes that open a new file at once, some fail as locked.
+    """
+    ends = clock.seconds() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or clock.seconds() >= ends:
+                raise
+        time.sleep(0.01)
 
 
 class Watch:

@@ -528,6 +528,8 @@ def cancel_waiting(now: Now) -> Update:
             queue=bindparam("to_queue"),
             priority=bindparam("to_priority"),
             progress=bindparam("to_progress"),
+            dist=bindparam("to_dist"),
+            version=bindparam("to_version"),
             finished_at=now,
         )
     )
@@ -538,7 +540,7 @@ def reopen_run() -> Update:
     """Clear what came out of :of_run, if it still is the one seen at :of_attempt."""
     cleared = (
         "state", "reason", "result", "error_type", "error_message", "error_traceback",
-        "started_at", "finished_at", "progress", "dist", "version", "worker_id",
+        "started_at", "finished_at", "progress", "worker_id",
     )  # fmt: skip
     return (
         update(runs)

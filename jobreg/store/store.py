@@ -478,10 +478,8 @@ class Store:
     def _cancel_waiting(self, connection: Connection, row: Row) -> None:
         seen = {"of_run": row["run_id"], "of_attempt": row["attempt"]}
         if connection.execute(statements.drop_waiting(), seen).rowcount:
-            kept = {
-                f"to_{name}": row[name]
-                for name in ("tries", "crashes", "queue", "priority", "progress")
-            }
+            shown = ("tries", "crashes", "queue", "priority", "progress", "dist", "version")
+            kept = {f"to_{name}": row[name] for name in shown}
             connection.execute(statements.cancel_waiting(self.now), seen | kept)
 
     def reopen(self, run: RunRecord) -> bool:

@@ -196,6 +196,20 @@ def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.S
     assert house.rows() == []
 
 
+def test_a_sigterm_to_every_process_of_the_unit_lets_the_job_finish(house: House) -> None:
+    worker = house.worker()
+    run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
+    until(lambda: pids_in(Path(house.file("pids"))))
+
+    for pid in _descendants(worker.pid):
+        os.kill(pid, signal.SIGTERM)
+    worker.terminate()
+
+    assert worker.wait(10) == 0
+    assert run.refresh().result(0) == "stopped in time"
+    assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
+
+
 def test_a_job_that_outlasts_the_grace_is_released_uncounted(house: House) -> None:
     worker = house.worker("--grace", "0.2s")
     pids = _busy(house, "sleeps_in_c")
@@ -243,6 +257,21 @@ def _claim_of(run_id: str):  # type: ignore[no-untyped-def]
 def _live_row(house: House, pid: int, other_than: str):  # type: ignore[no-untyped-def]
     row = house.row(pid)
     return row if row is not None and row.live and row.worker_id != other_than else None
+
+
+def _descendants(pid: int) -> list[int]:
+    """All processes below one: children, the forkserver, the guard."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = folder.joinpath("stat").read_text()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [pid]
+    for known in found:
+        found += [each for each, parent in parents.items() if parent == known]
+    return found[1:]
 
 
 def _guard_of(pid: int, other_than: int = 0) -> int | None:

@@ -343,10 +343,10 @@ def test_a_script_without_a_main_guard_is_not_run_again_in_children(
     script = tmp_path / "unguarded.py"
     script.write_text(
         f"""
-import jobreg.engines.processes as processes
+import jobreg.engines.children as children
 from jobreg import Client, Worker
 print("ran")
-processes.METHOD = {method!r}
+children.METHOD = {method!r}
 client = Client({str(tmp_path / "jobs.db")!r})
 worker = Worker(client.store).start()
 print(client.submit("hostile.echo", {{"value": "told"}}).result(20))

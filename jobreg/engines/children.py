@@ -1,0 +1,194 @@
+"""One child as the supervisor sees it: how it is started, asked, killed, and what it died of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import multiprocess
+from attrs import define, evolve
+from multiprocess import connection, reduction, spawn
+
+from .. import clock
+from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
+from . import child, wire
+from .page import Page, make_file
+
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""How children are started: from a small clean process where there is one, else afresh."""
+
+IMPORT_LIMIT = 60.0
+"""Seconds a job's module may take to import."""
+
+_PRELOAD = "jobreg.engines.preload"
+_quietly = threading.local()
+_describe_parent = spawn.get_preparation_data
+
+
+def _describe_parent_without_main(name: str) -> dict[str, Any]:
+    """What a new child is told of its parent; for our children, nothing of its main module.
+
+    A child would otherwise run the application's script again, and one without an
+    ``if __name__ == "__main__"`` guard would start workers in its children.
+    """
+    told: dict[str, Any] = _describe_parent(name)
+    if getattr(_quietly, "on", False):
+        told.pop("init_main_from_name", None)
+        told.pop("init_main_from_path", None)
+    return told
+
+
+class _Descriptor:
+    """A file descriptor that travels to the child with the process object."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        return child.detach, (reduction.DupFd(self._number),)
+
+
+class Nursery:
+    """Starts children by one method; from a forkserver that has loaded our child and no plugin."""
+
+    def __init__(self, environment: dict[str, str], method: str | None = None) -> None:
+        self._context = multiprocess.get_context(method or METHOD)
+        self._environment = environment
+        spawn.get_preparation_data = _describe_parent_without_main
+        if self._context.get_start_method() == "forkserver":
+            self._context.set_forkserver_preload([_PRELOAD])
+
+    def start(self, provider: Provider) -> Child:
+        """Start a child that will serve this provider."""
+        ours, theirs = connection.Pipe()
+        descriptor = make_file()
+        process = self._context.Process(
+            target=child.main,
+            args=(theirs, _Descriptor(descriptor), self._environment),
+            name="jobreg-child",
+            daemon=True,
+        )
+        _quietly.on = True
+        try:
+            process.start()
+        finally:
+            _quietly.on = False
+            theirs.close()
+        page = Page(descriptor)
+        os.close(descriptor)
+        return Child(process, ours, page, provider)
+
+
+@define(eq=False)
+class Child:
+    """One child process and what it was given: a claim to execute, or a job to import."""
+
+    process: Any
+    pipe: Any
+    page: Page
+    provider: Provider
+    claim: Claim | None = None
+    probing: str | None = None
+    handed: float = 0.0
+    asked: Ending | None = None
+    kill_at: float | None = None
+    killed: bool = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also the number of its process group."""
+        pid: int = self.process.pid
+        return pid
+
+    @property
+    def busy(self) -> bool:
+        """Was it given something whose end has not been heard?"""
+        return self.claim is not None or self.probing is not None
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Hand it a message. A dead one hears nothing; its sentinel tells."""
+        with contextlib.suppress(OSError):
+            self.pipe.send_bytes(wire.pack(message))
+
+    def ask(self, why: Ending, grace: float) -> None:
+        """Ask its job to end, and set the time at which it is no longer asked."""
+        if self.asked is None and not self.killed:
+            self.asked = why
+            self.kill_at = clock.seconds() + grace
+            self.page.ask(why)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it with every process of its group."""
+        self.killed = True
+        # The group is the child's own once it has called setsid; before that it has no other.
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
+    def over_since(self, now: float) -> Ending | None:
+        """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""
+        if not self.busy or self.killed:
+            return None
+        since = self.page.since if self.claim is not None else None
+        if since is None:
+            return Ending.CRASHED if now - self.handed >= IMPORT_LIMIT else None
+        limit = self.claim.options.timeout if self.claim is not None else None
+        return Ending.TIMEOUT if limit is not None and now - since >= limit else None
+
+    def looks_again(self, now: float) -> float | None:
+        """Seconds until one of its limits or its grace runs out; None when none does."""
+        if self.kill_at is not None:
+            return self.kill_at - now
+        limit = self.claim.options.timeout if self.claim is not None else None
+        if limit is None:
+            return None
+        since = self.page.since
+        # Not begun: look again soon, since the job begins without a message.
+        return 0.02 if since is None else since + limit - now
+
+    def cause(self) -> str:
+        """Why it died, as people say it."""
+        if self.asked is Ending.TIMEOUT:
+            return f"over the import limit of {IMPORT_LIMIT:g} s"
+        code = self.process.exitcode
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else "unknown"
+        hint = ": killed, out of memory?" if -code == signal.SIGKILL else ""
+        return f"signal {-code}, {name}{hint}"
+
+    def last_outcome(self, claim: Claim) -> Outcome:
+        """What became of the claim a dead child held: what was asked of it, else a crash."""
+        since, code = self.page.since, self.process.exitcode
+        outcome = Outcome(
+            run_id=claim.run_id,
+            attempt=claim.attempt,
+            ending=self.asked or Ending.CRASHED,
+            pid=self.pid,
+            provider=self.provider,
+            started=since or self.handed,
+            ended=clock.seconds(),
+            exit_signal=-code if code is not None and code < 0 else None,
+        )
+        if self.asked is Ending.TIMEOUT and since is None:
+            text = f"Importing it took longer than {IMPORT_LIMIT:g} s."
+            return evolve(outcome, error=ErrorReport("TimeoutError", text))
+        if self.asked is Ending.TIMEOUT:
+            return evolve(outcome, error=over_time(claim))
+        if self.asked is None:
+            text = f"The process that ran it died ({self.cause()})."
+            return evolve(outcome, error=ErrorReport("ProcessDied", text))
+        return outcome
+
+
+def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
+    """The error of a run over its time, with the traceback of where it was interrupted."""
+    text = f"It ran longer than its limit of {claim.options.timeout:g} s."
+    return ErrorReport("TimeoutError", text, error.traceback if error else "")

@@ -1,0 +1,12 @@
+"""What the forkserver loads before it forks the first child: our child, and no plugin, ever."""
+
+import signal
+
+from . import child
+
+__all__ = ["child"]
+
+# A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it, its
+# children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
+# supervisor, when their pipe closes.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,289 @@
+"""claim: by name, in order, within room and caps, each run once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+
+import pytest
+from attrs import evolve
+from store_hands import (
+    JOB,
+    PROVIDER,
+    add,
+    add_worker,
+    asked,
+    claim,
+    everything,
+    offer,
+    row_of,
+    states,
+)
+
+from jobreg.lifecycle import State
+from jobreg.store import open_store
+
+
+def test_a_claim_says_what_an_engine_needs_and_raises_the_fence(store, worker):
+    run = add(store, params='{"a":1}', timeout=2.5, max_attempts=4, max_crashes=2)
+
+    (taken,) = claim(store, worker)
+
+    stored = store.get(run.run_id)
+    assert (taken.run_id, taken.job_name, taken.params) == (run.run_id, JOB, '{"a":1}')
+    assert (taken.attempt, taken.tries, taken.crashes) == (1, 0, 0)
+    assert (taken.timeout, taken.max_attempts, taken.max_crashes) == (2.5, 4, 2)
+    assert (stored.state, stored.attempt, stored.worker_id) == (State.RUNNING, 1, worker)
+    assert (stored.provider, stored.started_at is not None) == (PROVIDER, True)
+
+
+def test_higher_priority_comes_first_then_due_time_then_identity(store, clock, worker):
+    # ids that sort against the order of insertion: the order is never the UUID's
+    ids = [f"00000000-0000-7000-8000-00000000000{number}" for number in range(9, 3, -1)]
+    wanted = ["first", "second", "third", "fourth", "fifth", "sixth"]
+    made = {
+        "fifth": {"delay": 3.0},
+        "third": {"delay": 2.0},
+        "fourth": {"delay": 2.0},
+        "second": {"delay": 1.0},
+        "first": {"delay": 9.0, "priority": 7},
+        "sixth": {"delay": 0.5, "priority": -1},
+    }
+    runs = [
+        evolve(asked(tags=(tag,), **said), run_id=run_id)
+        for (tag, said), run_id in zip(made.items(), ids, strict=True)
+    ]
+    store.insert(runs)
+    clock.set(10)
+    store.stage_due()
+
+    claims = claim(store, worker)
+
+    assert [store.get(taken.run_id).tags[0] for taken in claims] == wanted
+
+
+def test_priority_holds_over_queues_and_names(store, worker):
+    add(store, "b.job", queue="mail", priority=1, tags=("second",))
+    add(store, "a.job", queue="default", priority=0, tags=("third",))
+    add(store, "c.job", queue="slow", priority=2, tags=("first",))
+    offers = [offer("a.job"), offer("b.job"), offer("c.job")]
+
+    claims = claim(store, worker, *offers)
+
+    assert [store.get(taken.run_id).tags[0] for taken in claims] == ["first", "second", "third"]
+
+
+def test_an_unknown_name_is_not_touched_and_blocks_nothing(store, worker):
+    foreign = store.insert([asked("other.job", priority=9) for _ in range(50)])
+    mine = add(store)
+    before = [store.get(run.run_id) for run in foreign]
+
+    claims = claim(store, worker, offer(most=1))
+
+    assert [taken.run_id for taken in claims] == [mine.run_id]
+    assert [store.get(run.run_id) for run in foreign] == before
+    assert {run.attempt for run in before} == {0}
+
+
+def test_only_the_queues_a_worker_serves_are_looked_at(store, worker):
+    kept = add(store, queue="default", priority=9)
+    mail = add(store, queue="mail")
+    slow = add(store, queue="slow")
+
+    claims = claim(store, worker, queues=["mail", "slow", "nothing-here"])
+
+    assert {taken.run_id for taken in claims} == {mail.run_id, slow.run_id}
+    assert store.get(kept.run_id).state is State.QUEUED
+
+
+def test_due_names_each_pair_of_queue_and_name_once(store, worker):
+    for queue, name in [("b", "x"), ("a", "y"), ("a", "x"), ("c", "z")]:
+        store.insert([asked(name, queue=queue) for _ in range(3)])
+    add(store, "later.job", queue="a", delay=60.0)
+    claim(store, worker, offer("z"))
+
+    assert sorted(store.due([])) == [("a", "x"), ("a", "y"), ("b", "x")]
+    assert store.due(["b", "c"]) == [("b", "x")]
+
+
+def test_nothing_is_due_in_an_empty_store(store, worker):
+    assert store.due([]) == []
+    assert claim(store, worker) == []
+
+
+def test_a_run_that_is_due_later_is_not_taken(store, worker):
+    add(store, delay=60.0)
+
+    assert store.claim(worker, [("default", JOB)], [offer()]) == []
+
+
+def test_at_most_as_many_as_the_worker_would_take(store, worker):
+    store.insert([asked() for _ in range(5)])
+
+    first, second = claim(store, worker, offer(most=3)), claim(store, worker, offer(most=3))
+
+    assert (len(first), len(second)) == (3, 2)
+    assert claim(store, worker, offer(most=3)) == []
+
+
+def test_each_name_keeps_within_its_own_number(store, worker):
+    store.insert([asked("a.job", priority=1) for _ in range(5)])
+    store.insert([asked("b.job") for _ in range(5)])
+
+    claims = claim(store, worker, offer("a.job", most=1), offer("b.job", most=4))
+
+    assert [taken.job_name for taken in claims] == ["a.job", "b.job", "b.job", "b.job"]
+
+
+def test_a_job_runs_no_more_often_at_one_time_than_its_cap_over_all_workers(store, worker):
+    store.insert([asked() for _ in range(6)])
+    other = add_worker(store)
+
+    first = claim(store, worker, offer(concurrency=3, most=2))
+    second = claim(store, other, offer(concurrency=3, most=9))
+    third = claim(store, worker, offer(concurrency=3, most=9))
+
+    assert [len(first), len(second), len(third)] == [2, 1, 0]
+
+
+def test_a_cap_that_was_lowered_takes_nothing_more_and_blocks_nobody_else(store, worker):
+    store.insert([asked(priority=1) for _ in range(5)] + [asked("b.job")])
+    claim(store, worker, offer(concurrency=4, most=4))
+
+    claims = claim(store, worker, offer(concurrency=2), offer("b.job"))
+
+    assert [taken.job_name for taken in claims] == ["b.job"]
+
+
+def test_runs_whose_submitter_named_no_queue_go_to_the_jobs_own(store, worker):
+    unnamed, named = add(store), add(store, queue="default")
+    mail = {"queue": "mail", "most": 1}
+
+    claims = claim(store, worker, offer(**mail), queues=["default"])
+
+    assert [taken.run_id for taken in claims] == [named.run_id]
+    assert store.get(unnamed.run_id).queue == "mail"
+    assert store.get(unnamed.run_id).state is State.QUEUED
+    (later,) = claim(store, worker, offer(**mail), queues=["mail"])
+    assert later.run_id == unnamed.run_id
+
+
+def test_a_worker_of_both_queues_takes_a_routed_run_at_once(store, worker):
+    unnamed = add(store)
+
+    (taken,) = claim(store, worker, offer(queue="mail"), queues=["default", "mail"])
+
+    assert (taken.run_id, store.get(unnamed.run_id).queue) == (unnamed.run_id, "mail")
+
+
+def test_runs_whose_submitter_named_no_priority_get_the_jobs_own(store, worker):
+    named = add(store, "a.job", priority=0, tags=("named",))
+    unnamed = add(store, "a.job", tags=("unnamed",))
+    add(store, "b.job", priority=3, tags=("between",))
+
+    claims = claim(store, worker, offer("a.job", priority=5), offer("b.job"))
+
+    order = [store.get(taken.run_id).tags[0] for taken in claims]
+    assert order == ["unnamed", "between", "named"]
+    assert store.get(unnamed.run_id).priority == 5
+    assert store.get(named.run_id).priority == 0
+
+
+def test_queue_and_priority_of_a_job_are_applied_together(store, worker):
+    add(store, "a.job", tags=("routed",))
+    add(store, "b.job", queue="mail", priority=3, tags=("other",))
+
+    claims = claim(store, worker, offer("a.job", queue="mail", priority=5), offer("b.job"))
+
+    assert [store.get(taken.run_id).tags[0] for taken in claims] == ["routed", "other"]
+
+
+def test_what_the_submitter_said_stands_in_the_limits_a_rescuer_will_read(store, worker):
+    add(store, max_attempts=7)
+
+    claim(store, worker, offer(max_attempts=2, max_crashes=4))
+
+    (live,) = everything(store)["jobreg_live"]
+    assert (live["try_limit"], live["crash_limit"]) == (7, 4)
+
+
+def test_a_fenced_worker_gets_none(store, worker):
+    add(store)
+    pairs = store.due([])
+    store.rescue(row_of(store, worker))
+
+    assert store.claim(worker, pairs, [offer()]) is None
+    assert store.claim_one(store.find()[0][0].run_id, worker) is None
+    assert states(store) == {"queued": 1}
+
+
+def test_a_worker_that_was_never_registered_gets_none(store):
+    run = add(store)
+
+    assert claim(store, "00000000-0000-4000-8000-00000000dead") is None
+    assert store.get(run.run_id).attempt == 0
+
+
+def test_one_run_can_be_claimed_alone_due_or_not(store, worker):
+    run = add(store, delay=60.0)
+    other = add(store)
+
+    taken = store.claim_one(run.run_id, worker)
+
+    assert (taken.run_id, taken.attempt) == (run.run_id, 1)
+    assert store.claim_one(run.run_id, worker) is None
+    assert store.get(other.run_id).state is State.QUEUED
+
+
+def take_all(url: str, worker_id: str, taken: list[str]) -> None:
+    """Claim in batches of seven until nothing is left."""
+    store = open_store(url)
+    while claims := claim(store, worker_id, offer(most=7)):
+        taken += [each.run_id for each in claims]
+    store.close()
+
+
+def take_all_and_tell(url, worker_id, start, told):
+    taken: list[str] = []
+    start.wait()
+    take_all(url, worker_id, taken)
+    told.send(taken)
+
+
+def test_two_threads_take_each_of_500_runs_exactly_once(store):
+    ids = {run.run_id for run in store.insert([asked() for _ in range(500)])}
+    takes: list[list[str]] = [[], []]
+    threads = [
+        threading.Thread(target=take_all, args=(store.full_url, add_worker(store), taken))
+        for taken in takes
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(takes[0] + takes[1]) == sorted(ids)
+
+
+def test_two_processes_take_each_of_500_runs_exactly_once(store):
+    ids = {run.run_id for run in store.insert([asked() for _ in range(500)])}
+    spawn = multiprocessing.get_context("spawn")
+    start = spawn.Barrier(2)
+    pipes = [spawn.Pipe(duplex=False) for _ in range(2)]
+    processes = [
+        spawn.Process(
+            target=take_all_and_tell, args=(store.full_url, add_worker(store), start, told)
+        )
+        for _, told in pipes
+    ]
+
+    for process in processes:
+        process.start()
+    takes = [heard.recv() if heard.poll(60) else pytest.fail("no answer") for heard, _ in pipes]
+    for process in processes:
+        process.join(60)
+
+    assert all(takes)
+    assert sorted(takes[0] + takes[1]) == sorted(ids)
+    assert {run["attempt"] for run in everything(store)["jobreg_live"]} == {1}

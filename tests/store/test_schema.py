@@ -1,0 +1,277 @@
+"""The schema: made on first use, checked on every other, and never quietly different."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+from sqlalchemy import text
+from store_hands import add, asked
+
+from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
+from jobreg.store import exists, open_store, schema, sqlite
+from jobreg.store.tables import VERSION, VERSION_TABLE, metadata
+
+
+def open_and_add(url, start, told):
+    """Open a store that may not be there yet, as one of several at once."""
+    try:
+        start.wait()
+        told.send(add(open_store(url)).run_id)
+    except BaseException as error:
+        told.send(f"{type(error).__name__}: {error}")
+
+
+def write_version(store, version):
+    with store.writing() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{version}'"))
+
+
+def test_the_migrations_make_what_the_tables_say(store):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    options = {"version_table": VERSION_TABLE, "compare_type": True}
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        differences = compare_metadata(context, metadata)
+
+    assert differences == []
+
+
+def test_the_comparison_with_the_migrations_can_fail(store):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.writing() as connection:
+        connection.execute(text("ALTER TABLE jobreg_runs ADD COLUMN planted INTEGER"))
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        differences = compare_metadata(context, metadata)
+
+    assert [each[0] for each in differences] == ["remove_column"]
+
+
+def test_every_table_has_our_prefix():
+    assert {name.partition("_")[0] for name in [*metadata.tables, VERSION_TABLE]} == {"jobreg"}
+
+
+def test_an_empty_file_gets_its_tables_on_first_use(tmp_path):
+    url = f"sqlite:///{tmp_path}/new/folder/jobs.db"
+
+    opened = open_store(url)
+
+    assert schema.version_of(opened) == VERSION
+    assert add(opened).attempt == 0
+
+
+def test_upgrading_twice_changes_nothing(store):
+    run = add(store)
+
+    schema.upgrade(store)
+
+    assert schema.version_of(store) == VERSION
+    assert store.get(run.run_id) == run
+
+
+def test_a_store_can_be_looked_at_without_being_made(tmp_path):
+    url = f"sqlite:///{tmp_path}/jobs.db"
+
+    there = exists(url)
+    opened = open_store(url, check=False)
+
+    assert there is False
+    assert schema.version_of(opened) is None
+
+
+@pytest.mark.parametrize("version", ["0002", "9999"])
+def test_a_newer_schema_is_refused_with_what_to_do(store, version):
+    write_version(store, version)
+
+    with pytest.raises(SchemaMismatch, match=rf"version {version}.*needs {VERSION}.*upgrade"):
+        open_store(store.full_url)
+
+
+def test_a_schema_nobody_knows_is_not_upgraded(store):
+    write_version(store, "9999")
+
+    with pytest.raises(SchemaMismatch, match="made by a newer jobreg"):
+        schema.upgrade(store)
+
+    assert schema.version_of(store) == "9999"
+
+
+def test_eight_threads_may_open_a_new_file_at_once(tmp_path):
+    url, start = f"sqlite:///{tmp_path}/jobs.db", threading.Barrier(8)
+    heard: list[str] = []
+
+    class Told:
+        send = heard.append
+
+    threads = [threading.Thread(target=open_and_add, args=(url, start, Told)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(heard) == sorted(run.run_id for run in open_store(url).find()[0])
+    assert len(heard) == 8
+
+
+def test_four_processes_may_open_a_new_file_at_once(tmp_path):
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    spawn = multiprocessing.get_context("spawn")
+    start = spawn.Barrier(4)
+    pipes = [spawn.Pipe(duplex=False) for _ in range(4)]
+    processes = [spawn.Process(target=open_and_add, args=(url, start, told)) for _, told in pipes]
+
+    for process in processes:
+        process.start()
+    answers = [heard.recv() if heard.poll(60) else "no answer" for heard, _ in pipes]
+    for process in processes:
+        process.join(60)
+
+    assert sorted(answers) == sorted(run.run_id for run in open_store(url).find()[0])
+
+
+class TestSqlite:
+    """What only a file can do."""
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        return tmp_path / "jobs.db"
+
+    @pytest.fixture
+    def url(self, file):
+        return f"sqlite:///{file}"
+
+    def test_its_files_are_for_their_owner_alone(self, tmp_path, file, url):
+        before = os.umask(0)
+        try:
+            opened = open_store(url)
+            add(opened)
+        finally:
+            os.umask(before)
+
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+
+        assert modes["jobs.db"] == 0o600
+        assert set(modes.values()) == {0o600}
+        assert len(modes) > 1  # the write-ahead log too
+
+    @pytest.mark.parametrize("data", [b"no database at all, sorry" * 100, b"\x00" * 4096])
+    def test_a_corrupt_file_is_a_clear_error(self, file, url, data):
+        file.write_bytes(data)
+
+        with pytest.raises(StoreError, match=r"^The store sqlite:///.*jobs\.db cannot") as refused:
+            open_store(url)
+
+        assert "file is not a database" in str(refused.value)
+        assert file.read_bytes() == data
+
+    def test_a_folder_that_cannot_be_made_is_a_clear_error(self, file):
+        file.write_text("a file where a folder should be")
+
+        with pytest.raises(StoreUnavailable, match=r"cannot be opened: .*--store or JOBREG_STORE"):
+            open_store(f"sqlite:///{file}/below/jobs.db")
+
+    def test_a_folder_in_place_of_the_file_is_a_clear_error(self, tmp_path):
+        with pytest.raises(StoreUnavailable, match="cannot be opened: Is a directory"):
+            open_store(f"sqlite:///{tmp_path}")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_an_unwritable_folder_is_a_clear_error(self, tmp_path, url):
+        tmp_path.chmod(0o500)
+
+        with pytest.raises(StoreUnavailable, match="cannot be opened: Permission denied"):
+            open_store(url)
+
+    def test_a_file_that_stays_locked_is_a_clear_error(self, url, monkeypatch):
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+        opened, other = open_store(url), open_store(url)
+
+        with (
+            other.writing(),
+            pytest.raises(StoreUnavailable, match=r"cannot do this: database is locked"),
+        ):
+            opened.insert([asked()])
+
+        assert opened.find() == ([], None)
+
+    @pytest.mark.parametrize(
+        ("bad", "told"),
+        [
+            ("postgresql://localhost/x", "does not speak to postgresql"),
+            ("nonsense", "is not a store URL"),
+            ("nodb://x", "is not a store URL|does not speak"),
+            ("sqlite://", "needs a file"),
+            ("sqlite:///:memory:", "needs a file"),
+        ],
+    )
+    def test_a_url_that_cannot_be_a_store_is_refused(self, bad, told):
+        with pytest.raises(BadInput, match=told):
+            open_store(bad)
+        with pytest.raises(BadInput, match=told):
+            exists(bad)
+
+    def test_a_new_file_that_another_reads_just_now_is_waited_for(self, file, url, monkeypatch):
+        reader = sqlite3.connect(file)
+        reader.execute("CREATE TABLE theirs (n INTEGER)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM theirs").fetchall()
+        waits = []
+
+        def wait(seconds):
+            waits.append(seconds)
+            reader.close()
+
+        monkeypatch.setattr(sqlite.time, "sleep", wait)
+        opened = open_store(url)
+
+        assert len(waits) == 1
+        assert opened.counts()["queued"] == 0
+
+    def test_a_reader_is_not_kept_waiting_by_a_writer(self, url):
+        opened, other = open_store(url), open_store(url)
+        add(opened)
+
+        with other.writing() as connection:
+            connection.execute(text("DELETE FROM jobreg_live"))
+            meanwhile = opened.counts()["queued"]
+
+        assert meanwhile == 1
+
+    @pytest.mark.parametrize(("sync", "level"), [("normal", 1), ("full", 2)])
+    def test_the_log_is_written_ahead_and_synced_as_asked(self, url, sync, level):
+        opened = open_store(url, sqlite_sync=sync)
+
+        with opened.reading() as connection:
+            mode = connection.execute(text("PRAGMA journal_mode")).scalar()
+            synced = connection.execute(text("PRAGMA synchronous")).scalar()
+
+        assert (mode, synced) == ("wal", level)
+
+    def test_the_clock_is_the_databases_and_in_microseconds(self, url):
+        import time
+
+        before = time.time() * 1e6
+        created = add(open_store(url)).created_at.timestamp() * 1e6
+        after = time.time() * 1e6
+
+        assert before - 2000 <= created <= after + 2000
+
+    def test_a_watch_sees_what_others_commit(self, url):
+        opened, other = open_store(url), open_store(url)
+        watch = opened.watch()
+        first = watch.changed()
+        quiet = watch.changed()
+        add(other)
+
+        told = watch.changed(), watch.changed()
+        watch.close()
+
+        assert (first, quiet, told) == (True, False, (True, False))
