@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import threading
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import text
@@ -218,22 +219,26 @@ class TestSqlite:
         with pytest.raises(BadInput, match=told):
             exists(bad)
 
-    def test_a_new_file_that_another_reads_just_now_is_waited_for(self, file, url, monkeypatch):
-        reader = sqlite3.connect(file)
-        reader.execute("CREATE TABLE theirs (n INTEGER)")
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM theirs").fetchall()
-        waits = []
+    @pytest.mark.parametrize(
+        ("code", "calls"), [(sqlite3.SQLITE_BUSY, 2), (sqlite3.SQLITE_READONLY, 1)]
+    )
+    def test_the_switch_to_write_ahead_is_tried_again_while_it_is_locked(self, code, calls):
+        class Connection:
+            said: ClassVar[list[str]] = []
 
-        def wait(seconds):
-            waits.append(seconds)
-            reader.close()
+            def execute(self, statement):
+                self.said.append(statement)
+                if len(self.said) == 1:
+                    error = sqlite3.OperationalError("as SQLite says at once, without waiting")
+                    error.sqlite_errorcode = code
+                    raise error
 
-        monkeypatch.setattr(sqlite.time, "sleep", wait)
-        opened = open_store(url)
+        try:
+            sqlite._write_ahead(Connection())
+        except sqlite3.OperationalError:
+            assert code == sqlite3.SQLITE_READONLY
 
-        assert len(waits) == 1
-        assert opened.counts()["queued"] == 0
+        assert Connection.said == ["PRAGMA journal_mode=WAL"] * calls
 
     def test_a_reader_is_not_kept_waiting_by_a_writer(self, url):
         opened, other = open_store(url), open_store(url)
