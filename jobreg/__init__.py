@@ -24,7 +24,7 @@ _HOME = {
     "ParamsRefused": "errors",
     "Registry": "registry",
     "ResultRefused": "errors",
-    "Run": "client",
+    "Run": "handle",
     "RunCancelled": "errors",
     "RunFailed": "errors",
     "SchemaMismatch": "errors",
@@ -48,20 +48,9 @@ __all__ = ["__version__", *_HOME]
 if TYPE_CHECKING:
     from .client import (
         Client as Client,
-    )
-    from .client import (
-        Run as Run,
-    )
-    from .client import (
         find as find,
-    )
-    from .client import (
         get as get,
-    )
-    from .client import (
         submit as submit,
-    )
-    from .client import (
         submit_many as submit_many,
     )
     from .context import (
@@ -72,68 +61,33 @@ if TYPE_CHECKING:
     )
     from .errors import (
         BadInput as BadInput,
-    )
-    from .errors import (
         Conflict as Conflict,
-    )
-    from .errors import (
         Interrupted as Interrupted,
-    )
-    from .errors import (
         InvalidJob as InvalidJob,
-    )
-    from .errors import (
         JobConflict as JobConflict,
-    )
-    from .errors import (
         JobLoadError as JobLoadError,
-    )
-    from .errors import (
         JobRegError as JobRegError,
-    )
-    from .errors import (
         NotFound as NotFound,
-    )
-    from .errors import (
         NotInRun as NotInRun,
-    )
-    from .errors import (
         ParamsRefused as ParamsRefused,
-    )
-    from .errors import (
         ResultRefused as ResultRefused,
-    )
-    from .errors import (
         RunCancelled as RunCancelled,
-    )
-    from .errors import (
         RunFailed as RunFailed,
-    )
-    from .errors import (
         SchemaMismatch as SchemaMismatch,
-    )
-    from .errors import (
         StoreError as StoreError,
-    )
-    from .errors import (
         StoreUnavailable as StoreUnavailable,
-    )
-    from .errors import (
         UnknownJob as UnknownJob,
-    )
-    from .errors import (
         UnknownRun as UnknownRun,
-    )
-    from .errors import (
         WaitTimeout as WaitTimeout,
+    )
+    from .handle import (
+        Run as Run,
     )
     from .options import (
         Backoff as Backoff,
     )
     from .registry import (
         Registry as Registry,
-    )
-    from .registry import (
         default_registry as default_registry,
     )
     from .worker import (

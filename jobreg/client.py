@@ -6,141 +6,24 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from . import clock, codec, settings
-from .errors import BadInput, Conflict, RunCancelled, RunFailed, UnknownJob, WaitTimeout
-from .lifecycle import Attempt, ErrorReport, Progress, Provider, Reason, RunRecord, State
-from .options import Duration, count, limit, priority_number, queue_name, seconds
+from . import clock, settings
+from .errors import BadInput, Conflict, UnknownJob, WaitTimeout
+from .handle import Run
+from .lifecycle import RunRecord, State
+from .options import Duration, count, seconds
 from .registry import Registry, default_registry
+from .request import checked_run_id, checked_state, make_request, new_run_id, one_of_many
 
 if TYPE_CHECKING:
     from .store import Store, WorkerRow
 
-MAX_TAGS = 20
-MAX_TAG = 100
 PAGE = 100
 LARGEST_PAGE = 1000
 _POLL = 0.02
-_SUBMIT_OPTIONS = frozenset(
-    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
-)
-
-
-class Run:
-    """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
-
-    def __init__(self, client: Client, record: RunRecord) -> None:
-        self._client = client
-        self.record = record
-
-    def __repr__(self) -> str:
-        return f"<Run {self.id} {self.job_name} {self.state}>"
-
-    @property
-    def id(self) -> str:
-        """The run's id, a UUID as text."""
-        return self.record.run_id
-
-    @property
-    def job_name(self) -> str:
-        """The permanent static name it was submitted under."""
-        return self.record.job_name
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The parameters as they were given."""
-        params: dict[str, Any] = codec.decode(self.record.params)
-        return params
-
-    @property
-    def state(self) -> State:
-        """Where the run was when it was last read."""
-        return self.record.state
-
-    @property
-    def reason(self) -> Reason | None:
-        """Why it failed or was cancelled."""
-        return self.record.reason
-
-    @property
-    def error(self) -> ErrorReport | None:
-        """What the job raised, once the run has failed."""
-        return self.record.error
-
-    @property
-    def attempt(self) -> int:
-        """The number of the latest attempt; 0 while none has begun."""
-        return self.record.attempt
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far it had come when it was last read."""
-        return self.record.progress
-
-    @property
-    def provider(self) -> Provider | None:
-        """The distribution and version of the latest attempt."""
-        return self.record.provider
-
-    def refresh(self) -> Run:
-        """Read the run again and return self."""
-        self.record = self._client.store.get(self.id)
-        return self
-
-    def wait(self, timeout: Duration | None = None) -> Run:
-        """Wait until the run is over and return self.
-
-        Raises:
-            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
-        """
-        self.record = self._client.wait_for(self.id, timeout)
-        return self
-
-    def result(self, timeout: Duration | None = None) -> Any:
-        """Wait until the run is over and return what the job returned.
-
-        Raises:
-            RunFailed: the run failed; the error carries reason, type and traceback.
-            RunCancelled: the run was cancelled.
-            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
-        """
-        record = self.wait(timeout).record
-        if record.state is State.SUCCEEDED:
-            return None if record.result is None else codec.decode(record.result)
-        if record.state is State.CANCELLED:
-            raise RunCancelled(f"Run {self.id} of {self.job_name!r} was cancelled.")
-        error = record.error or ErrorReport("", "")
-        told = f": {error.type}: {error.message}" if error.type else ""
-        raise RunFailed(
-            f"Run {self.id} of {self.job_name!r} failed ({record.reason}){told}",
-            reason=str(record.reason),
-            error_type=error.type,
-            traceback=error.traceback,
-        )
-
-    def cancel(self) -> Run:
-        """Cancel the run: at once while it waits, within seconds while it runs."""
-        self.record = self._client.store.cancel(self.id)
-        return self
-
-    def retry(self) -> Run:
-        """Queue a failed or cancelled run again; of a succeeded one, submit a copy and return it.
-
-        Raises:
-            Conflict: the run is not over, or somebody else retried it meanwhile.
-        """
-        return self._client.retry(self)
-
-    def attempts(self) -> list[Attempt]:
-        """The attempts so far, oldest first."""
-        return self._client.store.attempts(self.id)
-
-    def waiting_on(self) -> str | None:
-        """Why the run is not running though it waits, computed now; None where it is not so."""
-        return self._client.waiting_on([self.record])[self.id]
 
 
 class Client:
@@ -212,57 +95,20 @@ class Client:
         self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
-        records = [self._one_of_many(index, each) for index, each in enumerate(runs)]
+        most = self.settings.max_params
+        records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
         self._check_names([record.job_name for record in records])
         return [Run(self, record) for record in self.store.insert(records)] if records else []
-
-    def _one_of_many(self, index: int, each: object) -> RunRecord:
-        try:
-            if isinstance(each, Mapping):
-                options = {str(key): value for key, value in each.items()}
-                return self.request(options.pop("job_name", None), **options)
-            if isinstance(each, tuple | list) and len(each) == 2:
-                return self.request(*each)
-        except BadInput as error:
-            raise type(error)(f"run {index}: {error}") from error
-        raise BadInput(
-            f"run {index}: give a pair (job_name, params) or a mapping with job_name, params and "
-            "submit's options."
-        )
 
     def request(
         self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
     ) -> RunRecord:
-        """Check what was asked and make it a record; nothing is stored.
+        """Check what ``submit`` would be asked and make it a record; nothing is stored.
 
         Raises:
             BadInput: a value cannot be used.
         """
-        unknown = options.keys() - _SUBMIT_OPTIONS
-        if unknown:
-            raise BadInput(
-                f"submit has no option {', '.join(sorted(unknown))}. "
-                f"It has: {', '.join(sorted(_SUBMIT_OPTIONS))}."
-            )
-        if not isinstance(job_name, str):
-            raise BadInput(f"job_name: {str(job_name)[:80]!r} is not the name of a job.")
-        asked = {key: value for key, value in options.items() if value is not None}
-        if "delay" in asked and "at" in asked:
-            raise BadInput("Give delay or at, not both.")
-        run_id = asked.get("run_id")
-        return RunRecord(
-            run_id=new_run_id() if run_id is None else checked_run_id(run_id),
-            job_name=job_name,
-            params=codec.encode_params(params, self.settings.max_params),
-            queue=queue_name(asked["queue"]) if "queue" in asked else None,
-            priority=priority_number(asked["priority"]) if "priority" in asked else None,
-            timeout=limit(asked.get("timeout")),
-            max_attempts=_count(asked, "max_attempts"),
-            max_crashes=_count(asked, "max_crashes"),
-            tags=_tags(asked.get("tags", ())),
-            delay=seconds(asked.get("delay", 0), "delay"),
-            scheduled_at=_moment(asked.get("at")),
-        )
+        return make_request(job_name, params, options, self.settings.max_params)
 
     def _check_names(self, names: Sequence[str]) -> None:
         """Refuse a name that neither this installation nor any live worker knows."""
@@ -391,64 +237,6 @@ def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None
     if workers:
         return f"a worker that provides {name!r}; no live worker does"
     return f"a worker that provides {name!r}; no worker is running"
-
-
-def new_run_id() -> str:
-    """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
-    milliseconds = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10))
-    value = milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1
-    return str(UUID(int=value))
-
-
-def checked_run_id(value: object) -> str:
-    """A run id in its one spelling. Raises BadInput where it is no UUID."""
-    try:
-        return str(value if isinstance(value, UUID) else UUID(str(value)))
-    except ValueError:
-        raise BadInput(
-            f"run id: {str(value)[:80]!r} is not a UUID. See: jobreg runs list"
-        ) from None
-
-
-def checked_state(value: object) -> State | None:
-    """A state by name. Raises BadInput where there is no such state."""
-    try:
-        return None if value is None else State(str(value))
-    except ValueError:
-        raise BadInput(f"state: {str(value)[:80]!r} is none of {', '.join(State)}.") from None
-
-
-def _count(asked: Mapping[str, Any], name: str) -> int | None:
-    return count(asked[name], name) if name in asked else None
-
-
-def _tags(tags: object) -> tuple[str, ...]:
-    if isinstance(tags, str) or not isinstance(tags, Iterable):
-        raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
-    checked = tuple(tags)
-    for tag in checked:
-        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
-            raise BadInput(
-                f"tags: {str(tag)[:80]!r} is not a printable text of 1 to {MAX_TAG} characters."
-            )
-    if len(checked) > MAX_TAGS:
-        raise BadInput(f"tags: {len(checked)} are too many; at most {MAX_TAGS}.")
-    return checked
-
-
-def _moment(at: object) -> datetime | None:
-    if at is None:
-        return None
-    if not isinstance(at, datetime) or at.tzinfo is None:
-        raise BadInput(
-            f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
-            "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
-        )
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise BadInput(f"at: {at} is outside the years 1 to 9999 in UTC.") from None
 
 
 _default: Client | None = None

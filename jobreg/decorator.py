@@ -64,8 +64,11 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         >>> render(42)
         'report of 42'
     """
+    from .errors import BadInput
     from .options import JobOptions
 
+    if function is not None and not callable(function):
+        raise BadInput(f"@job({function!r}): give the name as @job(name={function!r}).")
     checked = JobOptions.of(**options)
 
     def mark(function: F) -> F:

@@ -71,7 +71,11 @@ def default_store() -> str:
 
 def store_url(text: str) -> str:
     """A store URL as given: a database URL, or the path of a SQLite file."""
-    return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"
+    if "://" in text:
+        return text
+    if "?" in text:
+        raise BadInput(f"store: the path {text[:200]!r} holds a '?', which a URL cannot carry.")
+    return f"sqlite:///{Path(text).expanduser().absolute()}"
 
 
 @frozen(kw_only=True)

@@ -10,9 +10,9 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import literal_column
 
-from jobreg.client import new_run_id
 from jobreg.lifecycle import Claim, Ending, ErrorReport, Outcome, Provider, RunRecord, decide
 from jobreg.options import JobOptions
+from jobreg.request import new_run_id
 from jobreg.store import Offer, Store, WorkerRow
 
 START = 1_800_000_000_000_000  # microseconds since 1970, in the year 2027
@@ -83,7 +83,7 @@ def claim(
     store: Store, worker_id: str, *offers: Offer, queues: Sequence[str] = ()
 ) -> list[Claim] | None:
     """Claim as a worker does: look which names are due, then take what is offered."""
-    return store.claim(worker_id, store.due(queues), offers or (offer(),), queues)
+    return store.claim(worker_id, store.due(), offers or (offer(),), queues)
 
 
 def claim_one(store: Store, worker_id: str, **options: Any) -> Claim:

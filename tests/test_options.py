@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jobreg import Backoff, BadInput, job
 from jobreg.options import JobOptions, limit, options_of, queue_name, seconds

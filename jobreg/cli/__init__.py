@@ -119,8 +119,9 @@ def run(arguments: Sequence[str]) -> int:
     except JobRegError as error:
         return _tell(str(error), error.exit_code)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        where = getattr(error, "ctx", None)
+        hint = f" Try: {where.command_path} --help" if where else ""
+        return _tell(error.format_message() + hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _tell("interrupted", INTERRUPTED)
     except BrokenPipeError:

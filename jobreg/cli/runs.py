@@ -11,7 +11,7 @@ import click
 from . import CommandGroup, as_json, output, store_url
 
 if TYPE_CHECKING:
-    from ..client import Run
+    from ..handle import Run
 
 _COLOURS = {
     "succeeded": "green",

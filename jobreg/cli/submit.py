@@ -129,8 +129,9 @@ def run(
     \b
     Example: jobreg run reports.render csv=sales.csv
     """
-    from ..client import Client, Run
+    from ..client import Client
     from ..events import listen
+    from ..handle import Run
     from ..worker import Worker
 
     client = Client(store_url)

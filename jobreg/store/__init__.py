@@ -9,8 +9,9 @@ from sqlalchemy.exc import ArgumentError
 
 from ..errors import BadInput
 from . import schema, sqlite
+from .claiming import Offer
 from .records import WorkerRow
-from .store import Offer, Store
+from .store import Store
 
 __all__ = ["Offer", "Store", "WorkerRow", "exists", "open_store"]
 

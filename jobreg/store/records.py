@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -174,9 +173,9 @@ def run_columns(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def claim_of(row: Mapping[str, Any]) -> Claim:
+def claim_of(row: Row) -> Claim:
     """Read what a claim returned."""
-    return Claim(**row)
+    return Claim(**{name: value for name, value in row.items() if name != "seq"})
 
 
 def attempt_of(row: Row) -> Attempt:

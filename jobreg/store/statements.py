@@ -63,9 +63,10 @@ def insert_runs(now: Now) -> Insert:
 
 @cache
 def insert_live(now: Now) -> Insert:
-    """Make stored runs live: scheduled, queued, or (:worker_id given) running as attempt 1."""
+    """Make runs just stored live: scheduled, queued, or (:worker_id given) running, attempt 1."""
     claimed = bindparam("worker_id", type_=String).is_not(None)
-    due: Now = func.coalesce(bindparam("at"), now + bindparam("delay"))
+    # What insert_runs wrote: the clock has moved since, and a run has one due time.
+    due = select(runs.c.scheduled_at).where(runs.c.run_id == bindparam("run_id")).scalar_subquery()
     same = (
         "run_id", "job_name", "queue", "priority", "queue_by_default", "priority_by_default",
         "max_attempts", "max_crashes", "try_limit", "crash_limit", "worker_id", "dist", "version",

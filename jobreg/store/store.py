@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from attrs import evolve, frozen
+from attrs import evolve
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -15,17 +15,13 @@ from ..errors import Conflict, StoreError, StoreUnavailable, UnknownRun
 from ..lifecycle import (
     Attempt,
     Claim,
-    Ending,
     Outcome,
     Progress,
-    Provider,
-    Reason,
     RunRecord,
     State,
-    decide_lost,
 )
-from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
-from . import records, statements
+from . import claiming, records, settling, statements
+from .claiming import Offer
 from .records import Row, WorkerRow, micros
 
 _LAST = 2**62
@@ -40,17 +36,6 @@ class Watch(Protocol):
 
     def close(self) -> None:
         """Let go of what it holds."""
-
-
-@frozen
-class Offer:
-    """A job this worker is ready to run, as installed here, and how many runs it would take."""
-
-    job_name: str
-    target: str
-    provider: Provider
-    options: JobOptions
-    most: int = 1
 
 
 class Store:
@@ -144,6 +129,11 @@ class Store:
             Conflict: a run with this id exists.
         """
         options = offer.options
+        run = evolve(
+            run,
+            queue=run.queue if run.queue is not None else options.queue,
+            priority=run.priority if run.priority is not None else options.priority,
+        )
         row = records.run_columns(run) | {
             "worker_id": worker_id,
             "try_limit": run.max_attempts or options.max_attempts,
@@ -160,11 +150,11 @@ class Store:
 
     # claim
 
-    def due(self, queues: Sequence[str]) -> list[tuple[str, str]]:
-        """Which (queue, job name) pairs have queued runs, in these queues (none: in all)."""
+    def due(self) -> list[tuple[str, str]]:
+        """Which (queue, job name) pairs have queued runs."""
         with self._transaction(reading=True) as connection:
             found = connection.execute(statements.due_names()).all()
-        return [(queue, name) for queue, name in found if not queues or queue in queues]
+        return [(queue, name) for queue, name in found]
 
     def claim(
         self,
@@ -175,83 +165,14 @@ class Store:
     ) -> list[Claim] | None:
         """Take queued runs of the offered names from these (queue, name) pairs.
 
-        Names are looked up, never excluded: what a worker cannot run costs it nothing. Returns
-        the claims, highest priority first, or None when this worker is fenced.
+        Only the given queues are served; with none given, all are. Names are looked up, never
+        excluded: what a worker cannot run costs it nothing. Returns the claims, highest priority
+        first, or None when this worker is fenced.
         """
-        known = {offer.job_name: offer for offer in offers}
-        asked = {"of_worker": worker_id}
         with self._transaction() as connection:
-            if connection.execute(statements.worker_is_live(), asked).first() is None:
-                return None
-            room = self._room(connection, offers)
-            heads: list[Row] = []
-            for queue, name in self._routed(connection, pairs, known, queues):
-                if room[name] > 0:
-                    head = {"queue": queue, "name": name, "most": room[name]}
-                    heads += connection.execute(statements.heads(), head).mappings().all()
-            heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
-            most = max((offer.most for offer in offers), default=0)
-            return self._take(connection, worker_id, _within(heads, room, most), known)
-
-    def _routed(
-        self, connection: Connection, pairs: Sequence[tuple[str, str]], known: dict[str, Offer],
-        queues: Sequence[str],
-    ) -> list[tuple[str, str]]:  # fmt: skip
-        """Give runs that named no queue or priority their job's own; return the pairs to serve."""
-        served = []
-        for queue, name in pairs:
-            if name not in known:
-                continue
-            options = known[name].options
-            target = {"of_queue": queue, "name": name}
-            served.append((queue, name))
-            if queue == DEFAULT_QUEUE and options.queue not in (None, DEFAULT_QUEUE):
-                to_queue = {**target, "to_queue": options.queue}
-                moved = connection.execute(statements.route_queue(), to_queue).rowcount
-                if moved and (not queues or options.queue in queues):
-                    served.append((str(options.queue), name))
-            if options.priority not in (None, DEFAULT_PRIORITY):
-                for of_queue in {queue, served[-1][0]}:
-                    to_priority = {"of_queue": of_queue, "to_priority": options.priority}
-                    connection.execute(statements.route_priority(), {**target, **to_priority})
-        return list(dict.fromkeys(served))
-
-    def _room(self, connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
-        """How many runs of each name may be taken: what the worker would, within the job's cap."""
-        room = {offer.job_name: offer.most for offer in offers}
-        caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
-        if caps:
-            rows = connection.execute(statements.running_counts(), {"names": list(caps)}).all()
-            running = {row[0]: row[1] for row in rows}
-            for name, cap in caps.items():
-                room[name] = min(room[name], cap - running.get(name, 0))
-        return room
-
-    def _take(
-        self, connection: Connection, worker_id: str, chosen: Sequence[Row], known: dict[str, Offer]
-    ) -> list[Claim]:
-        by_name: dict[str, list[int]] = {}
-        for row in chosen:
-            by_name.setdefault(row["job_name"], []).append(row["seq"])
-        for name, seqs in by_name.items():
-            offer = known[name]
-            asked = {
-                "seqs": seqs,
-                "of_worker": worker_id,
-                "of_dist": offer.provider.dist,
-                "of_version": offer.provider.version,
-                "tries_allowed": offer.options.max_attempts,
-                "crashes_allowed": offer.options.max_crashes,
-            }
-            connection.execute(statements.take(self.now), asked)
-        if not chosen:
-            return []
-        seqs = [row["seq"] for row in chosen]
-        taken = connection.execute(
-            statements.claimed(), {"seqs": seqs, "of_worker": worker_id}
-        ).mappings()
-        claims = {row["seq"]: records.claim_of(_without(row, "seq")) for row in taken}
-        return [claims[seq] for seq in seqs if seq in claims]
+            if connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first():
+                return claiming.take(connection, self.now, worker_id, pairs, offers, queues)
+        return None
 
     def claim_one(self, run_id: str, worker_id: str) -> Claim | None:
         """Take this run alone, due or not; None when somebody else has it or it is final."""
@@ -266,7 +187,7 @@ class Store:
     def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
         asked = {"of_run": run_id, "of_worker": worker_id}
         row = connection.execute(statements.claimed_one(), asked).mappings().one()
-        return records.claim_of(_without(row, "seq"))
+        return records.claim_of(row)
 
     # settle
 
@@ -281,8 +202,11 @@ class Store:
             rows = connection.execute(statements.held(self.now), asked).mappings()
             held = {(row["run_id"], row["attempt"]): row for row in rows}
             mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
-            self._write(
-                connection, host, [(held[each.run_id, each.attempt], each) for each in mine]
+            settling.write(
+                connection,
+                self.now,
+                host,
+                [(held[each.run_id, each.attempt], each) for each in mine],
             )
             rest = [each for each in outcomes if (each.run_id, each.attempt) not in held]
             if rest:
@@ -297,40 +221,9 @@ class Store:
                     for each in rest
                     if (each.run_id, each.attempt, each.ending.value) not in written
                     # A release wants no more than that the run is no longer ours.
-                    and not _unbegun(each)
+                    and not settling.unbegun(each)
                 ]
         return rest
-
-    def _write(
-        self, connection: Connection, host: str, outcomes: Sequence[tuple[Row, Outcome]]
-    ) -> None:
-        """The one place that writes outcomes: history, then final or waiting again."""
-        attempts, finals, fences, waiting = [], [], [], []
-        for row, outcome in outcomes:
-            if row["cancel_requested"] and outcome.state in (State.QUEUED, State.SCHEDULED):
-                outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
-            assert outcome.state is not None
-            columns = records.outcome_columns(row, outcome, host)
-            if not _unbegun(outcome):
-                attempts.append(columns)
-            fence = {
-                "of_run": row["run_id"],
-                "of_attempt": row["attempt"],
-                "of_worker": row["worker_id"],
-            }
-            if outcome.state.final:
-                fences.append(fence)
-                finals.append(fence | _final_columns(row, outcome, columns))
-            else:
-                waiting.append(fence | _waiting_columns(outcome))
-        for statement, rows in (
-            (statements.insert_attempts(), attempts),
-            (statements.finish_live(), fences),
-            (statements.finish_runs(), finals),
-            (statements.put_back(self.now), waiting),
-        ):
-            if rows:
-                connection.execute(statement, rows)
 
     def note_progress(self, worker_id: str, notes: Iterable[tuple[str, int, Progress]]) -> None:
         """Write how far running attempts (run id, attempt, progress) have come."""
@@ -400,8 +293,8 @@ class Store:
                 return None
             rows = connection.execute(statements.held(self.now), asked).mappings().all()
             alone = len(rows) == 1
-            lost = [(row, _lost(row, alone)) for row in rows]
-            self._write(connection, worker.host, lost)
+            lost = [(row, settling.lost(row, alone)) for row in rows]
+            settling.write(connection, self.now, worker.host, lost)
             connection.execute(statements.forget_worker(), asked)
             return len(rows)
 
@@ -490,64 +383,3 @@ class Store:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
-
-
-def _unbegun(outcome: Outcome) -> bool:
-    """A claim given back before its code was entered; it leaves no attempt."""
-    return outcome.ending is Ending.RELEASED and outcome.started is None
-
-
-def _without(row: Row, name: str) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != name}
-
-
-def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:
-    """The first ``most`` heads that leave every name within its room."""
-    left, chosen = dict(room), []
-    for row in heads:
-        if left[row["job_name"]] > 0:
-            left[row["job_name"]] -= 1
-            chosen.append(row)
-        if len(chosen) == most:
-            break
-    return chosen
-
-
-def _lost(row: Row, alone: bool) -> Outcome:
-    return decide_lost(
-        run_id=row["run_id"],
-        attempt=row["attempt"],
-        tries=row["tries"],
-        crashes=row["crashes"],
-        try_limit=row["try_limit"],
-        crash_limit=row["crash_limit"],
-        alone=alone,
-    )
-
-
-def _final_columns(row: Row, outcome: Outcome, columns: dict[str, Any]) -> dict[str, Any]:
-    shared = (
-        "error_type", "error_message", "error_traceback", "attempt", "started_at", "finished_at",
-        "dist", "version", "worker_id",
-    )  # fmt: skip
-    assert outcome.state is not None
-    return {f"to_{name}": columns[name] for name in shared} | {
-        "to_state": outcome.state.value,
-        "to_reason": outcome.reason and outcome.reason.value,
-        "to_result": outcome.result,
-        "to_tries": outcome.tries,
-        "to_crashes": outcome.crashes,
-        "to_progress": records.progress_text(outcome.progress) or row["progress"],
-        "to_queue": row["queue"],
-        "to_priority": row["priority"],
-    }
-
-
-def _waiting_columns(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.state is not None
-    return {
-        "to_state": outcome.state.value,
-        "delay": micros(outcome.delay),
-        "to_tries": outcome.tries,
-        "to_crashes": outcome.crashes,
-    }

@@ -56,7 +56,7 @@ class Claimer:
 
     def claim(self, worker_id: str) -> list[Claim] | None:
         """Claim what there is room for, ready to execute; None when this worker is fenced."""
-        pairs = self._store.due(self._queues)
+        pairs = self._store.due()
         offers = self._offers({name for _, name in pairs})
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
         if not offers:

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 
 from .. import __version__, clock
-from ..client import new_run_id
 from ..errors import StoreError
 from ..events import emit
+from ..request import new_run_id
 from ..settings import Settings
 from ..store import Store
 from . import host

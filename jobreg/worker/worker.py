@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import random
 import signal
 import threading
@@ -61,7 +62,7 @@ class Worker:
 
     def __init__(
         self,
-        store: str | Store | None = None,
+        store: str | os.PathLike[str] | Store | None = None,
         *,
         concurrency: int | None = None,
         queues: tuple[str, ...] | list[str] | None = None,
@@ -71,15 +72,17 @@ class Worker:
         kill_grace: Duration | None = None,
         until_idle: bool = False,
     ) -> None:
+        if isinstance(store, os.PathLike):
+            store = os.fspath(store)
         self.settings = settings.load(
-            store=store if isinstance(store, str) else store and store.full_url,
+            store=store.full_url if isinstance(store, Store) else store,
             concurrency=concurrency,
             queues=queues,
             lease=lease,
             grace=grace,
             kill_grace=kill_grace,
         )
-        self._given_store = None if isinstance(store, str) else store
+        self._given_store = store if isinstance(store, Store) else None
         self.registry = registry or default_registry()
         self._until_idle = until_idle
         self._stop = threading.Event()

@@ -20,8 +20,8 @@ from store_hands import (
 )
 
 from jobreg import Conflict, RunCancelled, RunFailed, UnknownRun, WaitTimeout
-from jobreg.client import new_run_id
 from jobreg.lifecycle import Ending, Progress, Reason, State
+from jobreg.request import new_run_id
 
 NAME = "reports.render"
 

@@ -12,8 +12,8 @@ from store_hands import add_worker, claim, offer, row_of
 
 import jobreg
 from jobreg import BadInput, Client, Conflict, JobConflict, Registry, UnknownJob
-from jobreg.client import new_run_id
 from jobreg.lifecycle import State
+from jobreg.request import new_run_id
 from jobreg.store import open_store
 
 NAME = "reports.render"

@@ -33,7 +33,7 @@ def test_a_run_that_waits_is_cancelled_at_once(store, worker, delay):
     assert told == store.get(run.run_id)
     assert (told.state, told.reason, told.attempt) == (State.CANCELLED, Reason.ASKED, 0)
     assert told.finished_at is not None
-    assert store.due([]) == []
+    assert store.due() == []
     assert everything(store)["jobreg_live"] == []
     assert store.attempts(run.run_id) == []
 

@@ -102,12 +102,11 @@ def test_due_names_each_pair_of_queue_and_name_once(store, worker):
     add(store, "later.job", queue="a", delay=60.0)
     claim(store, worker, offer("z"))
 
-    assert sorted(store.due([])) == [("a", "x"), ("a", "y"), ("b", "x")]
-    assert store.due(["b", "c"]) == [("b", "x")]
+    assert sorted(store.due()) == [("a", "x"), ("a", "y"), ("b", "x")]
 
 
 def test_nothing_is_due_in_an_empty_store(store, worker):
-    assert store.due([]) == []
+    assert store.due() == []
     assert claim(store, worker) == []
 
 
@@ -209,7 +208,7 @@ def test_what_the_submitter_said_stands_in_the_limits_a_rescuer_will_read(store,
 
 def test_a_fenced_worker_gets_none(store, worker):
     add(store)
-    pairs = store.due([])
+    pairs = store.due()
     store.rescue(row_of(store, worker))
 
     assert store.claim(worker, pairs, [offer()]) is None
@@ -287,3 +286,12 @@ def test_two_processes_take_each_of_500_runs_exactly_once(store):
     assert all(takes)
     assert sorted(takes[0] + takes[1]) == sorted(ids)
     assert {run["attempt"] for run in everything(store)["jobreg_live"]} == {1}
+
+
+def test_a_worker_of_the_jobs_own_queue_reaches_what_waits_in_the_default_one(store, worker):
+    mine = add(store)
+
+    claims = claim(store, worker, offer(queue="mail"), queues=["mail"])
+
+    assert [each.run_id for each in claims] == [mine.run_id]
+    assert store.get(mine.run_id).queue == "mail"

@@ -1,0 +1,127 @@
+"""Run: the handle over one run, and what can be asked of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import codec
+from .errors import RunCancelled, RunFailed
+from .lifecycle import Attempt, ErrorReport, Progress, Provider, Reason, RunRecord, State
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .options import Duration
+
+
+class Run:
+    """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
+
+    def __init__(self, client: Client, record: RunRecord) -> None:
+        self._client = client
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self.job_name} {self.state}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id, a UUID as text."""
+        return self.record.run_id
+
+    @property
+    def job_name(self) -> str:
+        """The permanent static name it was submitted under."""
+        return self.record.job_name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters as they were given."""
+        params: dict[str, Any] = codec.decode(self.record.params)
+        return params
+
+    @property
+    def state(self) -> State:
+        """Where the run was when it was last read."""
+        return self.record.state
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it failed or was cancelled."""
+        return self.record.reason
+
+    @property
+    def error(self) -> ErrorReport | None:
+        """What the job raised, once the run has failed."""
+        return self.record.error
+
+    @property
+    def attempt(self) -> int:
+        """The number of the latest attempt; 0 while none has begun."""
+        return self.record.attempt
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it had come when it was last read."""
+        return self.record.progress
+
+    @property
+    def provider(self) -> Provider | None:
+        """The distribution and version of the latest attempt."""
+        return self.record.provider
+
+    def refresh(self) -> Run:
+        """Read the run again and return self."""
+        self.record = self._client.store.get(self.id)
+        return self
+
+    def wait(self, timeout: Duration | None = None) -> Run:
+        """Wait until the run is over and return self.
+
+        Raises:
+            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
+        """
+        self.record = self._client.wait_for(self.id, timeout)
+        return self
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the run is over and return what the job returned.
+
+        Raises:
+            RunFailed: the run failed; the error carries reason, type and traceback.
+            RunCancelled: the run was cancelled.
+            WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
+        """
+        record = self.wait(timeout).record
+        if record.state is State.SUCCEEDED:
+            return None if record.result is None else codec.decode(record.result)
+        if record.state is State.CANCELLED:
+            raise RunCancelled(f"Run {self.id} of {self.job_name!r} was cancelled.")
+        error = record.error or ErrorReport("", "")
+        told = f": {error.type}: {error.message}" if error.type else ""
+        raise RunFailed(
+            f"Run {self.id} of {self.job_name!r} failed ({record.reason}){told}",
+            reason=str(record.reason),
+            error_type=error.type,
+            traceback=error.traceback,
+        )
+
+    def cancel(self) -> Run:
+        """Cancel the run: at once while it waits, within seconds while it runs."""
+        self.record = self._client.store.cancel(self.id)
+        return self
+
+    def retry(self) -> Run:
+        """Queue a failed or cancelled run again; of a succeeded one, submit a copy and return it.
+
+        Raises:
+            Conflict: the run is not over, or somebody else retried it meanwhile.
+        """
+        return self._client.retry(self)
+
+    def attempts(self) -> list[Attempt]:
+        """The attempts so far, oldest first."""
+        return self._client.store.attempts(self.id)
+
+    def waiting_on(self) -> str | None:
+        """Why the run is not running though it waits, computed now; None where it is not so."""
+        return self._client.waiting_on([self.record])[self.id]

@@ -1,0 +1,136 @@
+"""What may be asked for: the arguments of a submit, checked, become a record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from . import codec
+from .errors import BadInput
+from .lifecycle import RunRecord, State
+from .options import count, limit, priority_number, queue_name, seconds
+
+MAX_TAGS = 20
+MAX_TAG = 100
+_OPTIONS = frozenset(
+    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
+)
+
+
+def make_request(
+    job_name: object, params: Mapping[str, Any] | None, options: Mapping[str, Any], max_params: int
+) -> RunRecord:
+    """Check what was asked and make it a record; nothing is stored.
+
+    ``options`` are those of ``submit``, None standing for "not said"; ``max_params`` is in bytes.
+
+    Raises:
+        BadInput: a value cannot be used.
+    """
+    unknown = options.keys() - _OPTIONS
+    if unknown:
+        raise BadInput(
+            f"submit has no option {', '.join(sorted(unknown))}. "
+            f"It has: {', '.join(sorted(_OPTIONS))}."
+        )
+    if not isinstance(job_name, str):
+        raise BadInput(f"job_name: {str(job_name)[:80]!r} is not the name of a job.")
+    asked = {key: value for key, value in options.items() if value is not None}
+    if "delay" in asked and "at" in asked:
+        raise BadInput("Give delay or at, not both.")
+    return RunRecord(
+        run_id=checked_run_id(asked["run_id"]) if "run_id" in asked else new_run_id(),
+        job_name=job_name,
+        params=codec.encode_params(params, max_params),
+        queue=queue_name(asked["queue"]) if "queue" in asked else None,
+        priority=priority_number(asked["priority"]) if "priority" in asked else None,
+        timeout=limit(asked.get("timeout")),
+        max_attempts=_count(asked, "max_attempts"),
+        max_crashes=_count(asked, "max_crashes"),
+        tags=_tags(asked.get("tags", ())),
+        delay=seconds(asked.get("delay", 0), "delay"),
+        scheduled_at=_moment(asked.get("at")),
+    )
+
+
+def one_of_many(index: int, each: object, max_params: int) -> RunRecord:
+    """Check one of many: a pair (job_name, params), or a mapping with submit's options too.
+
+    Raises:
+        BadInput: it cannot be used; the message says which one it is.
+    """
+    try:
+        if isinstance(each, Mapping):
+            asked = {str(key): value for key, value in each.items()}
+            name, params = asked.pop("job_name", None), asked.pop("params", None)
+            return make_request(name, params, asked, max_params)
+        if isinstance(each, tuple | list) and len(each) == 2:
+            return make_request(each[0], each[1], {}, max_params)
+    except BadInput as error:
+        raise type(error)(f"run {index}: {error}") from error
+    raise BadInput(
+        f"run {index}: give a pair (job_name, params) or a mapping with job_name, params and "
+        "submit's options."
+    )
+
+
+def new_run_id() -> str:
+    """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
+    milliseconds = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10))
+    value = milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1
+    return str(UUID(int=value))
+
+
+def checked_run_id(value: object) -> str:
+    """A run id in its one spelling. Raises BadInput where it is no UUID."""
+    try:
+        return str(value if isinstance(value, UUID) else UUID(str(value)))
+    except ValueError:
+        raise BadInput(
+            f"run id: {str(value)[:80]!r} is not a UUID. See: jobreg runs list"
+        ) from None
+
+
+def checked_state(value: object) -> State | None:
+    """A state by name. Raises BadInput where there is no such state."""
+    try:
+        return None if value is None else State(str(value))
+    except ValueError:
+        raise BadInput(f"state: {str(value)[:80]!r} is none of {', '.join(State)}.") from None
+
+
+def _count(asked: Mapping[str, Any], name: str) -> int | None:
+    return count(asked[name], name) if name in asked else None
+
+
+def _tags(tags: object) -> tuple[str, ...]:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
+    checked = tuple(tags)
+    for tag in checked:
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
+            raise BadInput(
+                f"tags: {str(tag)[:80]!r} is not a printable text of 1 to {MAX_TAG} characters."
+            )
+    if len(checked) > MAX_TAGS:
+        raise BadInput(f"tags: {len(checked)} are too many; at most {MAX_TAGS}.")
+    return checked
+
+
+def _moment(at: object) -> datetime | None:
+    if at is None:
+        return None
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise BadInput(
+            f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
+            "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
+        )
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"at: {at} is outside the years 1 to 9999 in UTC.") from None

@@ -1,0 +1,134 @@
+"""Which queued runs a claim takes: heads by name, merged by priority, within every limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+from sqlalchemy import Connection
+
+from ..lifecycle import Claim, Provider
+from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
+from . import records, statements
+from .records import Row
+from .statements import Now
+
+
+@frozen
+class Offer:
+    """A job this worker is ready to run, as installed here, and how many runs it would take."""
+
+    job_name: str
+    target: str
+    provider: Provider
+    options: JobOptions
+    most: int = 1
+
+
+def take(
+    connection: Connection,
+    now: Now,
+    worker_id: str,
+    pairs: Sequence[tuple[str, str]],
+    offers: Sequence[Offer],
+    queues: Sequence[str],
+) -> list[Claim]:
+    """Take the best queued runs of the offered names; highest priority first.
+
+    RETURNING and UPDATE know no order, so the order is the one in which heads were chosen.
+    """
+    known = {offer.job_name: offer for offer in offers}
+    room = _room(connection, offers)
+    heads: list[Row] = []
+    for queue, name in _routed(connection, pairs, known, queues):
+        if room[name] > 0:
+            head = {"queue": queue, "name": name, "most": room[name]}
+            heads += connection.execute(statements.heads(), head).mappings().all()
+    heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
+    most = max((offer.most for offer in offers), default=0)
+    chosen = _within(heads, room, most)
+    by_name: dict[str, list[int]] = {}
+    for row in chosen:
+        by_name.setdefault(row["job_name"], []).append(row["seq"])
+    for name, seqs in by_name.items():
+        _mark(connection, now, worker_id, known[name], seqs)
+    return read_claims(connection, worker_id, [row["seq"] for row in chosen])
+
+
+def _mark(
+    connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
+) -> None:
+    asked = {
+        "seqs": seqs,
+        "of_worker": worker_id,
+        "of_dist": offer.provider.dist,
+        "of_version": offer.provider.version,
+        "tries_allowed": offer.options.max_attempts,
+        "crashes_allowed": offer.options.max_crashes,
+    }
+    connection.execute(statements.take(now), asked)
+
+
+def read_claims(connection: Connection, worker_id: str, seqs: Sequence[int]) -> list[Claim]:
+    """Read what a worker needs of the live rows it just took, in this order."""
+    if not seqs:
+        return []
+    asked = {"seqs": seqs, "of_worker": worker_id}
+    rows = connection.execute(statements.claimed(), asked).mappings()
+    claims = {row["seq"]: records.claim_of(row) for row in rows}
+    return [claims[seq] for seq in seqs if seq in claims]
+
+
+def _routed(
+    connection: Connection,
+    pairs: Sequence[tuple[str, str]],
+    known: dict[str, Offer],
+    queues: Sequence[str],
+) -> list[tuple[str, str]]:
+    """Give runs that named no queue or priority their job's own; return the pairs to serve.
+
+    Also where this worker does not serve the queue they wait in: a job's own queue may be
+    served by nobody who looks into the default one.
+    """
+    reached = []
+    for queue, name in pairs:
+        if name not in known:
+            continue
+        own = known[name].options
+        reached.append((queue, name))
+        target = {"of_queue": queue, "name": name}
+        if queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE):
+            to_queue = {**target, "to_queue": own.queue}
+            if connection.execute(statements.route_queue(), to_queue).rowcount:
+                reached.append((str(own.queue), name))
+    served = [pair for pair in dict.fromkeys(reached) if not queues or pair[0] in queues]
+    for queue, name in served:
+        own = known[name].options
+        if own.priority not in (None, DEFAULT_PRIORITY):
+            to_priority = {"of_queue": queue, "name": name, "to_priority": own.priority}
+            connection.execute(statements.route_priority(), to_priority)
+    return served
+
+
+def _room(connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
+    """How many runs of each name may be taken: what the worker would, within the job's cap."""
+    room = {offer.job_name: offer.most for offer in offers}
+    caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
+    if caps:
+        rows = connection.execute(statements.running_counts(), {"names": list(caps)}).all()
+        running = {row[0]: row[1] for row in rows}
+        for name, cap in caps.items():
+            room[name] = min(room[name], cap - running.get(name, 0))
+    return room
+
+
+def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:
+    """The first ``most`` heads that leave every name within its room."""
+    left, chosen = dict(room), []
+    for row in heads:
+        if left[row["job_name"]] > 0:
+            left[row["job_name"]] -= 1
+            chosen.append(row)
+        if len(chosen) == most:
+            break
+    return chosen

@@ -1,0 +1,92 @@
+"""The one place that writes what became of runs: history, then final or waiting again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
+from sqlalchemy import Connection
+
+from ..lifecycle import Ending, Outcome, Reason, State, decide_lost
+from . import records, statements
+from .records import Row, micros
+from .statements import Now
+
+
+def write(
+    connection: Connection, now: Now, host: str, outcomes: Sequence[tuple[Row, Outcome]]
+) -> None:
+    """Write decided outcomes of live rows read in this transaction: history, then what follows."""
+    attempts, finals, fences, waiting = [], [], [], []
+    for row, outcome in outcomes:
+        if row["cancel_requested"] and outcome.state in (State.QUEUED, State.SCHEDULED):
+            outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
+        assert outcome.state is not None
+        columns = records.outcome_columns(row, outcome, host)
+        if not unbegun(outcome):
+            attempts.append(columns)
+        fence = {
+            "of_run": row["run_id"],
+            "of_attempt": row["attempt"],
+            "of_worker": row["worker_id"],
+        }
+        if outcome.state.final:
+            fences.append(fence)
+            finals.append(fence | _final_columns(row, outcome, columns))
+        else:
+            waiting.append(fence | _waiting_columns(outcome))
+    for statement, rows in (
+        (statements.insert_attempts(), attempts),
+        (statements.finish_live(), fences),
+        (statements.finish_runs(), finals),
+        (statements.put_back(now), waiting),
+    ):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def lost(row: Row, alone: bool) -> Outcome:
+    """What follows for a live row whose worker is dead."""
+    return decide_lost(
+        run_id=row["run_id"],
+        attempt=row["attempt"],
+        tries=row["tries"],
+        crashes=row["crashes"],
+        try_limit=row["try_limit"],
+        crash_limit=row["crash_limit"],
+        alone=alone,
+    )
+
+
+def _final_columns(row: Row, outcome: Outcome, columns: dict[str, Any]) -> dict[str, Any]:
+    shared = (
+        "error_type", "error_message", "error_traceback", "attempt", "started_at", "finished_at",
+        "dist", "version", "worker_id",
+    )  # fmt: skip
+    assert outcome.state is not None
+    return {f"to_{name}": columns[name] for name in shared} | {
+        "to_state": outcome.state.value,
+        "to_reason": outcome.reason and outcome.reason.value,
+        "to_result": outcome.result,
+        "to_tries": outcome.tries,
+        "to_crashes": outcome.crashes,
+        "to_progress": records.progress_text(outcome.progress) or row["progress"],
+        "to_queue": row["queue"],
+        "to_priority": row["priority"],
+    }
+
+
+def _waiting_columns(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.state is not None
+    return {
+        "to_state": outcome.state.value,
+        "delay": micros(outcome.delay),
+        "to_tries": outcome.tries,
+        "to_crashes": outcome.crashes,
+    }
+
+
+def unbegun(outcome: Outcome) -> bool:
+    """A claim given back before its code was entered; it leaves no attempt."""
+    return outcome.ending is Ending.RELEASED and outcome.started is None
