@@ -95,6 +95,7 @@ def main(connection: Connection, descriptor: int, environment: dict[str, str]) -
 def _prepare(environment: dict[str, str]) -> None:
     """Become a process group that dies with its parent, and keep the worker's stdout clean."""
     os.setsid()
+    _leave_the_forkserver_alone()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(environment)
@@ -103,6 +104,19 @@ def _prepare(environment: dict[str, str]) -> None:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)  # what a job prints must not mix with what the command prints for programs
     importlib.invalidate_caches()  # the forkserver may be older than what pip just installed
+
+
+def _leave_the_forkserver_alone() -> None:
+    """Close our copy of the pipe by which the forkserver knows that the supervisor lives.
+
+    multiprocess hands it to every child; while one holds it, a forkserver whose supervisor was
+    killed does not end, and so its death never reaches the children.
+    """
+    server = sys.modules.get("multiprocess.forkserver")
+    held = getattr(getattr(server, "_forkserver", None), "_forkserver_alive_fd", None)
+    if server is not None and held is not None:
+        os.close(held)
+        server._forkserver._forkserver_alive_fd = None
 
 
 def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:

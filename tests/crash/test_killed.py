@@ -47,6 +47,22 @@ def test_children_die_with_the_supervisor_though_the_guard_was_killed_before(
     until(lambda: not any(map(alive, pids)), 1)
 
 
+def test_children_die_with_the_supervisor_though_the_guard_cannot_act(house: House) -> None:
+    worker = house.worker()
+    child, grandchild = _busy(house)
+    guard = _guard_of(worker.pid)
+    assert guard is not None
+    os.kill(guard, signal.SIGSTOP)
+
+    worker.kill()
+    try:
+        until(lambda: not alive(child), 1, "the death of the forkserver reaches its children")
+    finally:
+        os.kill(guard, signal.SIGCONT)
+
+    until(lambda: not alive(grandchild), 1, "the guard comes to the rest")
+
+
 def test_a_worker_on_the_same_host_takes_over_within_three_seconds(house: House) -> None:
     first = house.worker()
     flag = Path(house.file("flag"))
