@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from . import clock
 from .lifecycle import Provider
 from .options import JobOptions
+
+ASK_AGAIN = 5.0
+"""Seconds for which a job that could not be imported is taken at its word."""
+
+CAREFUL = JobOptions(max_attempts=1, max_crashes=1, concurrency=1)
+"""How a job is run whose own options nobody could read: they may say at most once."""
 
 
 @frozen(kw_only=True)
@@ -13,12 +20,13 @@ class Hello:
     """A child's first message about a job: its provider and options.
 
     ``trouble`` says what went wrong where the job could not be imported; its options are then
-    the defaults, so that its runs are still claimed, fail, and tell their cause.
+    :data:`CAREFUL`, so that its runs are still claimed, one at a time and once, fail, and tell
+    their cause. Options of None say that the question was cut short and is open still.
     """
 
     job_name: str
     provider: Provider
-    options: JobOptions
+    options: JobOptions | None
     trouble: str | None = None
 
 
@@ -26,13 +34,18 @@ class Catalogue:
     """The hellos of one worker, by name and version: another version is asked anew."""
 
     def __init__(self) -> None:
-        self._hellos: dict[str, Hello] = {}
+        self._hellos: dict[str, tuple[Hello, float]] = {}
 
     def learn(self, hello: Hello) -> None:
         """Keep what a child said; it stands for that name until its version changes."""
-        self._hellos[hello.job_name] = hello
+        if hello.options is not None:
+            self._hellos[hello.job_name] = hello, clock.seconds()
 
     def options(self, job_name: str, provider: Provider) -> JobOptions | None:
         """The options of a job as this provider ships it, or None where nobody has asked yet."""
-        hello = self._hellos.get(job_name)
-        return hello.options if hello is not None and hello.provider == provider else None
+        hello, learned = self._hellos.get(job_name, (None, 0.0))
+        if hello is None or hello.provider != provider:
+            return None
+        # What could not be imported may be whole soon: pip removes, then writes.
+        stale = hello.trouble is not None and clock.seconds() - learned > ASK_AGAIN
+        return None if stale else hello.options

@@ -16,7 +16,14 @@ from .handle import Run
 from .lifecycle import RunRecord, State
 from .options import Duration, count, seconds
 from .registry import Registry, default_registry
-from .request import checked_run_id, checked_state, make_request, new_run_id, one_of_many
+from .request import (
+    checked_name,
+    checked_run_id,
+    checked_state,
+    make_request,
+    new_run_id,
+    one_of_many,
+)
 
 if TYPE_CHECKING:
     from .store import Store, WorkerRow
@@ -134,7 +141,7 @@ class Client:
         """Iterate over runs, newest first, read page by page. See :func:`find`."""
         wanted = checked_state(state)
         left = None if limit is None else count(limit, "limit", least=0)
-        return self._pages(job_name, wanted, left)
+        return self._pages(checked_name(job_name), wanted, left)
 
     def _pages(self, job_name: str | None, state: State | None, left: int | None) -> Iterator[Run]:
         before = None
@@ -165,7 +172,10 @@ class Client:
         most = count(limit, "limit", most=LARGEST_PAGE)
         before = None if cursor is None else int(cursor)
         records, following = self.store.find(
-            job_name=job_name, state=checked_state(state), before=before, most=most
+            job_name=checked_name(job_name),
+            state=checked_state(state),
+            before=before,
+            most=most,
         )
         runs = [Run(self, record) for record in records]
         return runs, None if following is None else str(following)

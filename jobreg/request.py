@@ -96,6 +96,13 @@ def checked_run_id(value: object) -> str:
         ) from None
 
 
+def checked_name(value: object) -> str | None:
+    """A job name to look for. Raises BadInput where it cannot be the name of anything."""
+    if value is not None and (not isinstance(value, str) or not value.isprintable()):
+        raise BadInput(f"job_name: {str(value)[:80]!r} is not the name of a job.")
+    return value
+
+
 def checked_state(value: object) -> State | None:
     """A state by name. Raises BadInput where there is no such state."""
     try:

@@ -124,6 +124,29 @@ def forks():
     return pid
 
 
+def long_and_large():
+    time.sleep(0.7)
+    return list(range(150_000))
+
+
+def forks_and_exits():
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(0)
+    os.waitpid(pid, 0)
+    return "the parent"
+
+
+def scribbles():
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket"):
+                os.write(int(name), b"\\x00\\x00\\x40\\x00")
+        except OSError:
+            pass
+    time.sleep(1000)
+
+
 def closes_stdout():
     os.close(1)
     sys.stdout.close()

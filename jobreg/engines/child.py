@@ -39,6 +39,8 @@ class _Executing:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._now = False
+        self._late = False
+        self.sending = threading.Lock()
 
     stopping = property(lambda self: self._page.stopping)
     interrupt = property(lambda self: self._page.interrupt)
@@ -57,7 +59,16 @@ class _Executing:
         # Only what the supervisor wrote on the page counts: a service manager that sends
         # SIGTERM to every process of the unit must not cut short the worker's drain.
         if self._now and self._page.interrupt is not None:
+            if self.sending.locked():
+                self._late = True  # half a message must not stay in the pipe
+                return
             self._now = False
+            raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
+
+    def catch_up(self) -> None:
+        """Raise now what came while a message was on its way."""
+        if self._late and self._now:
+            self._now = self._late = False
             raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
 
 
@@ -74,11 +85,14 @@ def main(connection: Connection, descriptor: int, environment: dict[str, str]) -
     executing = _Executing(page)
     _prepare(environment)
     signal.signal(signal.SIGTERM, executing.on_term)
-    sending = threading.Lock()
+    own = os.getpid()
 
     def send(**message: Any) -> None:
-        with sending:
+        if os.getpid() != own:
+            os._exit(0)  # a copy of us that the job forked: it must not speak in our name
+        with executing.sending:
             connection.send_bytes(wire.pack(message))
+        executing.catch_up()
 
     try:
         while True:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -25,6 +27,7 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 IMPORT_LIMIT = 60.0
 """Seconds a job's module may take to import."""
 
+_PATIENCE = 2
 _PRELOAD = "jobreg.engines.preload"
 _quietly = threading.local()
 _describe_parent = spawn.get_preparation_data
@@ -66,6 +69,7 @@ class Nursery:
     def start(self, provider: Provider) -> Child:
         """Start a child that will serve this provider."""
         ours, theirs = connection.Pipe()
+        _read_with_patience(ours)
         descriptor = make_file()
         process = self._context.Process(
             target=child.main,
@@ -82,6 +86,15 @@ class Nursery:
         page = Page(descriptor)
         os.close(descriptor)
         return Child(process, ours, page, provider)
+
+
+def _read_with_patience(pipe: Any) -> None:
+    """Let a read that finds half a message give up after a while, instead of for ever.
+
+    A job may write into our end, or be stopped while it sends; no other child may wait for that.
+    """
+    with socket.socket(fileno=os.dup(pipe.fileno())) as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _PATIENCE, 0))
 
 
 @define(eq=False)
@@ -110,6 +123,11 @@ class Child:
         """Was it given something whose end has not been heard?"""
         return self.claim is not None or self.probing is not None
 
+    def give(self, claim: Claim) -> None:
+        """Note that it was given a claim, from now on."""
+        self.claim, self.handed = claim, clock.seconds()
+        self.page.hand_over()
+
     def send(self, message: dict[str, Any]) -> None:
         """Hand it a message. A dead one hears nothing; its sentinel tells."""
         with contextlib.suppress(OSError):
@@ -136,11 +154,11 @@ class Child:
         """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""
         if not self.busy or self.killed:
             return None
-        since = self.page.since if self.claim is not None else None
-        if since is None:
+        if self.claim is None or not self.page.begun:
             return Ending.CRASHED if now - self.handed >= IMPORT_LIMIT else None
-        limit = self.claim.options.timeout if self.claim is not None else None
-        return Ending.TIMEOUT if limit is not None and now - since >= limit else None
+        since, limit = self.page.since, self.claim.options.timeout
+        over = limit is not None and since is not None and now - since >= limit
+        return Ending.TIMEOUT if over else None
 
     def looks_again(self, now: float) -> float | None:
         """Seconds until one of its limits or its grace runs out; None when none does."""
@@ -177,7 +195,7 @@ class Child:
             ended=clock.seconds(),
             exit_signal=-code if code is not None and code < 0 else None,
         )
-        if self.asked is Ending.TIMEOUT and since is None:
+        if self.asked is Ending.TIMEOUT and not self.page.begun:
             text = f"Importing it took longer than {IMPORT_LIMIT:g} s."
             return evolve(outcome, error=ErrorReport("TimeoutError", text))
         if self.asked is Ending.TIMEOUT:

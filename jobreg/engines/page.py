@@ -16,6 +16,7 @@ from ..lifecycle import Ending
 
 _SIZE = 16
 _SINCE = struct.Struct("q")
+_ENDED = -1
 _STOPPING, _INTERRUPT, _SINCE_AT = 0, 1, 8
 _REASONS = (None, Ending.CANCELLED, Ending.TIMEOUT, Ending.RELEASED)
 
@@ -57,17 +58,26 @@ class Page:
 
     @property
     def since(self) -> float | None:
-        """When the executing job's own code began, on the process clock; None while it has not."""
+        """When the executing job's own code began, on the process clock; None while it does not."""
         (nanoseconds,) = _SINCE.unpack_from(self._memory, _SINCE_AT)
-        return nanoseconds / 1e9 if nanoseconds else None
+        return nanoseconds / 1e9 if nanoseconds > 0 else None
+
+    @property
+    def begun(self) -> bool:
+        """Has the job's own code been entered since the claim was handed over?"""
+        return bool(_SINCE.unpack_from(self._memory, _SINCE_AT)[0])
+
+    def hand_over(self) -> None:
+        """The child is idle and gets a claim: nothing has begun."""
+        _SINCE.pack_into(self._memory, _SINCE_AT, 0)
 
     def begin(self) -> None:
         """The job's own code starts now."""
         _SINCE.pack_into(self._memory, _SINCE_AT, clock.nanoseconds())
 
     def end(self) -> None:
-        """The job's own code is over."""
-        _SINCE.pack_into(self._memory, _SINCE_AT, 0)
+        """The job's own code is over; its result may yet take a while to arrive."""
+        _SINCE.pack_into(self._memory, _SINCE_AT, _ENDED)
 
     def close(self) -> None:
         """Unmap the page."""

@@ -12,7 +12,7 @@ from attrs import evolve
 from multiprocess import connection
 
 from .. import clock
-from ..catalogue import Hello
+from ..catalogue import CAREFUL, Hello
 from ..events import emit
 from ..lifecycle import Claim, Ending, Outcome, Provider
 from ..options import JobOptions
@@ -43,6 +43,7 @@ class ProcessEngine:
         self._news = threading.Condition()
         self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
         self._handed_at = 0.0
+        self._failure: BaseException | None = None
         self._open = False
         self._woken = False
         self._thread = threading.Thread(target=self._mind, name="jobreg-minder", daemon=True)
@@ -129,6 +130,8 @@ class ProcessEngine:
             if not self._reports and not self._woken:
                 self._news.wait(timeout)
             self._woken = False
+            if self._failure is not None:
+                raise self._failure
             reports = list(self._reports)
             self._reports.clear()
         return reports
@@ -152,9 +155,20 @@ class ProcessEngine:
     # the minder's thread
 
     def _mind(self) -> None:
+        try:
+            self._mind_children()
+        except BaseException as error:  # raised to the worker, which must not go on without us
+            self._failure = error
+            self.wake()
+
+    def _mind_children(self) -> None:
         while self._open or self._children:
             with self._lock:
-                self._hand_out()
+                try:
+                    self._hand_out()
+                except (OSError, EOFError) as error:
+                    # No descriptors, no memory for a process: what waits goes on waiting.
+                    emit("child.refused", error=error)
                 ends = {each.pipe: each for each in self._children if not each.pipe.closed}
                 ends |= {each.process.sentinel: each for each in self._children}
                 pause = self._pause()
@@ -199,7 +213,7 @@ class ProcessEngine:
             if free is None:
                 return
             self._waiting.popleft()
-            free.claim, free.handed = claim, clock.seconds()
+            free.give(claim)
             self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
@@ -244,7 +258,7 @@ class ProcessEngine:
             case "hello":
                 each.probing = None
                 options = message["options"]
-                options = JobOptions() if options is None else JobOptions.from_wire(options)
+                options = CAREFUL if options is None else JobOptions.from_wire(options)
                 self._tell(
                     Hello(
                         job_name=message["job_name"],
@@ -292,8 +306,8 @@ class ProcessEngine:
         """Take leave of a dead or killed child; what it ran is reported."""
         if each not in self._children:
             return
-        self._read_last(each)
         each.kill()  # subprocesses that the job left in the group
+        self._read_last(each)
         each.process.join(timeout=5)
         self._children.remove(each)
         self._groups.forget(each.pid)
@@ -306,7 +320,7 @@ class ProcessEngine:
                 Hello(
                     job_name=each.probing,
                     provider=each.provider,
-                    options=JobOptions(),
+                    options=None if each.asked is Ending.RELEASED else CAREFUL,
                     trouble=trouble,
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -102,7 +103,7 @@ class Store:
                 earlier = known.get(run.run_id) or fresh.get(run.run_id)
                 if earlier is None:
                     fresh[run.run_id] = run
-                elif (earlier.job_name, earlier.params) != (run.job_name, run.params):
+                elif not _same(earlier, run):
                     raise Conflict(
                         f"Run {run.run_id} exists with another job or other params. "
                         "Give each new run an id of its own."
@@ -122,8 +123,8 @@ class Store:
                 found[row["run_id"]] = records.run_of(row)
         return found
 
-    def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim:
-        """Store a new run as already claimed by a worker, attempt 1.
+    def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
+        """Store a new run as already claimed by a worker, attempt 1; None when that is fenced.
 
         Raises:
             Conflict: a run with this id exists.
@@ -142,6 +143,11 @@ class Store:
             "version": offer.provider.version,
         }
         with self._transaction() as connection:
+            if (
+                connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first()
+                is None
+            ):
+                return None
             if self._known(connection, [run.run_id]):
                 raise Conflict(f"Run {run.run_id} exists. Give each new run an id of its own.")
             connection.execute(statements.insert_runs(self.now), row)
@@ -383,3 +389,10 @@ class Store:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
+
+
+def _same(one: RunRecord, other: RunRecord) -> bool:
+    """Do two requests ask for the same? The order of parameters says nothing."""
+    if one.job_name != other.job_name:
+        return False
+    return one.params == other.params or json.loads(one.params) == json.loads(other.params)

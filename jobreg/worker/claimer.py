@@ -42,7 +42,7 @@ class Claimer:
         """Take the answer to a probe."""
         self._probing.discard(hello.job_name)
         self._catalogue.learn(hello)
-        if hello.trouble is not None:
+        if hello.trouble is not None and hello.options is not None:
             emit("job.unready", job_name=hello.job_name, trouble=hello.trouble)
 
     def timed(self, job_name: str, seconds: float) -> None:

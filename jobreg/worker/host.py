@@ -65,4 +65,27 @@ def is_gone(worker: WorkerRow) -> bool:
     """Is the process of a worker of this host certainly gone?"""
     if worker.pid_started is None:
         return False
-    return started(worker.pid) != worker.pid_started
+    now = started(worker.pid)
+    if now is not None:
+        return now != worker.pid_started
+    return _no_such_process(worker.pid)
+
+
+def _no_such_process(pid: int) -> bool:
+    """Does the kernel know no such process, or a zombie only? Doubt is a no.
+
+    That /proc cannot be read (no descriptors left, hidepid) says nothing of the process.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+    except OSError:
+        return False
+    return state in "ZX"

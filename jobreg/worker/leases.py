@@ -45,6 +45,7 @@ class Lease:
         self._renewed = 0.0
         self.host = host.Host.here()
         self.worker_id = ""
+        self.gap_ended = 0.0
         self.lost = False
         self._threads = [
             threading.Thread(target=self._beat, name="jobreg-beat", daemon=True),
@@ -114,6 +115,10 @@ class Lease:
                 emit("store.down", error=error)
                 continue
             if renewed:
+                if begun - self._renewed > self._settings.lease * FENCE_AT:
+                    # Frozen meanwhile: the guard has killed what ran, and no job is to blame.
+                    self.gap_ended = begun
+                    self._on_overdue()
                 self._renewed = begun
             elif worker_id == self.worker_id and not self._ended.is_set():
                 self.lost = True
@@ -124,7 +129,8 @@ class Lease:
         while not self._ended.wait(self._settings.lease / 10):
             self._guard.touch()
             overdue = self._overdue()
+            if overdue:
+                self._on_overdue()
             if overdue and not told:
                 emit("lease.overdue", worker_id=self.worker_id)
-                self._on_overdue()
             told = overdue

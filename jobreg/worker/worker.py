@@ -16,7 +16,6 @@ from attrs import evolve
 
 from .. import clock, settings
 from ..catalogue import Hello
-from ..client import Client
 from ..engines.base import Note
 from ..engines.processes import ProcessEngine
 from ..errors import StoreError
@@ -24,7 +23,7 @@ from ..events import emit
 from ..lifecycle import Claim, Ending, Outcome, RunRecord, State
 from ..options import Duration
 from ..registry import Registry, default_registry
-from ..store import Store, open_store
+from ..store import Offer, Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
@@ -87,6 +86,7 @@ class Worker:
         self._until_idle = until_idle
         self._stop = threading.Event()
         self._hurry = threading.Event()
+        self._signalled = 0
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -105,7 +105,7 @@ class Worker:
         with self._signals(), self._house():
             emit("worker.started", worker_id=self.lease.worker_id)
             self._ready.set()
-            while not self._stop.is_set() and self._turn(claiming=True):
+            while not self.stopping and self._turn(claiming=True):
                 pass
             self._drain()
 
@@ -138,7 +138,11 @@ class Worker:
     @property
     def stopping(self) -> bool:
         """Was it told to stop?"""
-        return self._stop.is_set()
+        return self._stop.is_set() or self._signalled > 0
+
+    @property
+    def _hurrying(self) -> bool:
+        return self._hurry.is_set() or self._signalled > 1
 
     def run_one(self, request: RunRecord) -> RunRecord:
         """Store one run, already claimed by this process, execute it here, and return it.
@@ -153,24 +157,47 @@ class Worker:
         with self._signals(), self._house():
             due = _due(request)
             while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
-                if self._stop.is_set():
+                self._idle_turn()
+            claim = None
+            while claim is None:
+                claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
+                if claim is None:
+                    self._begin_anew()
+            return self._see_through(self.claimer.ready(claim, offer), offer)
+
+    def _idle_turn(self) -> None:
+        """A turn in which nothing of the caller's is stored yet, so that it may simply stop."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self._turn(claiming=False)
+
+    def _see_through(self, claim: Claim, offer: Offer) -> RunRecord:
+        """Execute one claim, and every further try that no other worker takes, to the end."""
+        again: Claim | None = claim
+        while True:
+            if again is not None:
+                self._execute_alone(self.claimer.ready(again, offer))
+            record, again = self.store.get(claim.run_id), None
+            if record.state.final:
+                return record
+            if self.stopping:
+                self.store.cancel(record.run_id)
+            elif record.state is State.QUEUED:
+                again = self.store.claim_one(record.run_id, self.lease.worker_id)
+            if again is None:
+                if self._hurrying:
                     raise KeyboardInterrupt
-                self._take_reports()
-            claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
-            claim = self.claimer.ready(claim, offer)
-            while True:
-                self.settler.hold([claim])
-                self.engine.execute([claim])
-                while self.settler.holds:
-                    self._turn(claiming=False)
-                    if self._stop.is_set():
-                        self.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
-                    if self._hurry.is_set():
-                        self.engine.kill()
-                again = self._once_due(request.run_id)
-                if again is None:
-                    return Client(self.store, self.registry).wait_for(request.run_id)
-                claim = self.claimer.ready(again, offer)
+                self._turn(claiming=False)
+
+    def _execute_alone(self, claim: Claim) -> None:
+        self.settler.hold([claim])
+        self.engine.execute([claim])
+        while self.settler.holds:
+            self._turn(claiming=False)
+            if self.stopping:
+                self.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
+            if self._hurrying:
+                self.engine.kill()
 
     # the house of one worker
 
@@ -209,7 +236,8 @@ class Worker:
             return
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
-            self.stop(wait=False)
+            # Nothing that takes a lock: the signal may have come while this thread holds it.
+            self._signalled += 1
 
         before = {each: signal.signal(each, on_signal) for each in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -250,8 +278,7 @@ class Worker:
         for report in self.engine.collect(_POLL):
             match report:
                 case Outcome():
-                    if report.ending is Ending.CRASHED and not self.lease.held:
-                        # While we were frozen our guard killed it: no fault of the run.
+                    if report.ending is Ending.CRASHED and self._was_frozen(report):
                         report = evolve(report, ending=Ending.RELEASED, error=None)
                     claim = self.settler.add(report)
                     if claim is not None and report.started is not None:
@@ -262,6 +289,10 @@ class Worker:
                 case Note():
                     self.settler.note(report)
                     emit("run.progress", run_id=report.run_id, progress=report.progress)
+
+    def _was_frozen(self, crashed: Outcome) -> bool:
+        """Did our guard kill it while we could not beat? Then it is no fault of the run."""
+        return not self.lease.held or (crashed.started or 0.0) < self.lease.gap_ended
 
     def _settle(self) -> None:
         if self.settler.settle(self.lease.worker_id):
@@ -289,14 +320,21 @@ class Worker:
         now = clock.seconds()
         if (self._look or now >= self._look_at) and self.claimer.wants():
             self._look, self._look_at = False, now + _LOOK_EVERY
-            claims = self.claimer.claim(self.lease.worker_id)
+            try:
+                claims = self.claimer.claim(self.lease.worker_id)
+            except StoreError:
+                self._look = True
+                raise
             if claims is None:
                 self.lease.lost = True
                 return False
             if claims:
                 self._look = True
                 self.settler.hold(claims)
-                self.engine.execute(claims)
+                if self.lease.held:
+                    self.engine.execute(claims)
+                else:  # the claim took too long: others may think us dead by now
+                    self.settler.release(claims)
         return not (self._look or self.settler.holds or self.claimer.probing)
 
     def _begin_anew(self) -> None:
@@ -313,7 +351,9 @@ class Worker:
         least, most = _BACKOFF
         bound = min(most, least * 2.0 ** min(self._failed_turns, 10))
         self._failed_turns += 1
-        self._stop.wait(bound * random.random())
+        ends = clock.seconds() + bound * random.random()
+        while clock.seconds() < ends and not self.stopping:
+            self._stop.wait(_POLL)
 
     # the end
 
@@ -323,23 +363,11 @@ class Worker:
         ends = clock.seconds() + self.settings.grace
         self.settler.release(self.engine.withdraw())
         self.engine.announce_stop()
-        while self.settler.holds and clock.seconds() < ends and not self._hurry.is_set():
+        while self.settler.holds and clock.seconds() < ends and not self._hurrying:
             self._turn(claiming=False)
         self.engine.kill()
         ends = clock.seconds() + self.settings.kill_grace + 5
         while self.settler.holds and clock.seconds() < ends:
-            self._turn(claiming=False)
-
-    def _once_due(self, run_id: str) -> Claim | None:
-        """Wait until a run that will be tried again is due, and claim it; None if others have."""
-        while True:
-            record = self.store.get(run_id)
-            if record.state.final or record.state is State.RUNNING:
-                return None
-            if self._stop.is_set():
-                self.store.cancel(run_id)
-            elif record.state is State.QUEUED:
-                return self.store.claim_one(run_id, self.lease.worker_id)
             self._turn(claiming=False)
 
 

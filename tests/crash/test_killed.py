@@ -154,6 +154,21 @@ def test_a_frozen_supervisor_loses_its_children_and_every_write(house: House) ->
     assert run.refresh().state is State.RUNNING
 
 
+def test_a_worker_frozen_and_thawed_alone_blames_no_run(house: House) -> None:
+    lease = 1.0
+    worker = house.worker(lease=f"{lease}s")
+    pids = _busy(house)
+    (run,) = house.client.find()
+
+    os.kill(worker.pid, signal.SIGSTOP)
+    until(lambda: not any(map(alive, pids)), lease + 0.5, "the guard kills the children")
+    os.kill(worker.pid, signal.SIGCONT)
+    until(lambda: run.refresh().attempt >= 2, 10, "it runs again")
+
+    assert run.record.crashes == 0
+    assert run.attempts()[0].outcome in (Ending.RELEASED, Ending.LOST)
+
+
 def test_a_killed_child_is_noticed_within_a_second(house: House) -> None:
     house.worker()
     pids = _busy(house)

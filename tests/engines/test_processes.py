@@ -16,7 +16,7 @@ from hostile_jobs import JOBS, SOURCE
 from waiting import alive, pids_in, until
 
 from jobreg import settings
-from jobreg.catalogue import Hello
+from jobreg.catalogue import CAREFUL, Hello
 from jobreg.engines.base import Note
 from jobreg.engines.processes import ProcessEngine
 from jobreg.lifecycle import Claim, Ending, Outcome, Provider, Reason
@@ -287,7 +287,7 @@ def test_a_probe_brings_options_without_running_the_job(driver: Driver) -> None:
     assert hellos["hostile.special"].trouble is None
     for name in ("hostile.gone", "hostile.lost"):
         assert hellos[name].trouble is not None
-        assert hellos[name].options == JobOptions()
+        assert hellos[name].options == CAREFUL
 
 
 def test_progress_is_passed_on_and_its_last_word_always_arrives(driver: Driver) -> None:
@@ -308,6 +308,29 @@ def test_a_run_knows_itself(driver: Driver) -> None:
 
 def test_an_async_job_runs_to_its_end(driver: Driver) -> None:
     assert driver.result("is_async", value=5) == 5
+
+
+def test_the_import_limit_says_nothing_once_the_job_has_begun(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.run("echo")
+    monkeypatch.setattr("jobreg.engines.children.IMPORT_LIMIT", 0.5)
+
+    outcome = driver.run("long_and_large")
+
+    assert outcome.ending is Ending.SUCCEEDED, outcome.error
+
+
+def test_a_fork_that_exits_does_not_speak_for_the_job(driver: Driver) -> None:
+    assert driver.result("forks_and_exits") == "the parent"
+    assert driver.result("echo", value=1) == 1
+
+
+def test_bytes_of_a_jobs_own_in_our_pipe_end_that_job_and_stop_nobody(driver: Driver) -> None:
+    outcome = driver.run("scribbles")
+
+    assert outcome.ending is Ending.CRASHED
+    assert driver.result("echo", value=1) == 1
 
 
 def test_killing_all_releases_what_ran(driver: Driver, tmp_path: Path) -> None:
