@@ -132,13 +132,13 @@ def run(
     from ..client import Client
     from ..events import listen
     from ..handle import Run
-    from ..worker import Worker
+    from ..worker.alone import LoneWorker
 
     client = Client(store_url)
     request = client.request(name, **_asked(pairs, params, asked))
     bar = ProgressBar()
     deaf = listen(bar.on_event)
-    worker = Worker(client.store, concurrency=1, registry=client.registry)
+    worker = LoneWorker(client.store, concurrency=1, registry=client.registry)
     try:
         record = worker.run_one(request)
     finally:

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from types import FrameType
 
 from attrs import evolve
@@ -20,10 +19,10 @@ from ..engines.base import Note
 from ..engines.processes import ProcessEngine
 from ..errors import StoreError
 from ..events import emit
-from ..lifecycle import Claim, Ending, Outcome, RunRecord, State
+from ..lifecycle import Ending, Outcome
 from ..options import Duration
 from ..registry import Registry, default_registry
-from ..store import Offer, Store, open_store
+from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
@@ -143,61 +142,6 @@ class Worker:
     @property
     def _hurrying(self) -> bool:
         return self._hurry.is_set() or self._signalled > 1
-
-    def run_one(self, request: RunRecord) -> RunRecord:
-        """Store one run, already claimed by this process, execute it here, and return it.
-
-        Told to stop, it cancels the run.
-
-        Raises:
-            UnknownJob, JobConflict: the job is not installed here.
-            Conflict: a run with this id exists.
-        """
-        ref = self.registry.ref(request.job_name)
-        with self._signals(), self._house():
-            due = _due(request)
-            while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
-                self._idle_turn()
-            claim = None
-            while claim is None:
-                claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
-                if claim is None:
-                    self._begin_anew()
-            return self._see_through(self.claimer.ready(claim, offer), offer)
-
-    def _idle_turn(self) -> None:
-        """A turn in which nothing of the caller's is stored yet, so that it may simply stop."""
-        if self.stopping:
-            raise KeyboardInterrupt
-        self._turn(claiming=False)
-
-    def _see_through(self, claim: Claim, offer: Offer) -> RunRecord:
-        """Execute one claim, and every further try that no other worker takes, to the end."""
-        again: Claim | None = claim
-        while True:
-            if again is not None:
-                self._execute_alone(self.claimer.ready(again, offer))
-            record, again = self.store.get(claim.run_id), None
-            if record.state.final:
-                return record
-            if self.stopping:
-                self.store.cancel(record.run_id)
-            elif record.state is State.QUEUED:
-                again = self.store.claim_one(record.run_id, self.lease.worker_id)
-            if again is None:
-                if self._hurrying:
-                    raise KeyboardInterrupt
-                self._turn(claiming=False)
-
-    def _execute_alone(self, claim: Claim) -> None:
-        self.settler.hold([claim])
-        self.engine.execute([claim])
-        while self.settler.holds:
-            self._turn(claiming=False)
-            if self.stopping:
-                self.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
-            if self._hurrying:
-                self.engine.kill()
 
     # the house of one worker
 
@@ -369,11 +313,3 @@ class Worker:
         ends = clock.seconds() + self.settings.kill_grace + 5
         while self.settler.holds and clock.seconds() < ends:
             self._turn(claiming=False)
-
-
-def _due(request: RunRecord) -> float:
-    """When a request is due, on the process clock."""
-    wait = request.delay
-    if request.scheduled_at is not None:
-        wait = (request.scheduled_at - datetime.now(UTC)).total_seconds()
-    return clock.seconds() + wait

@@ -266,6 +266,16 @@ def test_a_second_signal_skips_the_wait(house: House) -> None:
     assert worker.wait(10) == 0
 
 
+def test_a_burst_of_signals_ends_a_worker(house: House) -> None:
+    for _ in range(3):
+        worker = house.worker()
+
+        for number in [signal.SIGTERM, signal.SIGINT] * 20:
+            worker.send_signal(number)
+
+        assert worker.wait(10) == 0
+
+
 def test_cancelling_a_running_run_ends_it_within_the_bound(house: House) -> None:
     house.worker("--kill-grace", "0.5s")
     pids = _busy(house, "sleeps_in_c")

@@ -14,7 +14,8 @@ from waiting import pids_in, until
 
 from jobreg import Client, Registry, RunFailed, Worker
 from jobreg.events import listen
-from jobreg.lifecycle import Ending, State
+from jobreg.lifecycle import Ending, RunRecord, State
+from jobreg.worker.alone import LoneWorker
 
 
 def test_a_run_goes_from_submit_to_its_result(client: Client, start_worker: Any) -> None:
@@ -277,12 +278,27 @@ def test_stopping_returns_when_running_jobs_have_ended(
 
 def test_one_run_can_be_executed_here_and_now(client: Client) -> None:
     request = client.request("hostile.third_time_lucky")
-    worker = Worker(client.settings.store, registry=client.registry, concurrency=1)
+    worker = LoneWorker(client.settings.store, registry=client.registry, concurrency=1)
 
     record = worker.run_one(request)
 
     assert (record.state, record.result) == (State.SUCCEEDED, "3")
     assert client.store.workers() == []
+
+
+def test_a_run_is_never_stored_under_a_worker_that_was_declared_dead(client: Client) -> None:
+    worker = LoneWorker(client.settings.store, registry=client.registry, concurrency=1)
+    request = client.request("hostile.echo", {"value": 1}, delay="1s")
+    done: list[RunRecord] = []
+    thread = threading.Thread(target=lambda: done.append(worker.run_one(request)))
+    thread.start()
+
+    (row,) = until(client.store.workers)
+    until(lambda: client.store.rescue(client.store.workers()[0]) is not None, 5)
+    thread.join(20)
+
+    assert done[0].state is State.SUCCEEDED
+    assert done[0].worker_id != row.worker_id
 
 
 def test_no_column_but_tracebacks_names_a_module_or_function(

@@ -1,0 +1,77 @@
+"""One run, executed here and now: the worker behind ``jobreg run``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from .. import clock
+from ..lifecycle import Claim, Ending, RunRecord, State
+from ..store import Offer
+from .worker import Worker
+
+
+class LoneWorker(Worker):
+    """A worker that claims nothing: it stores one run as its own, and sees that run through."""
+
+    def run_one(self, request: RunRecord) -> RunRecord:
+        """Store one run, already claimed by this process, execute it here, and return it.
+
+        Told to stop, it cancels the run.
+
+        Raises:
+            UnknownJob, JobConflict: the job is not installed here.
+            Conflict: a run with this id exists.
+        """
+        ref = self.registry.ref(request.job_name)
+        with self._signals(), self._house():
+            due = _due(request)
+            while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
+                self._idle_turn()
+            claim = None
+            while claim is None:
+                claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
+                if claim is None:
+                    self._begin_anew()
+            return self._see_through(self.claimer.ready(claim, offer), offer)
+
+    def _idle_turn(self) -> None:
+        """A turn in which nothing of the caller's is stored yet, so that it may simply stop."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        self._turn(claiming=False)
+
+    def _see_through(self, claim: Claim, offer: Offer) -> RunRecord:
+        """Execute one claim, and every further try that no other worker takes, to the end."""
+        again: Claim | None = claim
+        while True:
+            if again is not None:
+                self._execute_alone(self.claimer.ready(again, offer))
+            record, again = self.store.get(claim.run_id), None
+            if record.state.final:
+                return record
+            if self.stopping:
+                self.store.cancel(record.run_id)
+            elif record.state is State.QUEUED:
+                again = self.store.claim_one(record.run_id, self.lease.worker_id)
+            if again is None:
+                if self._hurrying:
+                    raise KeyboardInterrupt
+                self._turn(claiming=False)
+
+    def _execute_alone(self, claim: Claim) -> None:
+        self.settler.hold([claim])
+        self.engine.execute([claim])
+        while self.settler.holds:
+            self._turn(claiming=False)
+            if self.stopping:
+                self.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
+            if self._hurrying:
+                self.engine.kill()
+
+
+def _due(request: RunRecord) -> float:
+    """When a request is due, on the process clock."""
+    wait = request.delay
+    if request.scheduled_at is not None:
+        wait = (request.scheduled_at - datetime.now(UTC)).total_seconds()
+    return clock.seconds() + wait
