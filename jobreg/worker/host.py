@@ -47,45 +47,43 @@ def _pid_namespace() -> str | None:
         return None
 
 
-def started(pid: int) -> str | None:
-    """When a process started, in ticks since boot; None when there is none, or nobody can say.
+def _stat(pid: int) -> tuple[str, str]:
+    """The state of a process, and when it started, in ticks since boot (proc(5), stat)."""
+    # The command's name may hold anything, parentheses too: fields count from the last one.
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return fields[0], fields[19]
 
-    A zombie counts as gone: it holds nothing any more, whoever has yet to reap it.
-    """
+
+def started(pid: int) -> str | None:
+    """When a process started, in ticks since boot; None where nobody can say."""
     try:
-        # The command's name may hold anything, parentheses too: fields count from the last one.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return _stat(pid)[1]
     except OSError:
         return None
-    state, ticks = fields[0], fields[19]
-    return None if state in "ZX" else ticks
 
 
 def is_gone(worker: WorkerRow) -> bool:
-    """Is the process of a worker of this host certainly gone?"""
+    """Is the process of a worker of this host certainly gone?
+
+    A zombie counts as gone: it holds nothing any more, whoever has yet to reap it. That /proc
+    cannot be read (no descriptors left, hidepid) says nothing of the process.
+    """
     if worker.pid_started is None:
         return False
-    now = started(worker.pid)
-    if now is not None:
-        return now != worker.pid_started
-    return _no_such_process(worker.pid)
+    try:
+        state, ticks = _stat(worker.pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return _no_such_process(worker.pid)
+    except OSError:
+        return False
+    return state in "ZX" or ticks != worker.pid_started
 
 
 def _no_such_process(pid: int) -> bool:
-    """Does the kernel know no such process, or a zombie only? Doubt is a no.
-
-    That /proc cannot be read (no descriptors left, hidepid) says nothing of the process.
-    """
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        return False
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
     except OSError:
         return False
-    return state in "ZX"
+    return False
