@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,8 +13,7 @@ import pytest
 
 from jobreg.store import open_store
 
-MOST = 1.45
-"""320 ms where importing SQLAlchemy takes 220: a ratio, because machines differ and are busy."""
+BUDGET = 0.320
 _SUBMIT = "import jobreg, sys; jobreg.submit('fake.job', {'x': 1}); print(*sys.modules)"
 
 
@@ -41,9 +41,7 @@ def test_a_submit_loads_neither_alembic_nor_multiprocess_nor_a_plugin(
     assert "jobreg.runner" not in loaded
 
 
-def test_the_first_submit_of_a_process_costs_little_more_than_sqlalchemy(
-    environ: dict[str, str],
-) -> None:
+def test_the_first_submit_of_a_process_is_within_its_budget(environ: dict[str, str]) -> None:
     def seconds(source: str) -> float:
         begun = time.perf_counter()
         subprocess.run(
@@ -51,10 +49,10 @@ def test_the_first_submit_of_a_process_costs_little_more_than_sqlalchemy(
         )
         return time.perf_counter() - begun
 
+    assert os.environ.get("JOBREG_STORE") is None
     seconds(_SUBMIT)
     for _ in range(3):  # a busy machine may spoil a round, not three
-        ours = min(seconds(_SUBMIT) for _ in range(5))
-        theirs = min(seconds("import sqlalchemy") for _ in range(5))
-        if ours <= MOST * theirs:
+        best = min(seconds(_SUBMIT) for _ in range(5))
+        if best <= BUDGET:
             return
-    pytest.fail(f"a submit took {ours / theirs:.2f} times importing SQLAlchemy, over {MOST}")
+    pytest.fail(f"the first submit took {best * 1000:.0f} ms at best, over {BUDGET * 1000:.0f}")
