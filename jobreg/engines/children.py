@@ -19,6 +19,7 @@ from multiprocess import connection, reduction, spawn
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
 from . import child, wire
+from .base import over_time
 from .page import Page, make_file
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -204,9 +205,3 @@ class Child:
             text = f"The process that ran it died ({self.cause()})."
             return evolve(outcome, error=ErrorReport("ProcessDied", text))
         return outcome
-
-
-def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
-    """The error of a run over its time, with the traceback of where it was interrupted."""
-    text = f"It ran longer than its limit of {claim.options.timeout:g} s."
-    return ErrorReport("TimeoutError", text, error.traceback if error else "")
