@@ -1,6 +1,6 @@
 """The pytest plugin: the fixture ``jobreg``.
 
-pytest imports this file at every start, wherever jobreg is installed, so it loads nothing else of it.
+pytest imports this file at every start, wherever jobreg is installed; so it loads no more of it.
 """
 
 from __future__ import annotations

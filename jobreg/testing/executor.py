@@ -16,6 +16,7 @@ from ..lifecycle import Outcome, RunRecord, State
 from ..registry import Registry
 from ..request import new_run_id
 from ..store import Offer, Store
+from ..store.store import Watch
 from ..worker import leases
 from ..worker.claimer import Claimer
 from ..worker.host import Host
@@ -34,7 +35,7 @@ class InlineStore(Store):
     def __init__(
         self, opened: Store, submitted: Callable[[], None], waited: Callable[[], bool]
     ) -> None:
-        super().__init__(opened.engine, opened.now, lambda: _Watch(waited))
+        super().__init__(opened.engine, opened.now, lambda: _Watch(opened.watch(), waited))
         self.take_time_from(read)
         self._submitted = submitted
 
@@ -52,14 +53,18 @@ class InlineStore(Store):
 
 
 class _Watch:
-    def __init__(self, waited: Callable[[], bool]) -> None:
+    """Tells of a change, where there was none lets one happen, and knows when none can."""
+
+    def __init__(self, watch: Watch, waited: Callable[[], bool]) -> None:
+        self._watch = watch
         self._waited = waited
+        self._watch.changed()  # from here on
 
     def changed(self) -> bool:
-        return self._waited()
+        return self._watch.changed() or self._waited()
 
     def close(self) -> None:
-        pass
+        self._watch.close()
 
 
 class Executor:
