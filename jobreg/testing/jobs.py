@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import jobreg
 
 from .. import codec
 from ..client import Client
@@ -46,6 +48,13 @@ class Jobs:
         self.submit_many = client.submit_many
         self.get = client.get
         self.find = client.find
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say so where somebody takes the fixture ``jobreg`` for the module it hides."""
+        told = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in jobreg.__all__:
+            told += f"; if you mean that of the module, write: from jobreg import {name}"
+        raise AttributeError(told, name=name, obj=self)
 
     @property
     def inline(self) -> bool:
