@@ -14,7 +14,7 @@ from typing import Any
 
 import multiprocess
 from attrs import define, evolve
-from multiprocess import connection, reduction, spawn
+from multiprocess import connection, forkserver, reduction, spawn
 
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
@@ -45,6 +45,17 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
         told.pop("init_main_from_name", None)
         told.pop("init_main_from_path", None)
     return told
+
+
+def _forget_forkserver() -> None:
+    """In a copy of this process: the forkserver is its parent's, and must see its parent end."""
+    server = forkserver._forkserver
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+    type(server).__init__(server)
+
+
+os.register_at_fork(after_in_child=_forget_forkserver)
 
 
 class _Descriptor:

@@ -126,8 +126,8 @@ def _target(name: str, what: object, own: ModuleType) -> str:
         return what
     if not callable(what):
         raise InvalidJob(
-            f"What was given for job {name!r} is a {type(what).__name__}. "
-            'Give a function, or where one is, as "module:function".'
+            f"What was given for job {name!r} is no function: {what!r:.80}. "
+            'Give one, or where one is, as "module:function".'
         )
     attr = f"job_{id(what)}"
     setattr(own, attr, what)

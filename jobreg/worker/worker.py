@@ -87,7 +87,6 @@ class Worker:
         self.registry = registry or default_registry()
         self._until_idle = until_idle
         self._grace = self.settings.grace
-        self._pid = os.getpid()
         self._began = False
         self._stop = threading.Event()
         self._hurry = threading.Event()
@@ -148,8 +147,6 @@ class Worker:
     def stop(self, timeout: Duration | None = None, *, wait: bool = True) -> None:
         """Drain and end. A second call skips the rest of the wait; one after the end does nothing.
 
-        In a process forked from the worker's own it does nothing: the worker is not there.
-
         Args:
             timeout: how long running jobs may go on, in place of the worker's grace. What is
                 left then is killed and queued again, uncounted.
@@ -159,8 +156,6 @@ class Worker:
             BadInput: the timeout is no duration.
         """
         grace = self._grace if timeout is None else seconds(timeout, "timeout")
-        if os.getpid() != self._pid:
-            return
         if self._stop.is_set():
             self._hurry.set()
         self._grace = grace

@@ -101,7 +101,7 @@ def test_it_can_stand_in_for_an_installed_distribution(
     ("jobs", "says"),
     [
         ({"Not A Name": print}, "not a job name"),
-        ({"fake.job": 7}, "is a int"),
+        ({"fake.job": 7}, "no function: 7"),
         ({"fake.job": None}, '"module:function"'),
     ],
 )
