@@ -89,7 +89,7 @@ class RunFailed(JobRegError):
     """The result of a failed run was asked for.
 
     ``reason`` is ``error``, ``timeout``, ``crashed`` or ``refused``; ``error_type`` the bare
-    class name of what the job raised; ``traceback`` its text.
+    class name of what the job raised; ``traceback`` its text, which Python shows with the error.
     """
 
     def __init__(self, message: str, *, reason: str, error_type: str, traceback: str) -> None:
@@ -97,6 +97,13 @@ class RunFailed(JobRegError):
         self.reason = reason
         self.error_type = error_type
         self.traceback = traceback
+        if traceback:
+            # Shown below the error where nobody catches it. It came from a store: no control codes.
+            self.add_note("".join(_harmless(each) for each in f"In the run:\n{traceback}"))
+
+
+def _harmless(character: str) -> str:
+    return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
 
 
 class RunCancelled(JobRegError):
