@@ -12,9 +12,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "test-jobs.md"
 
 
 def test_the_code_of_the_guide_passes(tmp_path: Path, fake_plugins: Any) -> None:
-    application, *tests = re.findall(
-        r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.M | re.S
-    )
+    page = GUIDE.read_text("utf-8")
+    application, *tests = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "shop.py").write_text(application)
     (tmp_path / "test_guide_code.py").write_text("\n\n".join(tests))
 
