@@ -98,8 +98,15 @@ class RunFailed(JobRegError):
         self.error_type = error_type
         self.traceback = traceback
         if traceback:
-            # Shown below the error where nobody catches it. It came from a store: no control codes.
-            self.add_note("".join(_harmless(each) for each in f"In the run:\n{traceback}"))
+            self.__cause__ = _InTheRun(traceback)
+
+
+class _InTheRun(Exception):
+    """Shows the traceback of a run, before the error of who asked for its result."""
+
+    def __str__(self) -> str:
+        # The text came from a store: no control codes for the terminal.
+        return "".join(_harmless(each) for each in f"\n{self.args[0]}")
 
 
 def _harmless(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from traceback import format_exception
 
 import pytest
 from store_hands import (
@@ -316,7 +317,7 @@ def test_an_uncaught_failure_shows_the_traceback_of_the_run_without_control_code
     with pytest.raises(RunFailed) as failed:
         run.result(0)
 
-    assert failed.value.__notes__ == [
-        'In the run:\nTraceback ...\n\tFile "job.py"\\x1b[31m\nValueError'
-    ]
+    shown = "".join(format_exception(failed.value))
+    assert 'Traceback ...\n\tFile "job.py"\\x1b[31m\nValueError' in shown
+    assert "\x1b" not in shown
     assert failed.value.traceback == report.traceback
