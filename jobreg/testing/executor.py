@@ -89,11 +89,9 @@ class Executor:
 
     def run_due(self) -> None:
         """Inline, execute all that is due; what a job submits waits for that job to return."""
-        if not self.inline or self._within:
-            return
         self._more = True
-        # A thread that finds another at it leaves its run to that one.
-        while self._more and not self._lock.locked():
+        # Who finds somebody at it, be it the job that submits, leaves the run to that one.
+        while self.inline and self._more and not self._lock.locked():
             self.drain()
 
     def drain(

@@ -106,7 +106,8 @@ def plugin(
             yield Path(folder)
         finally:
             _standing.remove(dist)
-            sys.path.remove(folder)
+            if folder in sys.path:  # unless a fixture has put back an older path
+                sys.path.remove(folder)
             for name in [each for each in sys.modules if each.partition(".")[0] in brought]:
                 del sys.modules[name]
             _look_again()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from waiting import alive, pids_in, until
 
-from jobreg import BadInput, Client, Conflict, Registry, Worker
+from jobreg import BadInput, Client, Conflict, Registry, StoreUnavailable, Worker
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "embed-a-worker.md"
 BLOCKING = """
@@ -220,8 +220,12 @@ def test_stopping_before_the_start_and_after_the_end_does_no_harm(client: Client
 def test_a_start_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(Exception, match="cannot be opened"):
-        Worker(str(tmp_path / "file" / "jobs.db")).start()
+    worker = Worker(str(tmp_path / "file" / "jobs.db"))
+
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        worker.start()
+    with pytest.raises(Conflict, match="is stopped"):
+        worker.start()
 
     assert not [each for each in threading.enumerate() if each.name.startswith("jobreg")]
 
