@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -57,6 +58,7 @@ class Client:
     ) -> None:
         if isinstance(store, os.PathLike):
             store = os.fspath(store)
+        store = _stand_in if store is None else store
         given = store if store is None or isinstance(store, str) else store.full_url
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
@@ -269,6 +271,19 @@ def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None
 
 _default: Client | None = None
 _default_made = threading.Lock()
+_stand_in: Store | None = None
+
+
+@contextmanager
+def standing_in(store: Store) -> Iterator[None]:
+    """Let clients that are given no store take this one for a while; for :mod:`jobreg.testing`."""
+    global _default, _stand_in
+    before = _default, _stand_in
+    _default, _stand_in = None, store
+    try:
+        yield
+    finally:
+        _default, _stand_in = before
 
 
 def default_client() -> Client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Protocol
 
@@ -113,7 +113,7 @@ class CurrentRun:
     def executing(self) -> Iterator[None]:
         """The stretch in which the job's own code runs and ``current_run()`` gives this."""
         if self._limit is not None:
-            self._deadline = datetime.now(UTC) + timedelta(seconds=self._limit)
+            self._deadline = clock.now() + timedelta(seconds=self._limit)
         token = _current.set(self)
         self._control.begin()
         try:

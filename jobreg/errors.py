@@ -89,7 +89,7 @@ class RunFailed(JobRegError):
     """The result of a failed run was asked for.
 
     ``reason`` is ``error``, ``timeout``, ``crashed`` or ``refused``; ``error_type`` the bare
-    class name of what the job raised; ``traceback`` its text.
+    class name of what the job raised; ``traceback`` its text, which Python shows with the error.
     """
 
     def __init__(self, message: str, *, reason: str, error_type: str, traceback: str) -> None:
@@ -97,6 +97,20 @@ class RunFailed(JobRegError):
         self.reason = reason
         self.error_type = error_type
         self.traceback = traceback
+        if traceback:
+            self.__cause__ = _InTheRun(traceback)
+
+
+class _InTheRun(Exception):
+    """Shows the traceback of a run, before the error of who asked for its result."""
+
+    def __str__(self) -> str:
+        # The text came from a store: no control codes for the terminal.
+        return "".join(_harmless(each) for each in f"\n{self.args[0]}")
+
+
+def _harmless(character: str) -> str:
+    return character if character.isprintable() or character in "\n\t" else ascii(character)[1:-1]
 
 
 class RunCancelled(JobRegError):

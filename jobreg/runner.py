@@ -24,10 +24,12 @@ def execute(
     *,
     max_result: int,
     max_error: int,
+    raised: Callable[[BaseException], None] = lambda _: None,
 ) -> Outcome:
     """Run a claimed job here and say what happened; raises nothing the job raised.
 
-    ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes.
+    ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes. ``raised``
+    is shown what the job raised, for who executes it in a process of somebody else's.
     """
     run = CurrentRun(claim, control, report)
     begun = clock.seconds()
@@ -42,6 +44,7 @@ def execute(
             value = call(function, arguments)
         said = {"ending": Ending.SUCCEEDED, "result": codec.encode_result(value, max_result)}
     except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
+        raised(error)
         said = _failure(error, retry_on, max_error)
     said = _interrupted(control.interrupt, said)
     return Outcome(

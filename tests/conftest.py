@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from jobreg.testing import write_plugin
+
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -39,22 +41,14 @@ class FakePlugins:
         folder: str = "",
     ) -> Path:
         """Write a distribution and its modules; returns its entry_points.txt."""
-        lines = [f"{name} = {target}" for name, target in (jobs or {}).items()]
-        text = "\n".join(["[jobreg.jobs]", *lines, ""])
-        for name, source in (modules or {}).items():
-            file = self.path / folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(source)
-        return self.add_raw(dist, version, text.encode(), folder=folder)
+        place = self.path / folder
+        return write_plugin(place, jobs or {}, dist=dist, version=version, modules=modules)
 
     def add_raw(self, dist: str, version: str, data: bytes, *, folder: str = "") -> Path:
         """Write a distribution whose entry_points.txt holds exactly these bytes."""
-        info = self.path / folder / f"{dist.replace('-', '_')}-{version}.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
-        header = f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n\nAbout it.\n"
-        (info / "METADATA").write_text(header)
-        (info / "entry_points.txt").write_bytes(data)
-        return info / "entry_points.txt"
+        file = self.add(dist, version, folder=folder)
+        file.write_bytes(data)
+        return file
 
     def env(self, **more: str) -> dict[str, str]:
         """An environment in which a subprocess has these distributions installed."""

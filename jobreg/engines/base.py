@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..catalogue import Hello
-from ..lifecycle import Claim, Ending, Outcome, Progress, Provider
+from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider
 
 
 @frozen
@@ -74,3 +74,9 @@ class Groups(Protocol):
 
     def forget(self, group: int) -> None:
         """This group has ended."""
+
+
+def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
+    """The error of a run over its time, with the traceback of where it was interrupted."""
+    text = f"It ran longer than its limit of {claim.options.timeout:g} s."
+    return ErrorReport("TimeoutError", text, error.traceback if error else "")

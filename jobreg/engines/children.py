@@ -14,11 +14,12 @@ from typing import Any
 
 import multiprocess
 from attrs import define, evolve
-from multiprocess import connection, reduction, spawn
+from multiprocess import connection, forkserver, reduction, spawn
 
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
 from . import child, wire
+from .base import over_time
 from .page import Page, make_file
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -44,6 +45,17 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
         told.pop("init_main_from_name", None)
         told.pop("init_main_from_path", None)
     return told
+
+
+def _forget_forkserver() -> None:
+    """In a copy of this process: the forkserver is its parent's, and must see its parent end."""
+    server = forkserver._forkserver
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+    type(server).__init__(server)
+
+
+os.register_at_fork(after_in_child=_forget_forkserver)
 
 
 class _Descriptor:
@@ -204,9 +216,3 @@ class Child:
             text = f"The process that ran it died ({self.cause()})."
             return evolve(outcome, error=ErrorReport("ProcessDied", text))
         return outcome
-
-
-def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
-    """The error of a run over its time, with the traceback of where it was interrupted."""
-    text = f"It ran longer than its limit of {claim.options.timeout:g} s."
-    return ErrorReport("TimeoutError", text, error.traceback if error else "")

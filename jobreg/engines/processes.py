@@ -18,8 +18,8 @@ from ..lifecycle import Claim, Ending, Outcome, Provider
 from ..options import JobOptions
 from ..settings import Settings
 from . import wire
-from .base import Groups, Note, Report
-from .children import Child, Nursery, over_time
+from .base import Groups, Note, Report, over_time
+from .children import Child, Nursery
 
 _TICK = 0.5
 

@@ -132,7 +132,8 @@ def _function_fault(name: str, function: Callable[..., object]) -> str | None:
     if module == "__main__":
         return (
             f"The function given for job {name!r} lies in __main__, which no other process "
-            f"can import. {move}"
+            f"can import. {move} To run it in this process, use jobreg.testing.plugin() within "
+            "jobreg.testing.inline()."
         )
     found: object = sys.modules.get(module)
     for part in attr.split("."):

@@ -6,10 +6,12 @@ tests give a literal. Names after a colon in the docstrings are the bound parame
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Delete,
     Insert,
@@ -39,6 +41,12 @@ _FENCE = and_(
     live.c.worker_id == bindparam("of_worker"),
     live.c.state == "running",
 )
+
+
+@cache
+def given_now(read: Callable[[], int]) -> Now:
+    """A clock that stands in for the database's: ``read`` is called at every execution."""
+    return bindparam("given_now", callable_=read, type_=BigInteger())
 
 
 # submit

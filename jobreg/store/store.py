@@ -58,6 +58,10 @@ class Store:
         """The URL of the database with its password, for processes of our own."""
         return self.engine.url.render_as_string(hide_password=False)
 
+    def take_time_from(self, read: Callable[[], int]) -> None:
+        """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
+        self.now = statements.given_now(read)
+
     def close(self) -> None:
         """Let go of the pooled connections."""
         self.engine.dispose()

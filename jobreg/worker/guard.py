@@ -20,10 +20,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 
 _TOUCHED = struct.Struct("q")
+_open: weakref.WeakSet[Guard] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """Close what a forked copy of the supervisor holds of our pipes; they would never end."""
+    for guard in _open:
+        guard.let_go()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 class Guard:
@@ -35,6 +46,7 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
         self._changing = threading.Lock()
+        _open.add(self)
 
     def start(self) -> None:
         """Start the guard's process."""
@@ -98,6 +110,13 @@ class Guard:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def let_go(self) -> None:
+        """Forget the guard in a process that is a copy of its supervisor."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.returncode = 0  # not ours to wait for
+        self._process = self._page = None
 
     def _tell(self, line: str) -> None:
         # A guard that is dead is started again at the next touch, and told of every group then.

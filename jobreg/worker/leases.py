@@ -21,6 +21,25 @@ FENCE_AT = 5 / 6
 """The part of a lease after which a worker that could not renew it kills its own children."""
 
 
+def columns(
+    worker_id: str, here: host.Host, settings: Settings, names: list[str]
+) -> dict[str, object]:
+    """What the store keeps of a worker in this process."""
+    return {
+        "worker_id": worker_id,
+        "host": here.name,
+        "pid": os.getpid(),
+        "pid_started": host.started(os.getpid()),
+        "boot_id": here.boot_id,
+        "pid_namespace": here.pid_namespace,
+        "jobreg_version": __version__,
+        "concurrency": settings.concurrency,
+        "queues": json.dumps(settings.queues),
+        "names": json.dumps(names),
+        "lease": settings.lease,
+    }
+
+
 class Lease:
     """Registers a worker and keeps its lease, in two threads that run no job code.
 
@@ -71,21 +90,7 @@ class Lease:
         """Add a row for this worker under a new id; after a lost lease, too."""
         begun = clock.seconds()
         self.worker_id = new_run_id()
-        self._store.register(
-            {
-                "worker_id": self.worker_id,
-                "host": self.host.name,
-                "pid": os.getpid(),
-                "pid_started": host.started(os.getpid()),
-                "boot_id": self.host.boot_id,
-                "pid_namespace": self.host.pid_namespace,
-                "jobreg_version": __version__,
-                "concurrency": self._settings.concurrency,
-                "queues": json.dumps(self._settings.queues),
-                "names": json.dumps(self._names()),
-                "lease": self._settings.lease,
-            }
-        )
+        self._store.register(columns(self.worker_id, self.host, self._settings, self._names()))
         self._renewed = begun
         self.lost = False
 

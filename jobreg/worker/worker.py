@@ -17,10 +17,10 @@ from .. import clock, settings
 from ..catalogue import Hello
 from ..engines.base import Note
 from ..engines.processes import ProcessEngine
-from ..errors import StoreError
+from ..errors import Conflict, StoreError
 from ..events import emit
 from ..lifecycle import Ending, Outcome
-from ..options import Duration
+from ..options import Duration, seconds
 from ..registry import Registry, default_registry
 from ..store import Store, open_store
 from .claimer import Claimer
@@ -50,12 +50,15 @@ class Worker:
         until_idle: stop when nothing is queued that this worker could run.
 
     ``run()`` in the main thread drains on SIGTERM and Ctrl-C; a second signal skips the wait.
-    ``start()`` runs it in a thread of an application, ``stop()`` ends it.
+    ``start()`` runs it in a thread of an application, where no signal is touched; ``stop()`` ends
+    it. As a context manager it is started and stopped. A worker works once: make a new one to
+    work again.
 
     Example:
         >>> import jobreg, tempfile
-        >>> worker = jobreg.Worker(tempfile.mkdtemp() + "/jobs.db", until_idle=True)
-        >>> worker.run()
+        >>> with jobreg.Worker(tempfile.mkdtemp() + "/jobs.db") as worker:
+        ...     worker.stopping
+        False
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Worker:
         self._given_store = store if isinstance(store, Store) else None
         self.registry = registry or default_registry()
         self._until_idle = until_idle
+        self._grace = self.settings.grace
+        self._began = False
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._signalled = 0
@@ -99,8 +104,20 @@ class Worker:
         """Work until told to stop; then let running jobs finish for the grace, and return.
 
         Raises:
+            Conflict: this worker was started or stopped before.
             StoreError: the store cannot be opened, or this worker not be registered.
         """
+        self._begin()
+        self._run()
+
+    def _begin(self) -> None:
+        """See that this is the first time."""
+        if self._began or self._stop.is_set():
+            told = "is stopped" if self._stop.is_set() else "is running already"
+            raise Conflict(f"This worker {told}, and a worker works once. Make another Worker.")
+        self._began = True
+
+    def _run(self) -> None:
         with self._signals(), self._house():
             emit("worker.started", worker_id=self.lease.worker_id)
             self._ready.set()
@@ -112,8 +129,10 @@ class Worker:
         """Work in a thread of this process; returns once the worker is registered.
 
         Raises:
+            Conflict: this worker was started or stopped before.
             StoreError: the store cannot be opened, or this worker not be registered.
         """
+        self._begin()
         self._thread = threading.Thread(
             target=self._run_in_thread, name="jobreg-worker", daemon=True
         )
@@ -121,18 +140,35 @@ class Worker:
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
-            self._thread.join()
+            self.stop()
             raise self._failure
         return self
 
-    def stop(self, *, wait: bool = True) -> None:
-        """Drain and end; a second call skips the rest of the grace."""
+    def stop(self, timeout: Duration | None = None, *, wait: bool = True) -> None:
+        """Drain and end. A second call skips the rest of the wait; one after the end does nothing.
+
+        Args:
+            timeout: how long running jobs may go on, in place of the worker's grace. What is
+                left then is killed and queued again, uncounted.
+            wait: return when the worker has ended; else at once.
+
+        Raises:
+            BadInput: the timeout is no duration.
+        """
+        grace = self._grace if timeout is None else seconds(timeout, "timeout")
         if self._stop.is_set():
             self._hurry.set()
+        self._grace = grace
         self._stop.set()
         atexit.unregister(self.stop)
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def __enter__(self) -> Worker:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def stopping(self) -> bool:
@@ -192,7 +228,7 @@ class Worker:
 
     def _run_in_thread(self) -> None:
         try:
-            self.run()
+            self._run()
         except BaseException as error:  # handed to the thread that called start()
             self._failure = error
             emit("worker.failed", error=error)
@@ -304,7 +340,7 @@ class Worker:
     def _drain(self) -> None:
         """Claim no more; let running jobs end for the grace, then end them and release them."""
         emit("worker.stopping", worker_id=self.lease.worker_id)
-        ends = clock.seconds() + self.settings.grace
+        ends = clock.seconds() + self._grace
         self.settler.release(self.engine.withdraw())
         self.engine.announce_stop()
         while self.settler.holds and clock.seconds() < ends and not self._hurrying:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from traceback import format_exception
 
 import pytest
 from store_hands import (
@@ -20,7 +21,7 @@ from store_hands import (
 )
 
 from jobreg import Conflict, RunCancelled, RunFailed, UnknownRun, WaitTimeout
-from jobreg.lifecycle import Ending, Progress, Reason, State
+from jobreg.lifecycle import Ending, ErrorReport, Progress, Reason, State
 from jobreg.request import new_run_id
 
 NAME = "reports.render"
@@ -305,3 +306,18 @@ def test_a_client_goes_on_in_a_forked_child_and_in_its_parent(client):
     inherited, of_child = answer
     assert inherited > 0  # the parent did have a connection to inherit
     assert [run.id for run in client.find()] == [after.id, of_child, before.id]
+
+
+def test_an_uncaught_failure_shows_the_traceback_of_the_run_without_control_codes(client, worker):
+    run = client.submit(NAME)
+    report = ErrorReport("ValueError", "no", 'Traceback ...\n\tFile "job.py"\x1b[31m\nValueError')
+    taken = claim_one(client.store, worker)
+    settle(client.store, worker, outcome(taken, Ending.ERROR, error=report))
+
+    with pytest.raises(RunFailed) as failed:
+        run.result(0)
+
+    shown = "".join(format_exception(failed.value))
+    assert 'Traceback ...\n\tFile "job.py"\\x1b[31m\nValueError' in shown
+    assert "\x1b" not in shown
+    assert failed.value.traceback == report.traceback

@@ -39,6 +39,19 @@ NAMES = [
     "submit_many",
 ]
 
+TESTING = [
+    "FakeClock",
+    "Jobs",
+    "assert_not_submitted",
+    "assert_submitted",
+    "inline",
+    "plugin",
+    "run_pending",
+    "stored",
+    "submitted",
+    "write_plugin",
+]
+
 
 def test_the_public_names_are_these():
     assert sorted(jobreg.__all__) == sorted(NAMES)
@@ -51,3 +64,10 @@ def test_every_public_name_can_be_had():
 
 def test_no_other_name_is_promised():
     assert set(dir(jobreg)) == set(NAMES)
+
+
+def test_the_public_names_for_tests_are_these():
+    from jobreg import testing
+
+    assert sorted(testing.__all__) == TESTING
+    assert [name for name in TESTING if not getattr(testing, name).__doc__] == []

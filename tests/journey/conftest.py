@@ -35,14 +35,16 @@ class Environment:
         store = str(self.folder / "jobs.db")
         return environ | {"JOBREG_STORE": store, "HOME": str(self.folder), "NO_COLOR": "1"}
 
-    def install(self, name: str) -> None:
-        """pip install an example plugin, over what may be there of it."""
-        source = self.folder / f"source-{name}"
-        shutil.copytree(EXAMPLES / name, source, dirs_exist_ok=True)
+    def install(self, *plugins: str | Path) -> None:
+        """pip install example plugins, or those in folders, over what may be there of them."""
+        origins = [EXAMPLES / plugin for plugin in plugins]
+        sources = [self.folder / f"source-{origin.name}" for origin in origins]
+        for origin, source in zip(origins, sources, strict=True):
+            shutil.copytree(origin, source, dirs_exist_ok=True)
         command = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "-q"]
         flags = ["--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
         done = subprocess.run(
-            [*command, *flags, str(source)],
+            [*command, *flags, *map(str, sources)],
             env=self.environ,
             capture_output=True,
             text=True,
@@ -73,6 +75,19 @@ class Environment:
             cwd=self.folder,
         )
         assert done.returncode == code, done.stderr
+        return done.stdout
+
+    def pytest(self, *arguments: str) -> str:
+        """Run pytest as a plugin's author does, see that it passes, and return what it printed."""
+        done = subprocess.run(
+            [str(self.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=self.folder,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def json(self, *arguments: str, code: int = 0) -> Any:
