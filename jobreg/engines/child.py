@@ -23,6 +23,7 @@ from ..registry.load import load
 from ..runner import execute, report_of
 from . import wire
 from .page import Page
+from .tap import Tap
 
 if TYPE_CHECKING:
     from multiprocess.connection import Connection
@@ -78,12 +79,15 @@ def detach(duplicate: Any) -> int:
     return descriptor
 
 
-def main(connection: Connection, descriptor: int, environment: dict[str, str]) -> None:
+def main(
+    connection: Connection, descriptor: int, environment: dict[str, str], pipes: list[int]
+) -> None:
     """Serve the supervisor at the other end of the connection until it closes."""
     page = Page(descriptor)
     os.close(descriptor)
     executing = _Executing(page)
     _prepare(environment)
+    tap = Tap(*pipes)
     signal.signal(signal.SIGTERM, executing.on_term)
     own = os.getpid()
 
@@ -98,16 +102,19 @@ def main(connection: Connection, descriptor: int, environment: dict[str, str]) -
         while True:
             message = wire.unpack(connection.recv_bytes())
             if message["do"] == "probe":
-                send(**_hello(message, message["max_error"]))
+                said = _hello(message, message["max_error"])
+                tap.flush()
             else:
-                send(**_outcome(message, executing, send))
+                tap.open()
+                said = _outcome(message, executing, send, tap)
+            send(**said)
     except (EOFError, OSError):
         # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
         os._exit(0)
 
 
 def _prepare(environment: dict[str, str]) -> None:
-    """Become a process group that dies with its parent, and keep the worker's stdout clean."""
+    """Become a process group that dies with its parent, and reads nothing of the worker's."""
     os.setsid()
     _leave_the_forkserver_alone()
     if sys.platform == "linux":
@@ -116,7 +123,6 @@ def _prepare(environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what a job prints must not mix with what the command prints for programs
     importlib.invalidate_caches()  # the forkserver may be older than what pip just installed
 
 
@@ -144,7 +150,7 @@ def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
 
 
 def _outcome(
-    message: dict[str, Any], executing: _Executing, send: Callable[..., None]
+    message: dict[str, Any], executing: _Executing, send: Callable[..., None], tap: Tap
 ) -> dict[str, Any]:
     claim = wire.claim_from(message["claim"])
     before = _surroundings()
@@ -161,28 +167,29 @@ def _outcome(
         max_result=message["max_result"],
         max_error=message["max_error"],
     )
-    _flush()
+    tap.flush()
     return {
         "is": "outcome",
         "outcome": wire.outcome_to(outcome),
         "seconds": clock.seconds() - began,
-        "changed": _surroundings() != before,
+        "changed": tap.harmed or _surroundings() != before,
     }
 
 
 def _surroundings() -> tuple[object, ...]:
-    """What a job may not leave changed for the next one: folder, signal handlers, threads."""
+    """What a job may not leave changed for the next one: folder, signals, threads, processes."""
     try:
         folder: str | None = os.getcwd()
     except OSError:
         folder = None
     handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
-    return folder, handlers, threading.active_count()
+    return folder, handlers, threading.active_count(), _has_subprocess()
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # the job closed or replaced it; there is nobody to tell
+def _has_subprocess() -> bool:
+    """Has it a subprocess nobody waited for? What that prints would be taken for the next run's."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from multiprocess import connection, reduction, spawn
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
 from . import child, wire
+from .capture import Capture
 from .page import Page, make_file
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -71,21 +72,31 @@ class Nursery:
         ours, theirs = connection.Pipe()
         _read_with_patience(ours)
         descriptor = make_file()
+        capture = Capture()
         process = self._context.Process(
             target=child.main,
-            args=(theirs, _Descriptor(descriptor), self._environment),
+            args=(
+                theirs,
+                _Descriptor(descriptor),
+                self._environment,
+                [_Descriptor(end) for end in capture.theirs],
+            ),
             name="jobreg-child",
             daemon=True,
         )
         _quietly.on = True
         try:
             process.start()
+        except BaseException:
+            capture.close()
+            raise
         finally:
             _quietly.on = False
             theirs.close()
+            capture.hand_over()
         page = Page(descriptor)
         os.close(descriptor)
-        return Child(process, ours, page, provider)
+        return Child(process, ours, page, capture, provider)
 
 
 def _read_with_patience(pipe: Any) -> None:
@@ -104,6 +115,7 @@ class Child:
     process: Any
     pipe: Any
     page: Page
+    capture: Capture
     provider: Provider
     claim: Claim | None = None
     probing: str | None = None
@@ -111,6 +123,7 @@ class Child:
     asked: Ending | None = None
     kill_at: float | None = None
     killed: bool = False
+    ended: bool = False
 
     @property
     def pid(self) -> int:
@@ -123,10 +136,11 @@ class Child:
         """Was it given something whose end has not been heard?"""
         return self.claim is not None or self.probing is not None
 
-    def give(self, claim: Claim) -> None:
-        """Note that it was given a claim, from now on."""
+    def give(self, claim: Claim, most_log: int) -> None:
+        """Note that it was given a claim, from now on; of its output so many bytes are kept."""
         self.claim, self.handed = claim, clock.seconds()
         self.page.hand_over()
+        self.capture.begin(most_log)
 
     def send(self, message: dict[str, Any]) -> None:
         """Hand it a message. A dead one hears nothing; its sentinel tells."""

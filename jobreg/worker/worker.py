@@ -15,7 +15,7 @@ from attrs import evolve
 
 from .. import clock, settings
 from ..catalogue import Hello
-from ..engines.base import Note
+from ..engines.base import Note, Output
 from ..engines.processes import ProcessEngine
 from ..errors import StoreError
 from ..events import emit
