@@ -129,6 +129,10 @@ class Attempt:
     exit_signal: int | None
 
 
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+"""The levels of Python's logging, by name."""
+
+
 @frozen(kw_only=True)
 class LogLine:
     """One line that a run printed or logged.

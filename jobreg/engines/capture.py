@@ -11,8 +11,11 @@ import codecs
 import contextlib
 import json
 import os
+import select
 import time
 from collections.abc import Iterator, Sequence
+
+from attrs import evolve
 
 from .. import clock
 from ..lifecycle import LogChunk
@@ -38,31 +41,43 @@ class Log:
         self._most = most
         self._left = most
         self._cut = 0
-        self._chunks: list[tuple[LogChunk, list[str]]] = []
+        self._chunks: list[LogChunk] = []
+        self._texts: list[str] = []  # of the last chunk, which is still open
+        self._size = 0
         self._told = clock.seconds()
 
     def add(self, at: int, stream: str, level: str, logger: str | None, text: str) -> None:
         """Take lines, joined by newlines, without the last one."""
         # Half a surrogate pair, which a job can log, fits into no database.
         data = text.encode("utf-8", "backslashreplace")
-        last = self._chunks[-1][0] if self._chunks else None
-        alike = last and (last.stream, last.level, last.logger) == (stream, level, logger)
-        together = alike and last and 0 <= at - last.at < _TOGETHER
-        cost = 1 if together else _CHUNK_COST + len(logger or "")
-        if self._left <= cost:
+        joins = self._joins(at, stream, level, logger)
+        cost = 1 if joins else _CHUNK_COST + len(logger or "")
+        kept = data[: max(0, self._left - cost)]
+        if len(kept) < len(data) or self._left < cost:
+            self._cut += len(data) - len(kept) + 1
             self._left = 0
-            self._cut += len(data) + 1
-            return
-        kept = data[: self._left - cost]
-        self._left -= len(kept) + cost
-        if len(kept) < len(data):
-            self._left = 0
-            self._cut += len(data) - len(kept)
-        text = kept.decode("utf-8", "ignore")
-        if together:
-            self._chunks[-1][1].append(text)
+            if not kept:
+                return
         else:
-            self._chunks.append((LogChunk(at, stream, level, logger, ""), [text]))
+            self._left -= len(kept) + cost
+        if not joins:
+            self._seal()
+            self._chunks.append(LogChunk(at, stream, level, logger, ""))
+        self._texts.append(kept.decode("utf-8", "ignore"))
+        self._size += len(kept) + 1
+
+    def _joins(self, at: int, stream: str, level: str, logger: str | None) -> bool:
+        """Is this from the same moment as the last chunk, and alike?"""
+        if not self._chunks or self._size > LONGEST:
+            return False
+        last = self._chunks[-1]
+        alike = (last.stream, last.level, last.logger) == (stream, level, logger)
+        return alike and 0 <= at - last.at < _TOGETHER
+
+    def _seal(self) -> None:
+        if self._chunks:
+            self._chunks[-1] = evolve(self._chunks[-1], text="\n".join(self._texts))
+        self._texts, self._size = [], 0
 
     @property
     def full(self) -> bool:
@@ -82,11 +97,9 @@ class Log:
         if not self._chunks:
             return ()
         self._told = now
+        self._seal()
         chunks, self._chunks = self._chunks, []
-        return tuple(
-            LogChunk(chunk.at, chunk.stream, chunk.level, chunk.logger, "\n".join(texts))
-            for chunk, texts in chunks
-        )
+        return tuple(chunks)
 
     def close(self) -> tuple[LogChunk, ...]:
         """Hand over the rest, with a word on what was cut."""
@@ -106,9 +119,11 @@ class _Printed:
     def __init__(self, stream: str, level: str) -> None:
         self._told = (stream, level, None)
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._fed = False
         self._rest = ""
 
     def feed(self, data: bytes, log: Log) -> None:
+        self._fed = True
         text = (self._rest + self._decoder.decode(data)).replace("\r\n", "\n")
         whole, newline, self._rest = text.rpartition("\n")
         if newline:
@@ -118,14 +133,15 @@ class _Printed:
             self._rest = self._rest[LONGEST:]
 
     def end(self, log: Log) -> None:
+        if not self._fed:
+            return
         rest = self._rest + self._decoder.decode(b"", final=True)
         self.forget()
         if rest:
             log.add(_now(), *self._told, rest)
 
     def forget(self) -> None:
-        if self._rest:
-            self._rest = ""
+        self._fed, self._rest = False, ""
         self._decoder.reset()
 
 
@@ -187,6 +203,9 @@ class Capture:
             err: _Printed("stderr", "WARNING"),
             records: _Logged(),
         }
+        self._ready = select.poll()
+        for ours in self._readers:
+            self._ready.register(ours, select.POLLIN)
         self.log = Log(NOBODYS)
 
     @property
@@ -205,14 +224,14 @@ class Capture:
 
     def finish(self) -> tuple[LogChunk, ...]:
         """A run is over: everything of it that was not taken yet."""
-        for descriptor, reader in self._readers.items():
-            taken = _READ
-            # All of one pipe, were it as large as a job can make it, and no more: what still
-            # writes into it (a daemon that left the group) has no claim on this run.
-            for _ in range(_LARGEST_PIPE // _READ):
-                if taken < _READ:
-                    break
-                taken = self._read(descriptor)
+        # All of a pipe, were it as large as a job can make it, and no more: what still writes
+        # into it (a daemon that left the group) has no claim on this run.
+        for _ in range(_LARGEST_PIPE // _READ):
+            ready = self._ready.poll(0)
+            taken = [self._read(descriptor) for descriptor, _ in ready]
+            if max(taken, default=0) < _READ:
+                break
+        for reader in self._readers.values():
             reader.end(self.log)
         chunks = self.log.close()
         self.log = Log(NOBODYS)
@@ -238,6 +257,7 @@ class Capture:
     def drop(self, descriptor: int) -> None:
         """Close one reading end; whoever still writes there is told that nobody listens."""
         self._readers.pop(descriptor).end(self.log)
+        self._ready.unregister(descriptor)
         os.close(descriptor)
 
     def close(self) -> None:

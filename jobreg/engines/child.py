@@ -89,6 +89,7 @@ def main(
     _prepare(environment)
     tap = Tap(*pipes)
     signal.signal(signal.SIGTERM, executing.on_term)
+    surroundings = _Surroundings()
     own = os.getpid()
 
     def send(**message: Any) -> None:
@@ -104,9 +105,12 @@ def main(
             if message["do"] == "probe":
                 said = _hello(message, message["max_error"])
                 tap.flush()
+                surroundings.look()
             else:
                 tap.open()
-                said = _outcome(message, executing, send, tap)
+                said = _outcome(message, executing, send)
+                tap.flush()
+                said["changed"] = surroundings.look() or tap.harmed
             send(**said)
     except (EOFError, OSError):
         # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
@@ -150,10 +154,9 @@ def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
 
 
 def _outcome(
-    message: dict[str, Any], executing: _Executing, send: Callable[..., None], tap: Tap
+    message: dict[str, Any], executing: _Executing, send: Callable[..., None]
 ) -> dict[str, Any]:
     claim = wire.claim_from(message["claim"])
-    before = _surroundings()
 
     def report(progress: Progress) -> None:
         note = {"done": progress.done, "total": progress.total, "message": progress.message}
@@ -167,23 +170,31 @@ def _outcome(
         max_result=message["max_result"],
         max_error=message["max_error"],
     )
-    tap.flush()
     return {
         "is": "outcome",
         "outcome": wire.outcome_to(outcome),
         "seconds": clock.seconds() - began,
-        "changed": tap.harmed or _surroundings() != before,
     }
 
 
-def _surroundings() -> tuple[object, ...]:
+class _Surroundings:
     """What a job may not leave changed for the next one: folder, signals, threads, processes."""
-    try:
-        folder: str | None = os.getcwd()
-    except OSError:
-        folder = None
-    handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
-    return folder, handlers, threading.active_count(), _has_subprocess()
+
+    def __init__(self) -> None:
+        self._seen = self._now()
+
+    def look(self) -> bool:
+        """Have they changed since the last look?"""
+        before, self._seen = self._seen, self._now()
+        return before != self._seen
+
+    def _now(self) -> tuple[object, ...]:
+        try:
+            folder: str | None = os.getcwd()
+        except OSError:
+            folder = None
+        handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
+        return folder, handlers, threading.active_count(), _has_subprocess()
 
 
 def _has_subprocess() -> bool:

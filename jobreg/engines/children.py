@@ -29,6 +29,7 @@ IMPORT_LIMIT = 60.0
 """Seconds a job's module may take to import."""
 
 _PATIENCE = 2
+_LOOK_EVERY = 0.25
 _PRELOAD = "jobreg.engines.preload"
 _quietly = threading.local()
 _describe_parent = spawn.get_preparation_data
@@ -124,6 +125,7 @@ class Child:
     kill_at: float | None = None
     killed: bool = False
     ended: bool = False
+    looked: float = 0.0
 
     @property
     def pid(self) -> int:
@@ -163,6 +165,16 @@ class Child:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.pid, signal.SIGKILL)
+
+    def is_dead(self, now: float) -> bool:
+        """Has its process ended? Asked when the sentinel has fired (``ended``), else rarely.
+
+        A spawned child's sentinel is a pipe, which a process it left behind may hold open.
+        """
+        if not self.ended and now - self.looked < _LOOK_EVERY:
+            return False
+        self.looked = now
+        return self.process.exitcode is not None
 
     def over_since(self, now: float) -> Ending | None:
         """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""

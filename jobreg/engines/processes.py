@@ -327,7 +327,7 @@ class ProcessEngine:
     def _enforce(self, each: Child) -> None:
         """Hold one child to its limits; take leave of it when it is dead."""
         now = clock.seconds()
-        if each.process.exitcode is not None:
+        if each.is_dead(now):
             self._bury(each)
             return
         if each.kill_at is not None and now >= each.kill_at:

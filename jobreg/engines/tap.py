@@ -32,7 +32,8 @@ class Tap:
             os.dup2(ours, number)
             os.close(ours)
         self._streams = {"stdout": _text_on(1), "stderr": _text_on(2)}
-        sys.__stdout__, sys.__stderr__ = self._streams["stdout"], self._streams["stderr"]
+        for name, stream in self._streams.items():
+            setattr(sys, f"__{name}__", stream)
         self._handler = RecordHandler(records)
         self._flush_c = _flusher_of_c()
         self._before = self.state()
@@ -55,8 +56,8 @@ class Tap:
         for stream in (sys.stdout, sys.stderr, *self._streams.values()):
             try:
                 stream.flush()
-            except Exception:  # noqa: S112
-                continue  # the job closed or replaced it; there is nobody to tell
+            except BaseException:  # the job closed it, or left one of its own: nobody to tell
+                continue
         self._flush_c()
 
     @property

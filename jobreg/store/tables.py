@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 VERSION_TABLE = "jobreg_version"
 
 _Id = BigInteger().with_variant(Integer(), "sqlite")
@@ -125,6 +125,17 @@ attempts = Table(
     Column("error_message", Text),
     Column("error_traceback", Text),
     Column("exit_signal", Integer),
+)
+
+# What attempts printed and logged, a row for what was written at one time.
+logs = Table(
+    "jobreg_logs",
+    metadata,
+    Column("run_id", _RunId, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", _Time, nullable=False),
+    Column("body", Text, nullable=False),
 )
 
 # One row per start of a supervisor; the row is the lease of all runs it holds.

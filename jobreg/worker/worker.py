@@ -26,6 +26,7 @@ from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
+from .scribe import Scribe
 from .settler import Settler
 from .upkeep import Upkeep
 
@@ -155,6 +156,7 @@ class Worker:
         self.engine = ProcessEngine(self.settings, guard)
         self.lease = Lease(self.store, self.settings, guard, self.registry.names, self.engine.kill)
         self.settler = Settler(self.store, self.lease.host.name)
+        self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.registry, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
         self._watch = self.store.watch()
@@ -230,6 +232,9 @@ class Worker:
                 case Hello():
                     self.claimer.learn(report)
                     self._look = True
+                case Output() if self.settler.knows(report.run_id, report.attempt):
+                    self.scribe.keep(report)
+                    emit("run.output", run_id=report.run_id, output=report)
                 case Note():
                     self.settler.note(report)
                     emit("run.progress", run_id=report.run_id, progress=report.progress)
@@ -239,7 +244,11 @@ class Worker:
         return not self.lease.held or (crashed.started or 0.0) < self.lease.gap_ended
 
     def _settle(self) -> None:
-        if self.settler.settle(self.lease.worker_id):
+        # The last line is there before the outcome is: who sees a run final can read all of it.
+        self.scribe.write(self.lease.worker_id, now=self.settler.waits)
+        settled = self.settler.settle(self.lease.worker_id)
+        if settled:
+            self.scribe.forget(settled)
             self._look = True
 
     def _mind(self) -> None:
@@ -286,6 +295,7 @@ class Worker:
         self.engine.withdraw()
         self.engine.kill()
         self.settler.discard()
+        self.scribe.discard()
         self.lease.register()
         self._look = True
 
