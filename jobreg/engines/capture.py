@@ -171,8 +171,9 @@ class _Logged:
 def _record(line: bytes) -> tuple[int, str, str, str, str]:
     try:
         at, level, logger, text = json.loads(line)
-        if isinstance(at, int) and 0 <= at < _LAST_YEAR:
-            return at, "logging", str(level), str(logger), str(text)
+        if not 0 <= at < _LAST_YEAR:  # of a clock that a job has set
+            at = _now()
+        return int(at), "logging", str(level), str(logger), str(text)
     except (ValueError, TypeError, RecursionError):
         pass
     # Cut short by a signal, or not from us: a job may write where it likes.

@@ -90,10 +90,11 @@ class RecordHandler(logging.Handler):
             if _is_printed(record, self) or not self.connected:
                 return
             at = int(record.created * 1_000_000)
-            level, name = record.levelname[:_LONGEST_NAME], record.name[:_LONGEST_NAME]
+            level, name = str(record.levelname), str(record.name)
+            told = [at, level[:_LONGEST_NAME], name[:_LONGEST_NAME]]
             text = self.format(record)
             for first in range(0, len(text) or 1, LONGEST):
-                self._write(json.dumps([at, level, name, text[first : first + LONGEST]]))
+                self._write(json.dumps([*told, text[first : first + LONGEST]]))
         except RecursionError:
             raise
         except Exception:

@@ -48,8 +48,10 @@ def require(store: Store) -> None:
         )
 
 
-def upgrade(store: Store) -> None:
+def upgrade(store: Store, version: str = "head") -> None:
     """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Another ``version`` than the newest is for tests of upgrades.
 
     Raises:
         SchemaMismatch: the store is of a version this code does not know.
@@ -64,7 +66,7 @@ def upgrade(store: Store) -> None:
     with store.writing() as connection:
         config.attributes["connection"] = connection
         try:
-            upgrade(config, "head")
+            upgrade(config, version)
         except CommandError as error:
             raise SchemaMismatch(
                 f"The store {store.url} has a schema this jobreg does not know ({error}). "
