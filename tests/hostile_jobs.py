@@ -312,6 +312,18 @@ def third_time_lucky():
     return current_run().attempt
 
 
+@job(max_attempts=2, backoff=Backoff(first=0.05))
+def prints_and_fails_once(flag):
+    number = current_run().attempt
+    print("attempt", number, flush=True)
+    if number == 1:
+        logging.error("no luck")
+        raise RuntimeError("not yet")
+    while not Path(flag).exists():
+        time.sleep(0.01)
+    print("done")
+
+
 class Passing(Exception):
     pass
 
