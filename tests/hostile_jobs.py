@@ -206,12 +206,12 @@ def configures_logging(text):
 
 
 def logs_nonsense():
-    log = logging.getLogger("n" * 5000)
+    log = logging.getLogger("\\ud800" + "n" * 5000)
     log.info("half \\ud800 a pair")
     log.info("two\\nlines")
     log.info("needs %d", "a number")
     log.log(25, "in between")
-    late = {"msg": "late", "levelno": 30, "levelname": "L" * 999, "created": 1e300}
+    late = {"msg": "late", "levelno": 30, "levelname": "\\ud800" * 999, "created": 1e300}
     log.handle(logging.makeLogRecord(late))
 
 
@@ -257,9 +257,11 @@ def leaves_a_daemon(file):
     daemon = os.fork()
     if daemon == 0:
         os.setsid()
+        _mark(file, os.getpid())
         time.sleep(1000)
         os._exit(0)
-    _mark(file, daemon)
+    while not Path(file).exists():
+        time.sleep(0.01)
 
 
 def leaves_a_daemon_and_dies(file):

@@ -23,6 +23,9 @@ from ..lifecycle import LogChunk
 LONGEST = 64 * 1024
 """Characters of a line; a longer one is kept in pieces."""
 
+LONGEST_NAME = 256
+"""Characters of a level or logger; the rest is cut."""
+
 NOBODYS = 64 * 1024
 """Bytes to be heard of a child between two runs."""
 
@@ -48,8 +51,7 @@ class Log:
 
     def add(self, at: int, stream: str, level: str, logger: str | None, text: str) -> None:
         """Take lines, joined by newlines, without the last one."""
-        # Half a surrogate pair, which a job can log, fits into no database.
-        data = text.encode("utf-8", "backslashreplace")
+        data = text.encode()
         joins = self._joins(at, stream, level, logger)
         cost = 1 if joins else _CHUNK_COST + len(logger or "")
         kept = data[: max(0, self._left - cost)]
@@ -173,11 +175,17 @@ def _record(line: bytes) -> tuple[int, str, str, str, str]:
         at, level, logger, text = json.loads(line)
         if not 0 <= at < _LAST_YEAR:  # of a clock that a job has set
             at = _now()
-        return int(at), "logging", str(level), str(logger), str(text)
+        level, logger = _whole(level)[:LONGEST_NAME], _whole(logger)[:LONGEST_NAME]
+        return int(at), "logging", level, logger, _whole(text)
     except (ValueError, TypeError, RecursionError):
         pass
     # Cut short by a signal, or not from us: a job may write where it likes.
     return _now(), "logging", "INFO", "", line.decode("utf-8", "backslashreplace")
+
+
+def _whole(text: object) -> str:
+    """A text that UTF-8 can carry: half a surrogate pair, which a job can log, is escaped."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 class Capture:

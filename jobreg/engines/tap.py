@@ -16,12 +16,10 @@ import os
 import sys
 from typing import Any, TextIO
 
-from .capture import LONGEST
+from .capture import LONGEST, LONGEST_NAME
 
 LEVEL = logging.INFO
 """The level of the root logger in a child. Python's own, WARNING, would hide what jobs tell."""
-
-_LONGEST_NAME = 256
 
 
 class Tap:
@@ -91,7 +89,7 @@ class RecordHandler(logging.Handler):
                 return
             at = int(record.created * 1_000_000)
             level, name = str(record.levelname), str(record.name)
-            told = [at, level[:_LONGEST_NAME], name[:_LONGEST_NAME]]
+            told = [at, level[:LONGEST_NAME], name[:LONGEST_NAME]]
             text = self.format(record)
             for first in range(0, len(text) or 1, LONGEST):
                 self._write(json.dumps([*told, text[first : first + LONGEST]]))

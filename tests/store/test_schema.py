@@ -122,7 +122,7 @@ def test_the_upgrade_only_adds(tmp_path):
     def tables(store):
         query = text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'jobreg%'")
         with store.reading() as connection:
-            return dict(connection.execute(query))
+            return {row.name: row.sql for row in connection.execute(query)}
 
     opened, _ = first_store(tmp_path / "jobs.db")
     before = tables(opened)
