@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import DatabaseError
 from waiting import pids_in, until
 
-from jobreg import BadInput, Client, Run, UnknownRun
+from jobreg import BadInput, Client, Run, StoreError, StoreUnavailable, UnknownRun
 from jobreg.events import listen
 from jobreg.lifecycle import LogLine, State
 
@@ -150,15 +150,16 @@ def test_no_line_is_lost_or_doubled_while_the_store_is_away(
 
     whole = worker.store.write_logs
 
-    def answer_lost(*given: Any) -> None:
-        whole(*given)
-        worker.store.write_logs = before
-        from jobreg import StoreUnavailable
+    def not_there(*given: Any) -> None:
+        worker.store.write_logs = answer_lost
+        raise StoreUnavailable("it cannot be reached")
 
+    def answer_lost(*given: Any) -> None:
+        worker.store.write_logs = whole
+        whole(*given)
         raise StoreUnavailable("the answer to the commit was lost")
 
-    before = worker.store.write_logs
-    worker.store.write_logs = answer_lost
+    worker.store.write_logs = not_there
     flag.touch()
     more = client.submit("hostile.prints", {"text": "while it was away"})
     more.wait(20)
@@ -172,8 +173,6 @@ def test_no_line_is_lost_or_doubled_while_the_store_is_away(
 def test_a_log_the_store_refuses_fails_no_run_and_costs_only_itself(
     client: Client, start_worker: Any, events: list[Any]
 ) -> None:
-    from jobreg import StoreError
-
     worker = start_worker()
     client.submit("hostile.echo").wait(20)
     whole = worker.store.write_logs
