@@ -27,9 +27,9 @@ def _version(connection: Connection) -> str | None:
     try:
         return connection.execute(query).scalar()
     except OperationalError:
-        if inspect(connection).has_table(VERSION_TABLE):
-            raise
-        return None
+        if not inspect(connection).has_table(VERSION_TABLE):
+            return None
+    return connection.execute(query).scalar()  # another process made the tables meanwhile
 
 
 def require(store: Store) -> None:

@@ -10,7 +10,7 @@ import threading
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from store_hands import add, add_worker, asked, claim_one, outcome, settle
 
 from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
@@ -166,6 +166,20 @@ def test_eight_threads_may_open_a_new_file_at_once(tmp_path):
 
     assert sorted(heard) == sorted(run.run_id for run in open_store(url).find()[0])
     assert len(heard) == 8
+
+
+def test_a_schema_that_another_makes_between_two_looks_is_seen(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    opened = open_store(url, check=False)
+
+    def late(connection):
+        monkeypatch.undo()
+        open_store(url).close()
+        return inspect(connection)
+
+    monkeypatch.setattr(schema, "inspect", late)
+
+    assert schema.version_of(opened) == VERSION
 
 
 def test_four_processes_may_open_a_new_file_at_once(tmp_path):
