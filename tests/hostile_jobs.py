@@ -31,6 +31,17 @@ def raises_unprintable():
     raise Unprintable
 
 
+class CannotBeRebuilt(Exception):
+    def __init__(self, one, other):
+        super().__init__("two arguments become one")
+        self.lock = threading.Lock()
+
+
+def raises_what_cannot_be_rebuilt():
+    _sleeper()
+    raise CannotBeRebuilt(1, 2)
+
+
 def leaves():
     sys.exit("bye")
 
@@ -111,6 +122,11 @@ def until_stopping(file):
 
 def changes_folder():
     os.chdir("/")
+
+
+def sets_a_handler():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, lambda *_: os._exit(9))
 
 
 def starts_a_thread():
@@ -285,6 +301,12 @@ def works_with_progress(file, flag):
         for number in range(number, number + 5000):
             run.progress(number)
     return number
+
+
+def prints_10_mb():
+    for number in range(1024):
+        print("x" * 10_239)
+    return "printed"
 
 
 def says_progress(times):

@@ -2,7 +2,7 @@
 
 A child executes one run at a time, and gets the next only after the outcome of the last was
 heard. By then all that the run wrote is in the pipes, so whoever empties them at that moment knows
-whose it is (docs/decisions/0010-captured-output.md).
+whose it is (docs/decisions/0011-captured-output.md).
 """
 
 from __future__ import annotations

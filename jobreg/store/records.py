@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import asdict, frozen
-from sqlalchemy import RowMapping
 
 from .. import clock
 from ..lifecycle import (
@@ -28,7 +27,7 @@ from ..lifecycle import (
     stored_queue,
 )
 
-Row = RowMapping
+Row = Mapping[Any, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

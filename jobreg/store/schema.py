@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from ..errors import SchemaMismatch
-from .tables import VERSION, VERSION_TABLE
+from .version import VERSION, VERSION_TABLE
 
 __all__ = ["VERSION", "require", "upgrade", "version_of"]
 

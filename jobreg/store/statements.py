@@ -446,6 +446,12 @@ def runs_by_id() -> Select[Any]:
 
 
 @cache
+def run_by_id() -> Select[Any]:
+    """The run :run_id as it stands."""
+    return _runs().where(runs.c.run_id == bindparam("run_id"))
+
+
+@cache
 def page_of_runs(by_job: bool, state: str | None, final: bool) -> Select[Any]:
     """A page of runs, newest first, before :before; of :name, and in :state, where asked."""
     page = _runs().where(runs.c.seq < bindparam("before"))

@@ -20,9 +20,6 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0002"
-VERSION_TABLE = "jobreg_version"
-
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 _Time = BigInteger
 _RunId = String(36)

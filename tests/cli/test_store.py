@@ -9,7 +9,7 @@ import pytest
 
 from jobreg.settings import Settings
 from jobreg.store import open_store
-from jobreg.store.tables import VERSION, VERSION_TABLE
+from jobreg.store.version import VERSION, VERSION_TABLE
 
 
 @pytest.fixture

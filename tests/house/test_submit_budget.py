@@ -26,17 +26,24 @@ def environ(fake_plugins: Any, tmp_path: Path) -> dict[str, str]:
     return environ
 
 
+# Both ways to store: by the driver alone, and by SQLAlchemy for a URL that says more than a path.
+@pytest.mark.parametrize(("more", "wanted", "unwanted"), [
+    ("", "sqlite3", "sqlalchemy"),
+    ("?timeout=5", "sqlalchemy", "jobreg.engines"),
+])  # fmt: skip
 def test_a_submit_loads_neither_alembic_nor_multiprocess_nor_a_plugin(
-    environ: dict[str, str],
+    environ: dict[str, str], more: str, wanted: str, unwanted: str
 ) -> None:
+    environ["JOBREG_STORE"] += more
+
     done = subprocess.run(
         [sys.executable, "-c", _SUBMIT], env=environ, capture_output=True, text=True, check=True
     )
 
     loaded = set(done.stdout.split())
-    assert "sqlalchemy" in loaded
-    unwanted = {"alembic", "multiprocess", "dill", "importlib_metadata", "click", "fake_mod"}
-    assert not loaded & unwanted
+    assert wanted in loaded
+    never = {"alembic", "multiprocess", "dill", "importlib_metadata", "click", "fake_mod"}
+    assert not loaded & {*never, unwanted}
     assert not {name for name in loaded if name.startswith(("jobreg.engines", "jobreg.worker"))}
     assert "jobreg.runner" not in loaded
 

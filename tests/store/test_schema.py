@@ -15,7 +15,8 @@ from store_hands import add, add_worker, asked, claim_one, outcome, settle
 
 from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
 from jobreg.store import exists, open_store, schema, sqlite
-from jobreg.store.tables import VERSION, VERSION_TABLE, metadata
+from jobreg.store.tables import metadata
+from jobreg.store.version import VERSION, VERSION_TABLE
 
 
 def open_and_add(url, start, told):

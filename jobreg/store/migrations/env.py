@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from jobreg.store.tables import VERSION_TABLE, metadata
+from jobreg.store.tables import metadata
+from jobreg.store.version import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,62 @@
+"""The first submits of a process to a SQLite file, by the driver alone.
+
+Importing SQLAlchemy takes longer than all the rest of a script that submits one run. The files in
+``sql/sqlite`` are what the statements of :mod:`.statements` compile to; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from ..lifecycle import RunRecord
+from . import records
+from .version import VERSION, VERSION_TABLE
+
+_PREFIX = "sqlite:///"
+_SQL = Path(__file__).with_name("sql") / "sqlite"
+_BUSY_SECONDS = 5.0
+
+
+def insert(url: str, sync: str, run: RunRecord) -> RunRecord | None:
+    """Store one new run in an existing SQLite store and return it as it stands.
+
+    Returns None, and leaves nothing behind, wherever this is not the plain case: another
+    database, no file or another schema yet, an id that is there, an error of any kind.
+    ``Store.insert`` then decides, and finds the words.
+    """
+    path = url.removeprefix(_PREFIX)
+    if not url.startswith(_PREFIX) or not path or "?" in path or path == ":memory:":
+        return None
+    try:
+        # As a URI, because only so does SQLite not make a file that is missing.
+        uri = f"file:{quote(path)}?mode=rw"
+        with closing(
+            sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        ) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute(f"PRAGMA synchronous={sync.upper()}")
+            return _insert(connection, run)
+    except sqlite3.Error:
+        return None
+
+
+def _insert(connection: sqlite3.Connection, run: RunRecord) -> RunRecord | None:
+    row = records.run_columns(run)
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
+    if version is None or version[0] != VERSION:
+        return None
+    connection.execute(_statement("insert_runs"), row)
+    connection.execute(_statement("insert_live"), row)
+    stored = connection.execute(_statement("run_by_id"), row).fetchone()
+    connection.execute("COMMIT")
+    return records.run_of(dict(stored))
+
+
+@cache
+def _statement(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,6 @@
+"""Which schema this code was written for."""
+
+from __future__ import annotations
+
+VERSION = "0002"
+VERSION_TABLE = "jobreg_version"
