@@ -15,10 +15,11 @@ from uuid import UUID
 from . import clock, settings
 from .errors import BadInput, Conflict, UnknownJob, WaitTimeout
 from .handle import Run
-from .lifecycle import RunRecord, State
+from .lifecycle import LEVELS, LogLine, RunRecord, State
 from .options import Duration, count, seconds
 from .registry import Registry, default_registry
 from .request import (
+    checked_level,
     checked_name,
     checked_run_id,
     checked_state,
@@ -241,6 +242,44 @@ class Client:
         finally:
             watch.close()
 
+    def logs(
+        self,
+        run_id: str | UUID,
+        *,
+        attempt: int | None = None,
+        level: str | None = None,
+        follow: bool = False,
+    ) -> Iterator[LogLine]:
+        """Iterate over what a run printed and logged. See :meth:`Run.logs`."""
+        wanted = checked_level(level)
+        number = None if attempt is None else count(attempt, "attempt")
+        return self._lines(self.get(run_id).id, number, wanted, follow)
+
+    def _lines(
+        self, run_id: str, attempt: int | None, level: int, follow: bool
+    ) -> Iterator[LogLine]:
+        after = 0, 0
+        watch = self.store.watch()
+        try:
+            while True:
+                watch.changed()
+                # Read before its lines: once it is over, no line comes that is not there yet.
+                record = self.store.get(run_id)
+                over = record.state.final or _is_over(record, attempt)
+                while rows := self.store.logs(run_id, after, attempt=attempt):
+                    for row in rows:
+                        after = row.attempt, row.number
+                        # A level of the job's own is ranked by nobody here: it is shown.
+                        yield from (
+                            line for line in row.lines() if LEVELS.get(line.level, level) >= level
+                        )
+                if over or not follow:
+                    return
+                while not watch.changed():
+                    time.sleep(_POLL)
+        finally:
+            watch.close()
+
     def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
         """For each run id, why it is not running though it waits; None where it is not so."""
         queued = [record for record in records if record.state is State.QUEUED]
@@ -252,6 +291,13 @@ class Client:
             elif record.state is State.QUEUED:
                 told[record.run_id] = _lacks_worker(record, workers)
         return told
+
+
+def _is_over(record: RunRecord, attempt: int | None) -> bool:
+    """Is that attempt of an unfinished run over?"""
+    if attempt is None or record.attempt < attempt:
+        return False
+    return record.attempt > attempt or record.state is not State.RUNNING
 
 
 def _store_is_imported() -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import asdict
 
 from .errors import BadInput, JobRegError, ResultRefused
-from .lifecycle import Attempt, ErrorReport, Provider, RunRecord
+from .lifecycle import Attempt, ErrorReport, LogLine, Provider, RunRecord
 
 MAX_DEPTH = 100
 # Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
@@ -161,6 +161,11 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
         "exit_signal": attempt.exit_signal,
         "error": _error(attempt.error),
     }
+
+
+def log_object(line: LogLine) -> dict[str, Any]:
+    """One line of a run's log as programs see it."""
+    return asdict(line) | {"at": _time(line.at)}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,8 +1,8 @@
 """Named events. Code says what happened; logs (and later metrics) only listen.
 
-run.claimed run.settled run.progress lease.lost lease.overdue
+run.claimed run.settled run.progress run.output run.unlogged lease.lost lease.overdue
 worker.started worker.stopping worker.stopped worker.failed worker.rescued
-child.started child.ended child.refused job.unready store.down store.up
+child.started child.ended child.refused child.output job.unready store.down store.up
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ _LOG = logging.getLogger("jobreg")
 _LEVELS = {
     "run.claimed": logging.DEBUG,
     "run.progress": logging.DEBUG,
+    "run.output": logging.DEBUG,
+    "run.unlogged": logging.WARNING,
     "child.started": logging.DEBUG,
     "child.ended": logging.DEBUG,
     "lease.lost": logging.WARNING,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import codec
 from .errors import RunCancelled, RunFailed
-from .lifecycle import Attempt, ErrorReport, Progress, Provider, Reason, RunRecord, State
+from .lifecycle import Attempt, ErrorReport, LogLine, Progress, Provider, Reason, RunRecord, State
 
 if TYPE_CHECKING:
     from .client import Client
@@ -121,6 +122,30 @@ class Run:
     def attempts(self) -> list[Attempt]:
         """The attempts so far, oldest first."""
         return self._client.store.attempts(self.id)
+
+    def logs(
+        self, *, attempt: int | None = None, level: str | None = None, follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Iterate over what the run printed and logged, oldest attempt first.
+
+        It is stored while the run executes, less than half a second behind, and kept up to
+        ``JOBREG_MAX_LOG`` bytes an attempt.
+
+        Args:
+            attempt: only of this attempt.
+            level: only lines of at least this level: ``debug``, ``info`` (stdout has it),
+                ``warning`` (stderr has it), ``error`` or ``critical``. Levels of a job's own
+                are shown whatever is asked for.
+            follow: go on, with each line as it comes, until the run (or that attempt) is over.
+
+        Raises:
+            BadInput: there is no such level, or the attempt is not a whole number from 1.
+
+        Example:
+            >>> for line in run.logs(level="warning"):  # doctest: +SKIP
+            ...     print(line.at, line.level, line.text)
+        """
+        return self._client.logs(self.id, attempt=attempt, level=level, follow=follow)
 
     def waiting_on(self) -> str | None:
         """Why the run is not running though it waits, computed now; None where it is not so."""

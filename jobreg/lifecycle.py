@@ -129,6 +129,41 @@ class Attempt:
     exit_signal: int | None
 
 
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+"""The levels of Python's logging, by name."""
+
+
+@frozen(kw_only=True)
+class LogLine:
+    """One line that a run printed or logged.
+
+    ``at`` is an aware time in UTC, by the clock of the worker's host; ``stream`` is ``stdout``,
+    ``stderr`` or ``logging``; ``level`` the name of a logging level, ``INFO`` for stdout and
+    ``WARNING`` for stderr; ``logger`` the logger's name, None for what was printed.
+    """
+
+    at: datetime
+    attempt: int
+    stream: str
+    level: str
+    logger: str | None
+    text: str
+
+
+@frozen
+class LogChunk:
+    """Lines of one stream, level and logger from the same moment, joined by newlines.
+
+    ``at`` is microseconds since 1970, UTC, by the clock of this host.
+    """
+
+    at: int
+    stream: str
+    level: str
+    logger: str | None
+    text: str = field(repr=False)
+
+
 @frozen(kw_only=True)
 class Claim:
     """A run this worker holds: what an engine needs to execute it.

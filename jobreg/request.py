@@ -11,7 +11,7 @@ from uuid import UUID
 
 from . import codec
 from .errors import BadInput
-from .lifecycle import RunRecord, State
+from .lifecycle import LEVELS, RunRecord, State
 from .options import count, limit, priority_number, queue_name, seconds
 
 MAX_TAGS = 20
@@ -109,6 +109,15 @@ def checked_state(value: object) -> State | None:
         return None if value is None else State(str(value))
     except ValueError:
         raise BadInput(f"state: {str(value)[:80]!r} is none of {', '.join(State)}.") from None
+
+
+def checked_level(value: object) -> int:
+    """The number of a logging level given by name; 0 for None. Raises BadInput for no such name."""
+    name = "" if value is None else str(value)
+    if value is not None and name.upper() not in LEVELS:
+        known = ", ".join(each.lower() for each in LEVELS)
+        raise BadInput(f"level: {name[:80]!r} is none of {known}.")
+    return LEVELS.get(name.upper(), 0)
 
 
 def _count(asked: Mapping[str, Any], name: str) -> int | None:

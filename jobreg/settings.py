@@ -96,6 +96,7 @@ class Settings:
     max_params: int = 256 * KIB
     max_result: int = 1024 * KIB
     max_error: int = 64 * KIB
+    max_log: int = 8 * 1024 * KIB
     sqlite_sync: str = "normal"
     log_level: str = "info"
 
@@ -112,6 +113,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "max_params": _bytes,
     "max_result": _bytes,
     "max_error": _bytes,
+    "max_log": _bytes,
     "sqlite_sync": _choice("normal", "full"),
     "log_level": _choice("debug", "info", "warning", "error"),
 }

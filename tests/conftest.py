@@ -60,6 +60,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may use jobreg too."""
     for name in [name for name in os.environ if name.startswith("JOBREG_")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it would unbuffer C's stdout as well
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Jobs that behave well and badly, for tests of engines and workers."""
 
 SOURCE = """
-import ctypes, os, signal, subprocess, sys, threading, time
+import ctypes, logging, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 from jobreg import Backoff, Interrupted, current_run, job
 
@@ -169,8 +169,138 @@ def closes_stdout():
     return "closed"
 
 
-def prints(text):
-    print(text, flush=True)
+def prints(text, end="\\n"):
+    print(text, end=end)
+
+
+def prints_lines(number, width):
+    for _ in range(number):
+        print("x" * (width - 1))
+
+
+def prints_for_ever(file):
+    _mark(file, os.getpid())
+    while True:
+        print("and on and on " * 50)
+
+
+def says_it_every_way():
+    print("print")
+    print("print to stderr", file=sys.stderr)
+    os.write(1, b"write\\r\\n")
+    os.write(2, b"write to stderr\\n")
+    subprocess.run(["echo", "subprocess"])
+    libc = ctypes.CDLL(None)
+    libc.printf(b"C %d\\n", 42)
+    logging.getLogger("hostile.talk").warning("logged %s", "it")
+
+
+def prints_bytes(hexed):
+    os.write(1, bytes.fromhex(hexed))
+
+
+def logs_levels():
+    log = logging.getLogger("hostile.levels")
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(log, level)("%s!", level)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("caught")
+
+
+def logs_at_every_end(text):
+    log = logging.getLogger("with.null.handler")
+    log.addHandler(logging.NullHandler())
+    log.info(text)
+    logging.info("by the root")
+
+
+def configures_logging(text):
+    logging.basicConfig(level=logging.DEBUG, format="own %(levelname)s %(message)s")
+    logging.getLogger("configured").debug(text)
+
+
+def logs_nonsense():
+    log = logging.getLogger("\\ud800" + "n" * 5000)
+    log.info("half \\ud800 a pair")
+    log.info("two\\nlines")
+    log.info("needs %d", "a number")
+    log.log(25, "in between")
+    late = {"msg": "late", "levelno": 30, "levelname": "\\ud800" * 999, "created": 1e300}
+    log.handle(logging.makeLogRecord(late))
+
+
+def logs_and_dies(text):
+    logging.info(text)
+    os._exit(3)
+
+
+def prints_and_segfaults():
+    print("last words")
+    ctypes.string_at(0)
+
+
+def throws_stdout_away():
+    sys.stdout = sys.stderr = None
+    logging.getLogger().handlers.clear()
+
+
+def redirects_stdout(file):
+    os.dup2(os.open(file, os.O_CREAT | os.O_WRONLY), 1)
+
+
+def makes_stdout_impatient():
+    os.set_blocking(1, False)
+
+
+def prints_after_return(text, file):
+    def late():
+        print(text)
+        _mark(file, os.getpid())
+        while True:
+            print(text)
+            time.sleep(0.001)
+    threading.Thread(target=late, daemon=True).start()
+
+
+def leaves_a_talker(file):
+    talk = "while :; do echo from the one before; sleep 0.01; done"
+    _mark(file, subprocess.Popen(["sh", "-c", talk]).pid)
+
+
+def leaves_a_daemon(file):
+    daemon = os.fork()
+    if daemon == 0:
+        os.setsid()
+        _mark(file, os.getpid())
+        time.sleep(1000)
+        os._exit(0)
+    while not Path(file).exists():
+        time.sleep(0.01)
+
+
+def leaves_a_daemon_and_dies(file):
+    leaves_a_daemon(file)
+    print("last words", flush=True)
+    os._exit(3)
+
+
+def forges_records():
+    pipe = logging.getLogger().handlers[0]._descriptor
+    os.write(pipe, b'[1, 2\\n{"a": 1}\\n["x", 2, 3, 4]\\nhalf a line')
+    logging.info("and a true one")
+
+
+def works_with_progress(file, flag):
+    run, number = current_run(), 0
+    print("at work", flush=True)
+    logging.info("at work, too")
+    _mark(file, os.getpid())
+    while not Path(flag).exists():
+        for number in range(number, number + 5000):
+            run.progress(number)
+    return number
 
 
 def prints_10_mb():
@@ -204,6 +334,18 @@ def third_time_lucky():
     if current_run().attempt < 3:
         raise RuntimeError("not yet")
     return current_run().attempt
+
+
+@job(max_attempts=2, backoff=Backoff(first=0.05))
+def prints_and_fails_once(flag):
+    number = current_run().attempt
+    print("attempt", number, flush=True)
+    if number == 1:
+        logging.error("no luck")
+        raise RuntimeError("not yet")
+    while not Path(flag).exists():
+        time.sleep(0.01)
+    print("done")
 
 
 class Passing(Exception):

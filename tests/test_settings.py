@@ -23,6 +23,7 @@ READ = {
     "max_params": ("1000", 1000, 5, 5),
     "max_result": ("1000", 1000, "5", 5),
     "max_error": ("1000", 1000, 5, 5),
+    "max_log": ("1000", 1000, "5", 5),
     "sqlite_sync": ("FULL", "full", "normal", "normal"),
     "log_level": ("Debug", "debug", "error", "error"),
 }
@@ -35,6 +36,7 @@ BAD = {
     "max_params": ["0", "256KiB", "-1", "1e3", "²", "67108865"],
     "max_result": ["0", "big"],
     "max_error": ["0", "big"],
+    "max_log": ["0", "8MiB"],
     "sqlite_sync": ["off", "1"],
     "log_level": ["loud", "10"],
 }
@@ -105,6 +107,7 @@ def test_the_defaults_are_those_that_are_documented():
     assert (settings.max_params, settings.max_result, settings.max_error) == (
         256 * 1024, 1024 * 1024, 64 * 1024,
     )  # fmt: skip
+    assert settings.max_log == 8 * 1024 * 1024
     assert (settings.queues, settings.allow_dists, settings.deny_dists) == ((), (), ())
     assert (settings.sqlite_sync, settings.log_level) == ("normal", "info")
     assert 1 <= settings.concurrency <= (os.cpu_count() or 1)

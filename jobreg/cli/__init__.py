@@ -86,7 +86,7 @@ _COMMANDS = {
     "jobs": (".jobs:jobs", "List and show the jobs installed here."),
     "submit": (".submit:submit", "Submit a run, for a worker to execute."),
     "run": (".submit:run", "Run a job here and now, and print its result."),
-    "runs": (".runs:runs", "List and show runs, and wait for them."),
+    "runs": (".runs:runs", "List and show runs, their logs, and wait for them."),
     "worker": (".worker:worker", "Execute the runs of a store."),
     "store": (".store:store", "Look at the store, and upgrade it."),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import CommandGroup, as_json, output, store_url
+from .logs import logs
 
 if TYPE_CHECKING:
     from ..handle import Run
@@ -26,7 +27,7 @@ _COLOURS = {
 
 @click.group(cls=CommandGroup)
 def runs() -> None:
-    """List and show runs, and wait for them."""
+    """List and show runs, their logs, and wait for them."""
 
 
 @runs.command("list")
@@ -92,6 +93,9 @@ def wait_for_run(run_id: str, timeout: str | None, as_json: bool, store_url: str
     run = Client(store_url).get(run_id).wait(timeout)
     print_run(run, as_json=as_json)
     return exit_code(run)
+
+
+runs.add_command(logs)
 
 
 def exit_code(run: Run) -> int:

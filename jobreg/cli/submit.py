@@ -122,7 +122,7 @@ def run(
     name: str, pairs: tuple[str, ...], params: str | None, as_json: bool,
     store_url: str | None, **asked: Any,
 ) -> int:  # fmt: skip
-    """Run the job NAME here and now, show its progress, and print its result.
+    """Run the job NAME here and now, show its progress and log, and print its result.
 
     The run is kept in the store like any other; no worker is needed.
 
@@ -136,14 +136,14 @@ def run(
 
     client = Client(store_url)
     request = client.request(name, **_asked(pairs, params, asked))
-    bar = ProgressBar()
-    deaf = listen(bar.on_event)
+    screen = Screen()
+    deaf = listen(screen.on_event)
     worker = LoneWorker(client.store, concurrency=1, registry=client.registry)
     try:
         record = worker.run_one(request)
     finally:
         deaf()
-        bar.close()
+        screen.close()
     done = Run(client, record)
     if as_json:
         print_run(done, as_json=True)
@@ -166,22 +166,37 @@ def _tell_failure(run: Any) -> None:
     print(f"See: jobreg runs show {run.id}", file=sys.stderr)
 
 
-class ProgressBar:
-    """One line on a terminal's stderr that tells how far a run has come; elsewhere nothing."""
+class Screen:
+    """What stderr shows of a run: its log, and on a terminal one line that tells how far it is."""
 
     WIDTH = 30
 
     def __init__(self) -> None:
         self._on = sys.stderr.isatty()
-        self._shown = False
+        self._bar = ""
 
     def on_event(self, name: str, facts: dict[str, object]) -> None:
-        """Draw what a ``run.progress`` event tells."""
-        if self._on and name == "run.progress":
-            line = self._line(facts["progress"])
-            print(f"\r\x1b[K{output.cut(line, output.width() - 1)}", end="", file=sys.stderr)
-            sys.stderr.flush()
-            self._shown = True
+        """Show what a ``run.progress`` or ``run.output`` event tells."""
+        if name == "run.output":
+            self.close()
+            self._print(facts["output"])
+        elif name == "run.progress" and self._on:
+            self._bar = self._line(facts["progress"])
+        else:
+            return
+        self._draw()
+
+    def _print(self, said: Any) -> None:
+        for chunk in said.chunks:
+            mark = f"{chunk.level} " if chunk.stream == "logging" else ""
+            for line in chunk.text.split("\n"):
+                print(output.safe(mark + line), file=sys.stderr)
+
+    def _draw(self) -> None:
+        if self._bar:
+            shown = output.cut(self._bar, output.width() - 1)
+            print(f"\r\x1b[K{shown}", end="", file=sys.stderr)
+        sys.stderr.flush()
 
     def _line(self, progress: Any) -> str:
         message = output.safe(progress.message or "")
@@ -193,5 +208,5 @@ class ProgressBar:
 
     def close(self) -> None:
         """Clear the line."""
-        if self._shown:
+        if self._bar:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

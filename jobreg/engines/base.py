@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from ..catalogue import Hello
-from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider
+from ..lifecycle import Claim, Ending, ErrorReport, LogChunk, Outcome, Progress, Provider
 
 
 @frozen
@@ -20,7 +20,19 @@ class Note:
     progress: Progress
 
 
-Report = Outcome | Hello | Note
+@frozen
+class Output:
+    """What a running attempt has printed and logged since the last of these.
+
+    The last one of an attempt comes before its outcome.
+    """
+
+    run_id: str
+    attempt: int
+    chunks: tuple[LogChunk, ...]
+
+
+Report = Outcome | Hello | Note | Output
 
 
 class Engine(Protocol):

@@ -23,6 +23,7 @@ from ..registry.load import load
 from ..runner import execute, report_of
 from . import wire
 from .page import Page
+from .tap import Tap
 
 if TYPE_CHECKING:
     from multiprocess.connection import Connection
@@ -78,13 +79,17 @@ def detach(duplicate: Any) -> int:
     return descriptor
 
 
-def main(connection: Connection, descriptor: int, environment: dict[str, str]) -> None:
+def main(
+    connection: Connection, descriptor: int, environment: dict[str, str], pipes: list[int]
+) -> None:
     """Serve the supervisor at the other end of the connection until it closes."""
     page = Page(descriptor)
     os.close(descriptor)
     executing = _Executing(page)
     _prepare(environment)
+    tap = Tap(*pipes)
     signal.signal(signal.SIGTERM, executing.on_term)
+    surroundings = _Surroundings()
     own = os.getpid()
 
     def send(**message: Any) -> None:
@@ -98,16 +103,22 @@ def main(connection: Connection, descriptor: int, environment: dict[str, str]) -
         while True:
             message = wire.unpack(connection.recv_bytes())
             if message["do"] == "probe":
-                send(**_hello(message, message["max_error"]))
+                said = _hello(message, message["max_error"])
+                tap.flush()
+                surroundings.look()
             else:
-                send(**_outcome(message, executing, send))
+                tap.open()
+                said = _outcome(message, executing, send)
+                tap.flush()
+                said["changed"] = surroundings.look() or tap.harmed
+            send(**said)
     except (EOFError, OSError):
         # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
         os._exit(0)
 
 
 def _prepare(environment: dict[str, str]) -> None:
-    """Become a process group that dies with its parent, and keep the worker's stdout clean."""
+    """Become a process group that dies with its parent, and reads nothing of the worker's."""
     os.setsid()
     _leave_the_forkserver_alone()
     if sys.platform == "linux":
@@ -116,7 +127,6 @@ def _prepare(environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)  # what a job prints must not mix with what the command prints for programs
     importlib.invalidate_caches()  # the forkserver may be older than what pip just installed
 
 
@@ -147,7 +157,6 @@ def _outcome(
     message: dict[str, Any], executing: _Executing, send: Callable[..., None]
 ) -> dict[str, Any]:
     claim = wire.claim_from(message["claim"])
-    before = _surroundings()
 
     def report(progress: Progress) -> None:
         note = {"done": progress.done, "total": progress.total, "message": progress.message}
@@ -161,28 +170,37 @@ def _outcome(
         max_result=message["max_result"],
         max_error=message["max_error"],
     )
-    _flush()
     return {
         "is": "outcome",
         "outcome": wire.outcome_to(outcome),
         "seconds": clock.seconds() - began,
-        "changed": _surroundings() != before,
     }
 
 
-def _surroundings() -> tuple[object, ...]:
-    """What a job may not leave changed for the next one: folder, signal handlers, threads."""
-    try:
-        folder: str | None = os.getcwd()
-    except OSError:
-        folder = None
-    handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
-    return folder, handlers, threading.active_count()
+class _Surroundings:
+    """What a job may not leave changed for the next one: folder, signals, threads, processes."""
 
+    def __init__(self) -> None:
+        self._seen = self._now()
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
+    def look(self) -> bool:
+        """Have they changed since the last look?"""
+        before, self._seen = self._seen, self._now()
+        return before != self._seen
+
+    def _now(self) -> tuple[object, ...]:
         try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # the job closed or replaced it; there is nobody to tell
+            folder: str | None = os.getcwd()
+        except OSError:
+            folder = None
+        handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
+        return folder, handlers, threading.active_count(), _has_subprocess()
+
+
+def _has_subprocess() -> bool:
+    """Has it a subprocess nobody waited for? What that prints would be taken for the next run's."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

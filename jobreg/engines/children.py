@@ -20,6 +20,7 @@ from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
 from . import child, wire
 from .base import over_time
+from .capture import Capture
 from .page import Page, make_file
 
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -29,6 +30,7 @@ IMPORT_LIMIT = 60.0
 """Seconds a job's module may take to import."""
 
 _PATIENCE = 2
+_LOOK_EVERY = 0.25
 _PRELOAD = "jobreg.engines.preload"
 _quietly = threading.local()
 _describe_parent = spawn.get_preparation_data
@@ -83,21 +85,31 @@ class Nursery:
         ours, theirs = connection.Pipe()
         _read_with_patience(ours)
         descriptor = make_file()
+        capture = Capture()
         process = self._context.Process(
             target=child.main,
-            args=(theirs, _Descriptor(descriptor), self._environment),
+            args=(
+                theirs,
+                _Descriptor(descriptor),
+                self._environment,
+                [_Descriptor(end) for end in capture.theirs],
+            ),
             name="jobreg-child",
             daemon=True,
         )
         _quietly.on = True
         try:
             process.start()
+        except BaseException:
+            capture.close()
+            raise
         finally:
             _quietly.on = False
             theirs.close()
+            capture.hand_over()
         page = Page(descriptor)
         os.close(descriptor)
-        return Child(process, ours, page, provider)
+        return Child(process, ours, page, capture, provider)
 
 
 def _read_with_patience(pipe: Any) -> None:
@@ -116,6 +128,7 @@ class Child:
     process: Any
     pipe: Any
     page: Page
+    capture: Capture
     provider: Provider
     claim: Claim | None = None
     probing: str | None = None
@@ -123,6 +136,8 @@ class Child:
     asked: Ending | None = None
     kill_at: float | None = None
     killed: bool = False
+    ended: bool = False
+    looked: float = 0.0
 
     @property
     def pid(self) -> int:
@@ -135,10 +150,11 @@ class Child:
         """Was it given something whose end has not been heard?"""
         return self.claim is not None or self.probing is not None
 
-    def give(self, claim: Claim) -> None:
-        """Note that it was given a claim, from now on."""
+    def give(self, claim: Claim, most_log: int) -> None:
+        """Note that it was given a claim, from now on; of its output so many bytes are kept."""
         self.claim, self.handed = claim, clock.seconds()
         self.page.hand_over()
+        self.capture.begin(most_log)
 
     def send(self, message: dict[str, Any]) -> None:
         """Hand it a message. A dead one hears nothing; its sentinel tells."""
@@ -161,6 +177,16 @@ class Child:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.pid, signal.SIGKILL)
+
+    def is_dead(self, now: float) -> bool:
+        """Has its process ended? Asked when the sentinel has fired (``ended``), else rarely.
+
+        A spawned child's sentinel is a pipe, which a process it left behind may hold open.
+        """
+        if not self.ended and now - self.looked < _LOOK_EVERY:
+            return False
+        self.looked = now
+        return self.process.exitcode is not None
 
     def over_since(self, now: float) -> Ending | None:
         """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""

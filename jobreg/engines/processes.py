@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -14,14 +16,15 @@ from multiprocess import connection
 from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
-from ..lifecycle import Claim, Ending, Outcome, Provider
+from ..lifecycle import Claim, Ending, LogChunk, Outcome, Provider
 from ..options import JobOptions
 from ..settings import Settings
 from . import wire
-from .base import Groups, Note, Report, over_time
+from .base import Groups, Note, Output, Report, over_time
 from .children import Child, Nursery
 
 _TICK = 0.5
+_LINE = 1000
 
 
 class ProcessEngine:
@@ -42,6 +45,8 @@ class ProcessEngine:
         self._lock = threading.RLock()
         self._news = threading.Condition()
         self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
+        self._ears = selectors.DefaultSelector()
+        self._ears.register(self._nudge_out, selectors.EVENT_READ, self._nudge_out.recv_bytes)
         self._handed_at = 0.0
         self._failure: BaseException | None = None
         self._open = False
@@ -151,6 +156,7 @@ class ProcessEngine:
             self._thread.join(timeout=10)
         for each in list(self._children):
             self._bury(each)
+        self._ears.close()
 
     # the minder's thread
 
@@ -169,16 +175,14 @@ class ProcessEngine:
                 except (OSError, EOFError) as error:
                     # No descriptors, no memory for a process: what waits goes on waiting.
                     emit("child.refused", error=error)
-                ends = {each.pipe: each for each in self._children if not each.pipe.closed}
-                ends |= {each.process.sentinel: each for each in self._children}
                 pause = self._pause()
-            for ready in connection.wait([*ends, self._nudge_out], pause):
-                if ready is self._nudge_out:
-                    self._nudge_out.recv_bytes()
-                elif ready is ends[ready].pipe:
-                    self._read(ends[ready])
+            for ready, _ in self._ears.select(pause):
+                ready.data()
             with self._lock:
+                now = clock.seconds()
                 for each in list(self._children):
+                    if each.capture.log.wait(now) == 0.0:
+                        self._pass_on(each, each.capture.log.take(now))
                     self._enforce(each)
 
     def _nudge(self) -> None:
@@ -193,7 +197,8 @@ class ProcessEngine:
     def _pause(self) -> float:
         """Seconds the minder may sleep before a limit or a grace runs out."""
         now = clock.seconds()
-        pauses = (each.looks_again(now) for each in self._children)
+        pauses = [each.looks_again(now) for each in self._children]
+        pauses += [each.capture.log.wait(now) for each in self._children]
         return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
     def _hand_out(self) -> None:
@@ -213,7 +218,7 @@ class ProcessEngine:
             if free is None:
                 return
             self._waiting.popleft()
-            free.give(claim)
+            free.give(claim, self._settings.max_log)
             self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
@@ -231,8 +236,32 @@ class ProcessEngine:
         born = self._nursery.start(provider)
         self._groups.watch(born.pid)
         self._children.append(born)
+        self._listen(born)
         emit("child.started", pid=born.pid, dist=provider.dist, version=provider.version)
         return born
+
+    def _listen(self, to: Child) -> None:
+        """Let the minder wake at what a child says, prints and logs, and at its death."""
+        self._ears.register(to.pipe, selectors.EVENT_READ, partial(self._read, to))
+        ended = partial(setattr, to, "ended", True)
+        self._ears.register(to.process.sentinel, selectors.EVENT_READ, ended)
+        for end in to.capture.ours:
+            self._ears.register(end, selectors.EVENT_READ, partial(self._overhear, to, end))
+
+    def _overhear(self, each: Child, end: int) -> None:
+        """Take what is in one pipe of a child's output."""
+        if not each.capture.read(end):
+            self._ears.unregister(end)
+            each.capture.drop(end)
+
+    def _pass_on(self, each: Child, chunks: tuple[LogChunk, ...]) -> None:
+        """Report output of the run a child executes; what it says outside of one is an event."""
+        if chunks and each.claim is not None:
+            self._tell(Output(each.claim.run_id, each.claim.attempt, chunks))
+            return
+        for chunk in chunks:
+            for line in chunk.text.split("\n"):
+                emit("child.output", pid=each.pid, job_name=each.probing, text=line[:_LINE])
 
     def _send(self, to: Child, message: dict[str, Any]) -> None:
         caps = {"max_result": self._settings.max_result, "max_error": self._settings.max_error}
@@ -246,8 +275,14 @@ class ProcessEngine:
         except (EOFError, OSError, ValueError):
             # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
             with self._lock:
-                each.pipe.close()
+                self._hang_up(each)
                 each.kill()
+
+    def _hang_up(self, each: Child) -> None:
+        """Close the pipe of messages."""
+        if not each.pipe.closed:
+            self._ears.unregister(each.pipe)
+            each.pipe.close()
 
     def _heard(self, each: Child, message: dict[str, Any]) -> None:
         match message["is"]:
@@ -256,6 +291,7 @@ class ProcessEngine:
                 assert progress is not None
                 self._tell(Note(each.claim.run_id, each.claim.attempt, progress))
             case "hello":
+                self._pass_on(each, each.capture.finish())
                 each.probing = None
                 options = message["options"]
                 options = CAREFUL if options is None else JobOptions.from_wire(options)
@@ -273,6 +309,7 @@ class ProcessEngine:
     def _finished(self, each: Child, message: dict[str, Any]) -> None:
         outcome = wire.outcome_from(message["outcome"], each.provider)
         with self._lock:
+            self._pass_on(each, each.capture.finish())
             claim, each.claim = each.claim, None
             if claim is None or (claim.run_id, claim.attempt) != (outcome.run_id, outcome.attempt):
                 return
@@ -290,7 +327,7 @@ class ProcessEngine:
     def _enforce(self, each: Child) -> None:
         """Hold one child to its limits; take leave of it when it is dead."""
         now = clock.seconds()
-        if each.process.exitcode is not None:
+        if each.is_dead(now):
             self._bury(each)
             return
         if each.kill_at is not None and now >= each.kill_at:
@@ -308,6 +345,7 @@ class ProcessEngine:
             return
         each.kill()  # subprocesses that the job left in the group
         self._read_last(each)
+        self._pass_on(each, each.capture.finish())
         each.process.join(timeout=5)
         self._children.remove(each)
         self._groups.forget(each.pid)
@@ -325,7 +363,10 @@ class ProcessEngine:
                 )
             )
         each.claim = each.probing = None
-        each.pipe.close()
+        self._hang_up(each)
+        for end in (each.process.sentinel, *each.capture.ours):
+            self._ears.unregister(end)
+        each.capture.close()
         each.page.close()
 
     def _read_last(self, each: Child) -> None:

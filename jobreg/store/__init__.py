@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 _HOME = {
+    "LogRow": "records",
     "Offer": "claiming",
     "Store": "store",
     "WorkerRow": "records",
@@ -15,12 +16,12 @@ _HOME = {
     "open_store": "opening",
 }
 
-__all__ = ["Offer", "Store", "WorkerRow", "exists", "open_store"]
+__all__ = ["LogRow", "Offer", "Store", "WorkerRow", "exists", "open_store"]
 
 if TYPE_CHECKING:
     from .claiming import Offer
     from .opening import exists, open_store
-    from .records import WorkerRow
+    from .records import LogRow, WorkerRow
     from .store import Store
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from .. import clock
 from ..lifecycle import (
@@ -15,6 +15,8 @@ from ..lifecycle import (
     Claim,
     Ending,
     ErrorReport,
+    LogChunk,
+    LogLine,
     Outcome,
     Progress,
     Provider,
@@ -194,6 +196,48 @@ def attempt_of(row: Row) -> Attempt:
         error=_error_of(row),
         exit_signal=row["exit_signal"],
     )
+
+
+@frozen
+class LogRow:
+    """One row of ``jobreg_logs``: what an attempt said between two writes; numbers rise."""
+
+    run_id: str
+    attempt: int
+    number: int
+    chunks: tuple[LogChunk, ...]
+
+    def lines(self) -> Iterator[LogLine]:
+        """Each line by itself."""
+        for chunk in self.chunks:
+            at = from_stored_time(chunk.at)
+            assert at is not None
+            for text in chunk.text.split("\n"):
+                yield LogLine(
+                    at=at,
+                    attempt=self.attempt,
+                    stream=chunk.stream,
+                    level=chunk.level,
+                    logger=chunk.logger,
+                    text=text,
+                )
+
+
+def log_columns(row: LogRow, worker_id: str) -> dict[str, Any]:
+    """What ``insert_logs`` binds for a row."""
+    return {
+        "of_run": row.run_id,
+        "of_attempt": row.attempt,
+        "of_worker": worker_id,
+        "number": row.number,
+        "body": json.dumps([asdict(chunk) for chunk in row.chunks], ensure_ascii=False),
+    }
+
+
+def log_row_of(row: Row) -> LogRow:
+    """Read a row of ``jobreg_logs``."""
+    chunks = tuple(LogChunk(**chunk) for chunk in json.loads(row["body"]))
+    return LogRow(row["run_id"], row["attempt"], row["number"], chunks)
 
 
 def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:

@@ -27,9 +27,9 @@ def _version(connection: Connection) -> str | None:
     try:
         return connection.execute(query).scalar()
     except OperationalError:
-        if inspect(connection).has_table(VERSION_TABLE):
-            raise
-        return None
+        if not inspect(connection).has_table(VERSION_TABLE):
+            return None
+    return connection.execute(query).scalar()  # another process made the tables meanwhile
 
 
 def require(store: Store) -> None:
@@ -48,8 +48,10 @@ def require(store: Store) -> None:
         )
 
 
-def upgrade(store: Store) -> None:
+def upgrade(store: Store, version: str = "head") -> None:
     """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Another ``version`` than the newest is for tests of upgrades.
 
     Raises:
         SchemaMismatch: the store is of a version this code does not know.
@@ -64,7 +66,7 @@ def upgrade(store: Store) -> None:
     with store.writing() as connection:
         config.attributes["connection"] = connection
         try:
-            upgrade(config, "head")
+            upgrade(config, version)
         except CommandError as error:
             raise SchemaMismatch(
                 f"The store {store.url} has a schema this jobreg does not know ({error}). "

@@ -15,8 +15,10 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Insert,
+    Integer,
     Select,
     String,
+    Text,
     Update,
     and_,
     bindparam,
@@ -27,11 +29,12 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     update,
 )
 
-from .tables import attempts, live, runs, workers
+from .tables import attempts, live, logs, runs, workers
 
 Now = ColumnElement[int]
 
@@ -496,6 +499,36 @@ def waiting_now(now: Now) -> Select[Any]:
         select(live.c.queue, live.c.job_name, func.count())
         .where(live.c.state.in_(("queued", "scheduled")), live.c.due_at <= now)
         .group_by(live.c.queue, live.c.job_name)
+    )
+
+
+# logs
+
+
+@cache
+def insert_logs(now: Now) -> Insert:
+    """Keep :body as row :number of a running attempt's log, under its fence; again, nothing."""
+    number = bindparam("number", type_=Integer)
+    there = select(logs.c.number).where(
+        logs.c.run_id == live.c.run_id, logs.c.attempt == live.c.attempt, logs.c.number == number
+    )
+    row = select(live.c.run_id, live.c.attempt, number, now, bindparam("body", type_=Text)).where(
+        _FENCE, ~there.exists()
+    )
+    return insert(logs).from_select(["run_id", "attempt", "number", "at", "body"], row)
+
+
+@cache
+def logs_of_run(one_attempt: bool) -> Select[Any]:
+    """The first :most rows of the log of :of_run after row :number of attempt :attempt."""
+    later = and_(logs.c.attempt == bindparam("attempt"), logs.c.number > bindparam("number"))
+    if not one_attempt:
+        later = or_(later, logs.c.attempt > bindparam("attempt"))
+    return (
+        select(logs)
+        .where(logs.c.run_id == bindparam("of_run"), later)
+        .order_by(logs.c.attempt, logs.c.number)
+        .limit(bindparam("most"))
     )
 
 

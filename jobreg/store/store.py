@@ -23,7 +23,7 @@ from ..lifecycle import (
 )
 from . import claiming, records, settling, statements
 from .claiming import Offer
-from .records import Row, WorkerRow, micros
+from .records import LogRow, Row, WorkerRow, micros
 
 _LAST = 2**62
 _AT_ONCE = 500
@@ -255,6 +255,27 @@ class Store:
         with self._transaction(reading=True) as connection:
             found = connection.execute(statements.cancels_asked(), {"of_worker": worker_id})
             return [(run_id, attempt) for run_id, attempt in found]
+
+    # logs
+
+    def write_logs(self, worker_id: str, rows: Iterable[LogRow]) -> None:
+        """Keep rows of the logs of attempts that still are this worker's; of others, nothing."""
+        columns = [records.log_columns(row, worker_id) for row in rows]
+        if columns:
+            with self._transaction() as connection:
+                connection.execute(statements.insert_logs(self.now), columns)
+
+    def logs(
+        self, run_id: str, after: tuple[int, int] = (0, 0), *, attempt: int | None = None,
+        most: int = 10,
+    ) -> list[LogRow]:  # fmt: skip
+        """Rows of a run's log, of all attempts or one, after row (attempt, number)."""
+        if attempt is not None:
+            after = (attempt, after[1] if after[0] == attempt else 0)
+        asked = {"of_run": run_id, "attempt": after[0], "number": after[1], "most": most}
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(statements.logs_of_run(attempt is not None), asked)
+            return [records.log_row_of(row) for row in found.mappings()]
 
     # upkeep
 

@@ -124,6 +124,17 @@ attempts = Table(
     Column("exit_signal", Integer),
 )
 
+# What attempts printed and logged, a row for what was written at one time.
+logs = Table(
+    "jobreg_logs",
+    metadata,
+    Column("run_id", _RunId, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", _Time, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 # One row per start of a supervisor; the row is the lease of all runs it holds.
 workers = Table(
     "jobreg_workers",

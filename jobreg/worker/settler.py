@@ -32,6 +32,15 @@ class Settler:
         """How many runs this worker holds."""
         return len(self._held)
 
+    @property
+    def waits(self) -> bool:
+        """Are there outcomes to be written?"""
+        return bool(self._pending)
+
+    def knows(self, run_id: str, attempt: int) -> bool:
+        """Does this worker hold that attempt?"""
+        return (run_id, attempt) in self._held
+
     def hold(self, claims: Iterable[Claim]) -> None:
         """Take note of new claims."""
         for claim in claims:

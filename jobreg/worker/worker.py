@@ -15,7 +15,7 @@ from attrs import evolve
 
 from .. import clock, settings
 from ..catalogue import Hello
-from ..engines.base import Note
+from ..engines.base import Note, Output
 from ..engines.processes import ProcessEngine
 from ..errors import Conflict, StoreError
 from ..events import emit
@@ -26,6 +26,7 @@ from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
+from .scribe import Scribe
 from .settler import Settler
 from .upkeep import Upkeep
 
@@ -191,6 +192,7 @@ class Worker:
         self.engine = ProcessEngine(self.settings, guard)
         self.lease = Lease(self.store, self.settings, guard, self.registry.names, self.engine.kill)
         self.settler = Settler(self.store, self.lease.host.name)
+        self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.registry, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
         self._watch = self.store.watch()
@@ -266,6 +268,9 @@ class Worker:
                 case Hello():
                     self.claimer.learn(report)
                     self._look = True
+                case Output() if self.settler.knows(report.run_id, report.attempt):
+                    self.scribe.keep(report)
+                    emit("run.output", run_id=report.run_id, output=report)
                 case Note():
                     self.settler.note(report)
                     emit("run.progress", run_id=report.run_id, progress=report.progress)
@@ -275,7 +280,11 @@ class Worker:
         return not self.lease.held or (crashed.started or 0.0) < self.lease.gap_ended
 
     def _settle(self) -> None:
-        if self.settler.settle(self.lease.worker_id):
+        # The last line is there before the outcome is: who sees a run final can read all of it.
+        self.scribe.write(self.lease.worker_id, now=self.settler.waits)
+        settled = self.settler.settle(self.lease.worker_id)
+        if settled:
+            self.scribe.forget(settled)
             self._look = True
 
     def _mind(self) -> None:
@@ -322,6 +331,7 @@ class Worker:
         self.engine.withdraw()
         self.engine.kill()
         self.settler.discard()
+        self.scribe.discard()
         self.lease.register()
         self._look = True
 

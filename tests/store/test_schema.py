@@ -10,8 +10,8 @@ import threading
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import text
-from store_hands import add, asked
+from sqlalchemy import inspect, text
+from store_hands import add, add_worker, asked, claim_one, outcome, settle
 
 from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
 from jobreg.store import exists, open_store, schema, sqlite
@@ -90,7 +90,52 @@ def test_a_store_can_be_looked_at_without_being_made(tmp_path):
     assert schema.version_of(opened) is None
 
 
-@pytest.mark.parametrize("version", ["0002", "9999"])
+def first_store(file):
+    """A store as the first version made it, with a run in it."""
+    opened = open_store(f"sqlite:///{file}", check=False)
+    schema.upgrade(opened, "0001")
+    return opened, add(opened)
+
+
+def test_a_store_of_the_first_version_is_refused_with_what_to_do(tmp_path):
+    opened, _ = first_store(tmp_path / "jobs.db")
+
+    with pytest.raises(SchemaMismatch, match=r"version 0001.*older, run: jobreg store upgrade"):
+        open_store(opened.full_url)
+
+
+def test_a_store_of_the_first_version_is_upgraded_and_keeps_its_runs(tmp_path):
+    opened, run = first_store(tmp_path / "jobs.db")
+    worker = add_worker(opened)
+    taken = claim_one(opened, worker)
+
+    schema.upgrade(opened)
+
+    assert schema.version_of(opened) == VERSION
+    assert open_store(opened.full_url).get(run.run_id) == opened.get(run.run_id)
+    assert opened.logs(run.run_id) == []
+    # A worker of the version before goes on with the connections it has.
+    assert settle(opened, worker, outcome(taken)) == []
+    assert opened.get(run.run_id).state == "succeeded"
+
+
+def test_the_upgrade_only_adds(tmp_path):
+    def tables(store):
+        query = text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'jobreg%'")
+        with store.reading() as connection:
+            return {row.name: row.sql for row in connection.execute(query)}
+
+    opened, _ = first_store(tmp_path / "jobs.db")
+    before = tables(opened)
+
+    schema.upgrade(opened)
+
+    after = tables(opened)
+    assert {name: after.get(name) for name in before} == before
+    assert set(after) - set(before) == {"jobreg_logs"}
+
+
+@pytest.mark.parametrize("version", ["0003", "9999"])
 def test_a_newer_schema_is_refused_with_what_to_do(store, version):
     write_version(store, version)
 
@@ -122,6 +167,20 @@ def test_eight_threads_may_open_a_new_file_at_once(tmp_path):
 
     assert sorted(heard) == sorted(run.run_id for run in open_store(url).find()[0])
     assert len(heard) == 8
+
+
+def test_a_schema_that_another_makes_between_two_looks_is_seen(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    opened = open_store(url, check=False)
+
+    def late(connection):
+        monkeypatch.undo()
+        open_store(url).close()
+        return inspect(connection)
+
+    monkeypatch.setattr(schema, "inspect", late)
+
+    assert schema.version_of(opened) == VERSION
 
 
 def test_four_processes_may_open_a_new_file_at_once(tmp_path):

@@ -1,0 +1,162 @@
+"""In the child: stdout, stderr and logging each go into a pipe that the supervisor reads.
+
+Descriptors 1 and 2 themselves are replaced, so that C code, subprocesses and the last words of a
+crash are caught as well. Records are written in the thread that logs: they survive a child that
+dies right after.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import functools
+import json
+import logging
+import os
+import sys
+from typing import Any, TextIO
+
+from .capture import LONGEST, LONGEST_NAME
+
+LEVEL = logging.INFO
+"""The level of the root logger in a child. Python's own, WARNING, would hide what jobs tell."""
+
+
+class Tap:
+    """Leads one child's output into three pipes, given by their writing ends."""
+
+    def __init__(self, stdout: int, stderr: int, records: int) -> None:
+        for ours, number in ((stdout, 1), (stderr, 2)):
+            os.dup2(ours, number)
+            os.close(ours)
+        self._streams = {"stdout": _text_on(1), "stderr": _text_on(2)}
+        for name, stream in self._streams.items():
+            setattr(sys, f"__{name}__", stream)
+        self._handler = RecordHandler(records)
+        self._flush_c = _flusher_of_c()
+        self._before = self.state()
+        if not faulthandler.is_enabled():
+            # A descriptor of its own, which stays when a job closes descriptor 2.
+            faulthandler.enable(os.dup(2))
+        logging.root.setLevel(LEVEL)
+        _let_basic_config_work(self._handler)
+        self.open()
+
+    def open(self) -> None:
+        """A run begins: what the one before put in the place of stream or handler goes."""
+        for name, stream in self._streams.items():
+            setattr(sys, name, stream)
+        if self._handler not in logging.root.handlers:
+            logging.root.addHandler(self._handler)
+
+    def flush(self) -> None:
+        """A run ends: send what Python and C still hold back."""
+        for stream in (sys.stdout, sys.stderr, *self._streams.values()):
+            try:
+                stream.flush()
+            except BaseException:  # the job closed it, or left one of its own: nobody to tell
+                continue
+        self._flush_c()
+
+    @property
+    def harmed(self) -> bool:
+        """Did a job close or redirect a descriptor or stream, so that the next would be unheard?"""
+        return self.state() != self._before
+
+    def state(self) -> tuple[object, ...]:
+        """What must stay as it is for the next run's output to arrive."""
+        closed = [stream.closed for stream in self._streams.values()]
+        return (*closed, _file_behind(1), _file_behind(2), self._handler.connected)
+
+
+class RecordHandler(logging.Handler):
+    """Writes each record at once as a line of JSON: microseconds, level, logger, text."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._file = _file_behind(descriptor)
+
+    @property
+    def connected(self) -> bool:
+        """Is the descriptor still our pipe? A job may have closed it and opened a file instead."""
+        return _file_behind(self._descriptor) == self._file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, unless it is printed, and so caught, by a handler of the job's own."""
+        try:
+            if _is_printed(record, self) or not self.connected:
+                return
+            at = int(record.created * 1_000_000)
+            level, name = str(record.levelname), str(record.name)
+            told = [at, level[:LONGEST_NAME], name[:LONGEST_NAME]]
+            text = self.format(record)
+            for first in range(0, len(text) or 1, LONGEST):
+                self._write(json.dumps([*told, text[first : first + LONGEST]]))
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+    def _write(self, line: str) -> None:
+        # A newline before it too: a line that a signal cut short must not spoil this one.
+        rest = memoryview(f"\n{line}\n".encode("ascii"))
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+def _text_on(descriptor: int) -> TextIO:
+    return open(
+        descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
+
+
+def _file_behind(descriptor: int) -> tuple[int, int, bool] | None:
+    """What tells one open file from another, and whether it blocks; None where there is none."""
+    try:
+        status = os.fstat(descriptor)
+        return status.st_dev, status.st_ino, os.get_blocking(descriptor)
+    except OSError:
+        return None
+
+
+def _is_printed(record: logging.LogRecord, ours: logging.Handler) -> bool:
+    """Does a handler of the job's own write this record to stdout or stderr?"""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None:
+        for handler in logger.handlers:
+            stream = getattr(handler, "stream", None)
+            if handler is ours or stream is None or record.levelno < handler.level:
+                continue
+            try:
+                if stream.fileno() in (1, 2):
+                    return True
+            except (OSError, ValueError, AttributeError):
+                continue  # a stream without a descriptor, or a closed one, prints nothing
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def _let_basic_config_work(ours: logging.Handler) -> None:
+    """Hide our handler from ``logging.basicConfig``, which does nothing where it finds one."""
+    original = logging.basicConfig
+
+    @functools.wraps(original)
+    def basic_config(**asked: Any) -> None:
+        logging.root.removeHandler(ours)
+        try:
+            original(**asked)
+        finally:
+            logging.root.addHandler(ours)
+
+    logging.basicConfig = basic_config
+
+
+def _flusher_of_c() -> functools.partial[int]:
+    """What flushes C's own stdout, which holds back kilobytes when it goes into a pipe.
+
+    No other stream of C's is touched: flushing all waits for whoever reads one at that moment.
+    """
+    library = ctypes.CDLL(None)
+    name = "__stdoutp" if sys.platform == "darwin" else "stdout"
+    return functools.partial(library.fflush, ctypes.c_void_p.in_dll(library, name))
