@@ -156,8 +156,14 @@ class RunCancelled(JobRegError):
 class JobLoadError(JobRegError):
     """A job's code could not be imported, or is not what its entry point says.
 
+    ``code`` is ``import_error``, ``not_callable`` or ``name_mismatch``, as the doctor says it.
+
     Next: see ``jobreg jobs doctor --import``; the cause is chained to the error.
     """
+
+    def __init__(self, message: str, *, code: str = "import_error") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ParamsRefused(JobRegError):

@@ -96,6 +96,12 @@ def checked_run_id(value: object) -> str:
         ) from None
 
 
+def spread_id(digits: str, filler: str) -> str:
+    """The first (filler 0) or last (f) run id that begins with these hexadecimal digits."""
+    whole = digits.ljust(32, filler)
+    return "-".join((whole[:8], whole[8:12], whole[12:16], whole[16:20], whole[20:]))
+
+
 def checked_name(value: object) -> str | None:
     """A job name to look for. Raises BadInput where it cannot be the name of anything."""
     if value is not None and (not isinstance(value, str) or not value.isprintable()):

@@ -40,6 +40,13 @@ store_url: Callable[[F], F] = click.option(
 """Gives a command ``--store``, as its argument ``store_url: str | None``."""
 
 
+def complete_jobs(_context: object, _parameter: object, incomplete: str) -> list[str]:
+    """The names of installed jobs that begin so, for the shell; imports none of them."""
+    from ..registry import default_registry
+
+    return [name for name in default_registry().names() if name.startswith(incomplete)]
+
+
 class CommandGroup(click.Group):
     """A group that offers close names for an unknown one, and can import its commands late.
 

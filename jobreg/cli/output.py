@@ -32,6 +32,19 @@ def safe(text: object) -> str:
     return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
+def span(seconds: float) -> str:
+    """A time span for people: ``45 s``, ``12 min``, ``3.5 h``, ``2 d``.
+
+    Example:
+        >>> span(5400)
+        '90 min'
+    """
+    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds < most * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout; ASCII, so no character of it can act on a terminal."""
     import json
@@ -42,9 +55,7 @@ def print_json(value: object) -> None:
 def has_colour() -> bool:
     """True where stdout is a terminal that has colours and NO_COLOR is not set (no-color.org)."""
     return (
-        sys.stdout.isatty()
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
+        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
 
 

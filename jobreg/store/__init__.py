@@ -10,10 +10,10 @@ from sqlalchemy.exc import ArgumentError
 from ..errors import BadInput
 from . import schema, sqlite
 from .claiming import Offer
-from .records import WorkerRow
+from .records import Depth, Load, WorkerRow
 from .store import Store
 
-__all__ = ["Offer", "Store", "WorkerRow", "exists", "open_store"]
+__all__ = ["Depth", "Load", "Offer", "Store", "WorkerRow", "exists", "open_store"]
 
 
 def _parsed(url: str) -> URL:
