@@ -141,12 +141,9 @@ class Client:
             UnknownRun: there is none.
             BadInput: the text begins no id, or those of several runs, which are told.
         """
-        try:
-            return checked_run_id(text)
-        except BadInput:
-            digits = text.lower().replace("-", "")
-            if not re.fullmatch("[0-9a-f]{8,31}", digits):
-                raise
+        digits = text.lower().replace("-", "")
+        if not re.fullmatch("[0-9a-f]{8,31}", digits):
+            return checked_run_id(text, "nor at least the first 8 characters of one")
         first, last = spread_id(digits, "0"), spread_id(digits, "f")
         found = self.store.ids_between(first, last, _CANDIDATES + 1)
         if len(found) == 1:
@@ -156,7 +153,7 @@ class Client:
                 f"No run in the store {self.store.url} has an id that begins with {text!r}. "
                 "See: jobreg runs list"
             )
-        more = ", ..." if len(found) > _CANDIDATES else ""
+        more = " and more" if len(found) > _CANDIDATES else ""
         told = ", ".join(found[:_CANDIDATES])
         raise BadInput(f"run id: {text!r} begins several: {told}{more}. Give more of it.")
 

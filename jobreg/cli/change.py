@@ -220,7 +220,7 @@ def _tell_people(done: Sequence[dict[str, Any]], dry_run: bool, number: int) -> 
             (each["new_run_id"] or each["run_id"], each["was"], each["did"], each["job_name"])
             for each in done[:_MOST_SHOWN]
         )
-        headers = ("RUN", "WAS", "WOULD BE" if dry_run else "IS", "JOB")
+        headers = ("RUN", "WAS", "TO DO" if dry_run else "DONE", "JOB")
         output.table(rows, headers, keep=("RUN",))
         if len(done) > _MOST_SHOWN:
             print(f"and {len(done) - _MOST_SHOWN} more")

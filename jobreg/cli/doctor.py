@@ -124,7 +124,7 @@ def _hellos(snapshot: Snapshot) -> list[tuple[Hello, JobRef]]:
 def _in_import(hello: Hello, ref: JobRef) -> Iterator[dict[str, Any]]:
     """The problems of one job that importing it shows."""
     if hello.trouble is not None:
-        cause = f" ({hello.cause})" if hello.cause and hello.cause not in hello.trouble else ""
+        cause = f" ({hello.cause})" if hello.cause else ""
         told = f"{ref.target}: {hello.trouble}{cause}"
         yield _problem(hello.code or "import_error", told, ref)
     elif hello.seconds > SLOW:

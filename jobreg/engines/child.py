@@ -139,12 +139,12 @@ def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
     try:
         function = load(message["job_name"], message["target"])
     except JobLoadError as error:
-        cause = report_of(error.__cause__ or error, max_error)
+        cause = error.__cause__ and report_of(error.__cause__, max_error)
         return said | {
             "options": None,
             "trouble": report_of(error, max_error).message,
             "code": error.code,
-            "cause": f"{cause.type}: {cause.message}",
+            "cause": cause and f"{cause.type}: {cause.message}",
         }
     return said | {"options": options_of(function).to_wire(), "seconds": clock.seconds() - began}
 
