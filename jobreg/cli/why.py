@@ -160,9 +160,11 @@ def _failed(run: Run) -> Answer:
         case Reason.TIMEOUT:
             return f"{attempt} was over its time limit: {told}.", again
         case Reason.CRASHED:
-            return f"Its process died, {run.record.crashes} times in all: {told}.", again
-    tries = f", the last of {run.record.tries}" if run.record.tries > 1 else ""
-    return f"{attempt}{tries}, ended with {told}.", again
+            deaths = run.record.crashes
+            times = f"{deaths} time{'' if deaths == 1 else 's'} in all"
+            return f"Its process died, {times}: {told}.", again
+    tries = f", the last of {run.record.tries} tries," if run.record.tries > 1 else ""
+    return f"{attempt}{tries} ended with {told}.", again
 
 
 def _start(client: Client, run: Run) -> str:
