@@ -448,15 +448,18 @@ def runs_by_id() -> Select[Any]:
 def page_of_runs(by_job: bool, by_queue: bool, state: str | None, final: bool) -> Select[Any]:
     """A page of runs, newest first, before :before; of :name, in :queue, in the state."""
     page = _runs().where(runs.c.seq < bindparam("before"))
+    unfinished = state is not None and not final
     if by_job:
-        page = page.where(runs.c.job_name == bindparam("name"))
+        # Of unfinished runs the live table is asked: that job's history may be long.
+        page = page.where((live if unfinished else runs).c.job_name == bindparam("name"))
     if by_queue:
         page = page.where(func.coalesce(live.c.queue, runs.c.queue) == bindparam("queue"))
-    if state is not None and final:
-        page = page.where(runs.c.state == literal(state))
-    elif state is not None:
-        # Said of both tables, so that the index leads past the finished runs.
-        page = page.where(runs.c.state.is_(None), live.c.state == literal(state))
+    if state is not None:
+        page = page.where((live if unfinished else runs).c.state == literal(state))
+    if unfinished and state != "running":
+        # Many may wait: the index of runs without a final state gives them in order. Those that
+        # run are few, and are sorted.
+        page = page.where(runs.c.state.is_(None))
     return page.order_by(runs.c.seq.desc()).limit(bindparam("most"))
 
 
