@@ -57,7 +57,7 @@ class Client:
     ) -> None:
         if isinstance(store, os.PathLike):
             store = os.fspath(store)
-        given = store if store is None or isinstance(store, str) else store.full_url
+        given = getattr(store, "full_url", store)
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
@@ -105,6 +105,8 @@ class Client:
         self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
+        if not isinstance(runs, Iterable):
+            raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
         most = self.settings.max_params
         records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
         self._check_names([record.job_name for record in records])

@@ -36,9 +36,6 @@ VALID = {
 STORELESS = {"jobs list", "jobs show", "jobs doctor", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
 
-CHANGING = {"submit", "run", "runs cancel", "runs retry", "worker"}
-"""Commands that change what is in the store."""
-
 
 def every_command(group: CommandGroup = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:
     """Each command as typed, groups left out, with what click knows of it."""

@@ -73,6 +73,7 @@ class Registry:
             UnknownJob: no such job is installed, or its distribution is denied here.
             JobConflict: several distributions claim the name.
         """
+        name = str(name)  # whatever it is, there is no job of that name
         ref = self.snapshot().jobs.get(name)
         if ref is None:
             snapshot = self.snapshot(recheck=True)
