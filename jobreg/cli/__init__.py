@@ -142,13 +142,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command, and turn whatever ends it into an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that cannot show a character gets its escape, not a traceback.
-            stream.reconfigure(errors="backslashreplace")
+            # A terminal that cannot show a character gets its escape, not a traceback. What is
+            # printed is written when there is enough of it, or at the end, also where
+            # PYTHONUNBUFFERED is set: a command is not cut short by a reader that has left.
+            stream.reconfigure(errors="backslashreplace", write_through=stream is sys.stderr)
     try:
         code = _invoke(arguments)
     except BrokenPipeError:
         code = 0  # whoever read our output has seen enough (`| head`)
     except OSError as error:
+        if error.filename is None:
+            return _unwritten(error, 1)
         code = _tell(f"{_words(error)}. Nothing more was done.", 1)
     return _flushed(code)
 
@@ -190,9 +194,13 @@ def _flushed(code: int) -> int:
     except BrokenPipeError:
         _discard(sys.stdout)
     except OSError as error:
-        _discard(sys.stdout)
-        return _tell(f"The output cannot be written: {_words(error)}.", code or 1)
+        return _unwritten(error, code or 1)
     return code
+
+
+def _unwritten(error: OSError, code: int) -> int:
+    _discard(sys.stdout)
+    return _tell(f"The output cannot be written: {_words(error)}. Send it elsewhere.", code)
 
 
 def _discard(stream: TextIO) -> None:

@@ -128,7 +128,9 @@ def test_output_that_cannot_be_written_is_told(start, path):
         stderr = process.communicate(timeout=60)[1]
 
     assert process.returncode == 1
-    assert stderr == ("jobreg: The output cannot be written: No space left on device.\n")
+    assert stderr == (
+        "jobreg: The output cannot be written: No space left on device. Send it elsewhere.\n"
+    )
 
 
 AT_EVENT = """
