@@ -136,7 +136,8 @@ def _tell(found: list[dict[str, Any]], jobs: int, importing: bool) -> None:
     for each in found:
         where = each["file"] if each["line"] is None else f"{each['file']}:{each['line']}"
         owner = f" ({each['dist']})" if each["dist"] else ""
-        print(f"{output.paint(each['code'], 'red')}: {output.safe(each['message'])}{owner}")
+        told = output.safe(each["message"] + owner)
+        print(f"{output.paint(each['code'], 'red')}: {told}")
         print(f"  at {output.safe(where)}")
         print(f"  {each['way_out']}")
     looked = "looked at and imported" if importing else "looked at"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_WIDEST_PROVIDER = 24
+_WIDEST_PROVIDER = 23  # with id, state and six characters of the job: 80 columns
 _COLOURS = {
     "succeeded": "green",
     "failed": "red",
