@@ -90,8 +90,12 @@ def table(
     under the headers in ``keep`` are never cut, because people copy what stands there.
     """
     room = width()
-    texts = [[cut(safe("" if cell is None else cell), room) for cell in row] for row in rows]
     kept = {index for index, header in enumerate(headers) if header in keep}
+    texts = []
+    for row in rows:
+        cells = [safe("" if cell is None else cell) for cell in row]
+        # No cell can be wider than the table; a long one must not cost its length in steps.
+        texts.append([each if at in kept else cut(each, room) for at, each in enumerate(cells)])
     sizes = _fit([list(headers), *texts], room, kept)
     _print_row(headers, sizes, ["bold"] * len(headers))
     for row in texts:

@@ -137,21 +137,14 @@ def test_a_dumb_terminal_gets_no_colour(monkeypatch):
     ("text", "size", "shown"),
     [
         ("日本語テキスト", 7, "日本語…"),
-        ("e\u0301" * 10, 5, "e\u0301" * 2 + "…"),
-        ("กำ" * 10, 4, "กำก…"),
+        ("日本語テキスト", 6, "日本…"),  # half a character cannot be shown
+        ("e\u0301" * 10, 5, "e\u0301e\u0301…"),
     ],
 )
 def test_wide_and_combining_characters_are_cut_by_columns(text, size, shown):
-    assert output._columns(output.cut(text, size)) <= size
-    assert output.cut(text, size).endswith("…")
-    assert output._columns(shown) <= size
+    assert output.cut(text, size) == shown
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [("a\u200bb", r"a\u200bb"), ("\ufeffx", r"\ufeffx"), ("\u061c", r"\u061c"),
-     ("\U000e0041", r"\U000e0041"), ("👩\u200d💻", "👩\u200d💻")],
-)  # fmt: skip
 def test_characters_nobody_can_see_are_escaped(text, shown):
     assert output.safe(text) == shown
 
