@@ -145,6 +145,16 @@ def test_wide_and_combining_characters_are_cut_by_columns(text, size, shown):
     assert output.cut(text, size) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u200bb", r"a\u200bb"),
+        ("\ufeffx", r"\ufeffx"),
+        ("\u061c", r"\u061c"),
+        ("\U000e0041", r"\U000e0041"),
+        ("👩\u200d💻", "👩\u200d💻"),
+    ],
+)
 def test_characters_nobody_can_see_are_escaped(text, shown):
     assert output.safe(text) == shown
 
