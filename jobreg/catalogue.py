@@ -21,13 +21,18 @@ class Hello:
 
     ``trouble`` says what went wrong where the job could not be imported; its options are then
     :data:`CAREFUL`, so that its runs are still claimed, one at a time and once, fail, and tell
-    their cause. Options of None say that the question was cut short and is open still.
+    their cause. Options of None say that the question was cut short and is open still. For
+    ``jobreg jobs doctor``: ``code`` is the kind of trouble, ``cause`` what the import raised,
+    ``seconds`` how long a good one took.
     """
 
     job_name: str
     provider: Provider
     options: JobOptions | None
     trouble: str | None = None
+    code: str | None = None
+    cause: str | None = None
+    seconds: float = 0.0
 
 
 class Catalogue:

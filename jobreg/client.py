@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from . import clock, settings
-from .errors import BadInput, Conflict, UnknownJob, WaitTimeout
+from .errors import BadInput, Conflict, UnknownJob, UnknownRun, WaitTimeout
 from .handle import Run
 from .lifecycle import LEVELS, LogLine, RunRecord, State
-from .options import Duration, count, seconds
+from .options import Duration, count, queue_name, seconds
 from .registry import Registry, default_registry
 from .request import (
     checked_level,
@@ -26,6 +27,7 @@ from .request import (
     make_request,
     new_run_id,
     one_of_many,
+    spread_id,
 )
 from .store import direct
 
@@ -37,6 +39,7 @@ LARGEST_PAGE = 1000
 _POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
+_CANDIDATES = 5
 
 
 class Client:
@@ -60,7 +63,7 @@ class Client:
         if isinstance(store, os.PathLike):
             store = os.fspath(store)
         store = _stand_in if store is None else store
-        given = store if store is None or isinstance(store, str) else store.full_url
+        given = getattr(store, "full_url", store)
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
@@ -119,6 +122,8 @@ class Client:
         self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
+        if not isinstance(runs, Iterable):
+            raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
         most = self.settings.max_params
         records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
         self._check_names([record.job_name for record in records])
@@ -148,23 +153,46 @@ class Client:
         """Read one run. Raises UnknownRun where the store holds none with this id."""
         return Run(self, self.store.get(checked_run_id(run_id)))
 
+    def find_id(self, text: str) -> str:
+        """The whole id of the one run whose id is, or begins with, at least 8 characters.
+
+        Raises:
+            UnknownRun: there is none.
+            BadInput: the text begins no id, or those of several runs, which are told.
+        """
+        digits = text.lower().replace("-", "")
+        if not re.fullmatch("[0-9a-f]{8,31}", digits):
+            return checked_run_id(text, "nor at least the first 8 characters of one")
+        first, last = spread_id(digits, "0"), spread_id(digits, "f")
+        found = self.store.ids_between(first, last, _CANDIDATES + 1)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UnknownRun(
+                f"No run in the store {self.store.url} has an id that begins with {text!r}. "
+                "See: jobreg runs list"
+            )
+        more = " and more" if len(found) > _CANDIDATES else ""
+        told = ", ".join(found[:_CANDIDATES])
+        raise BadInput(f"run id: {text!r} begins several: {told}{more}. Give more of it.")
+
     def find(
         self,
         *,
         job_name: str | None = None,
         state: State | str | None = None,
+        queue: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Run]:
         """Iterate over runs, newest first, read page by page. See :func:`find`."""
-        wanted = checked_state(state)
-        left = None if limit is None else count(limit, "limit", least=0)
-        return self._pages(checked_name(job_name), wanted, left)
+        asked = _filters(job_name, state, queue)
+        return self._pages(asked, None if limit is None else count(limit, "limit", least=0))
 
-    def _pages(self, job_name: str | None, state: State | None, left: int | None) -> Iterator[Run]:
+    def _pages(self, asked: dict[str, Any], left: int | None) -> Iterator[Run]:
         before = None
         while left is None or left > 0:
             most = PAGE if left is None else min(PAGE, left)
-            page, before = self.store.find(job_name=job_name, state=state, before=before, most=most)
+            page, before = self.store.find(**asked, before=before, most=most)
             for record in page:
                 yield Run(self, record)
             if before is None:
@@ -176,6 +204,7 @@ class Client:
         *,
         job_name: str | None = None,
         state: State | str | None = None,
+        queue: str | None = None,
         limit: int = PAGE,
         cursor: str | None = None,
     ) -> tuple[list[Run], str | None]:
@@ -184,16 +213,12 @@ class Client:
         Raises:
             BadInput: no such state, a limit outside 1 to 1,000, a cursor of no page.
         """
-        if cursor is not None and not (cursor.isdecimal() and len(cursor) < 19):
-            raise BadInput(f"cursor: {cursor[:80]!r} is not one that a page gave as its next.")
+        if cursor is not None and not re.fullmatch("[0-9]{1,18}", str(cursor)):
+            raise BadInput(f"cursor: {str(cursor)[:80]!r} is not one that a page gave as its next.")
         most = count(limit, "limit", most=LARGEST_PAGE)
         before = None if cursor is None else int(cursor)
-        records, following = self.store.find(
-            job_name=checked_name(job_name),
-            state=checked_state(state),
-            before=before,
-            most=most,
-        )
+        asked = _filters(job_name, state, queue)
+        records, following = self.store.find(**asked, before=before, most=most)
         runs = [Run(self, record) for record in records]
         return runs, None if following is None else str(following)
 
@@ -216,7 +241,8 @@ class Client:
         if not record.state.final or not self.store.reopen(record):
             now = run.refresh().state
             raise Conflict(
-                f"Run {run.id} is {now}; only a failed or cancelled run can be queued again."
+                f"Run {run.id} is {now}; only a failed or cancelled run can be queued again. "
+                "Wait until it is over, or cancel it first."
             )
         return run.refresh()
 
@@ -302,6 +328,15 @@ def _is_over(record: RunRecord, attempt: int | None) -> bool:
 
 def _store_is_imported() -> bool:
     return "sqlalchemy" in sys.modules
+
+
+def _filters(job_name: object, state: object, queue: object) -> dict[str, Any]:
+    """What ``Store.find`` is asked, checked."""
+    return {
+        "job_name": checked_name(job_name),
+        "state": checked_state(state),
+        "queue": None if queue is None else queue_name(queue),
+    }
 
 
 def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
@@ -416,16 +451,21 @@ def get(run_id: str | UUID) -> Run:
 
 
 def find(
-    *, job_name: str | None = None, state: State | str | None = None, limit: int | None = None
+    *,
+    job_name: str | None = None,
+    state: State | str | None = None,
+    queue: str | None = None,
+    limit: int | None = None,
 ) -> Iterator[Run]:
     """Iterate over runs, newest first, read page by page.
 
     Args:
         job_name: only runs of this job.
         state: only runs in this state, such as ``"failed"``.
+        queue: only runs that wait in this queue, or did last.
         limit: at most this many in all; no bound by default.
 
     Raises:
         BadInput: there is no such state, or the limit is not a whole number.
     """
-    return default_client().find(job_name=job_name, state=state, limit=limit)
+    return default_client().find(job_name=job_name, state=state, queue=queue, limit=limit)

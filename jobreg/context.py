@@ -134,9 +134,11 @@ def current_run() -> CurrentRun:
         >>> jobreg.current_run()
         Traceback (most recent call last):
         ...
-        jobreg.errors.NotInRun: current_run() was called outside a run.
+        jobreg.errors.NotInRun: current_run() was called outside a run. ...
     """
     run = _current.get()
     if run is None:
-        raise NotInRun("current_run() was called outside a run.")
+        raise NotInRun(
+            "current_run() was called outside a run. Call it in a job, in the thread that runs it."
+        )
     return run

@@ -64,7 +64,7 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         >>> render(42)
         'report of 42'
     """
-    from .errors import BadInput
+    from .errors import BadInput, InvalidJob
     from .options import JobOptions
 
     if function is not None and not callable(function):
@@ -72,6 +72,8 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
     checked = JobOptions.of(**options)
 
     def mark(function: F) -> F:
+        if not callable(function):
+            raise InvalidJob(f"@job was put on a {type(function).__name__}, not on a function.")
         setattr(function, MARK, checked)
         return function
 

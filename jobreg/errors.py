@@ -1,86 +1,131 @@
 """Every exception jobreg raises, in one tree.
 
 JobRegError
-├── BadInput            a value given by the caller is refused        exit code 2
-│   └── InvalidJob      a function or name that cannot be a job
-├── NotFound            what was asked for does not exist             exit code 3
-│   ├── UnknownJob      no such job name
-│   └── UnknownRun      no such run id
-├── Conflict            it exists, but not as asked                   exit code 4
-│   └── JobConflict     two distributions claim one name
-├── StoreError          the database could not do it                  exit code 5
-│   ├── StoreUnavailable    it cannot be reached or is locked
-│   └── SchemaMismatch      its schema is of another version
-├── WaitTimeout         a wait ended before the run did               exit code 6
-├── RunFailed           the run's result was asked for; it failed     exit code 1
-├── RunCancelled        the run's result was asked for; it was cancelled
-├── JobLoadError        a job's code could not be imported
-├── ParamsRefused       the installed job rejects the stored parameters
-├── ResultRefused       the job returned what JSON cannot hold
-└── NotInRun            current_run() was called outside a run
+├── BadInput
+│   └── InvalidJob
+├── NotFound
+│   ├── UnknownJob
+│   └── UnknownRun
+├── Conflict
+│   └── JobConflict
+├── StoreError
+│   ├── StoreUnavailable
+│   └── SchemaMismatch
+├── WaitTimeout
+├── RunFailed
+├── RunCancelled
+├── JobLoadError
+├── ParamsRefused
+├── ResultRefused
+└── NotInRun
 
-Interrupted (BaseException)   raised in a job that is cancelled or over its time
+Beside it stands Interrupted, a BaseException, raised in a job that is told to end.
+
+A message says what happened, where, and what to do next. So does each docstring here, its last
+paragraph after "Next:"; docs/reference/errors.md is made of them (docs/errors_page.py).
 """
 
 from __future__ import annotations
 
 
 class JobRegError(Exception):
-    """Base of all errors jobreg raises; ``exit_code`` is what the command line exits with."""
+    """Base of all errors that jobreg raises; catch it to catch them all.
+
+    ``exit_code`` is what the command line exits with.
+
+    Next: read the message: it says what happened, where, and what to do.
+    """
 
     exit_code = 1
 
 
 class BadInput(JobRegError, ValueError):
-    """A value given by the caller is refused; nothing was stored."""
+    """A value given by the caller cannot be used; nothing was stored.
+
+    Next: correct the argument, option or variable that the message names.
+    """
 
     exit_code = 2
 
 
 class InvalidJob(BadInput):
-    """A function or name that cannot be a job."""
+    """A function or name cannot be a job, because no other process could find it.
+
+    Next: give a name of a-z, 0-9, ``_`` and dots, and a function at the top level of a module.
+    """
 
 
 class NotFound(JobRegError, LookupError):
-    """What was asked for does not exist."""
+    """What was asked for does not exist.
+
+    Next: look for a typing error, then for another store, environment or installation.
+    """
 
     exit_code = 3
 
 
 class UnknownJob(NotFound):
-    """No job has this name, neither here nor at any live worker."""
+    """No job that may run has this name, neither here nor at any live worker.
+
+    Next: take one of the close names offered, install its plugin with pip, or see
+    ``jobreg jobs list`` and ``jobreg jobs doctor``.
+    """
 
 
 class UnknownRun(NotFound):
-    """The store holds no run with this id."""
+    """The store holds no run with this id.
+
+    Next: see ``jobreg runs list``, and whether ``--store`` or ``JOBREG_STORE`` names the store
+    that the run was submitted to.
+    """
 
 
 class Conflict(JobRegError):
-    """The thing exists, but not as asked: another owner, other parameters, another state."""
+    """The thing exists, but not as asked: another job, other parameters, another state.
+
+    Next: look at it (``jobreg runs show ID``); give a new run an id of its own, or wait until
+    the run is over.
+    """
 
     exit_code = 4
 
 
 class JobConflict(Conflict):
-    """Two distributions claim one job name; neither is run until one gives way."""
+    """Several distributions claim one job name; it is run by none until all but one give way.
+
+    Next: uninstall one of them, or keep it out with ``JOBREG_DENY_DISTS``.
+    """
 
 
 class StoreError(JobRegError):
-    """The database could not do what was asked."""
+    """The database could not do what was asked.
+
+    Next: read what the database said; see ``jobreg store status``.
+    """
 
     exit_code = 5
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached, or stayed locked; nothing was written."""
+    """The database cannot be opened, reached or written, or stayed locked; nothing was written.
+
+    Next: check the file, its folder and their permissions, or name another store with
+    ``--store`` or ``JOBREG_STORE``; if it was locked, try again.
+    """
 
 
 class SchemaMismatch(StoreError):
-    """The store's schema is of another version than this jobreg."""
+    """The store's schema is of another version than this jobreg.
+
+    Next: if the store is older, run ``jobreg store upgrade``; if it is newer, upgrade jobreg.
+    """
 
 
 class WaitTimeout(JobRegError, TimeoutError):
-    """A wait ended before the run did; the run goes on."""
+    """A wait ended before the run did; the run goes on.
+
+    Next: wait longer, ask ``jobreg runs why ID``, or cancel the run.
+    """
 
     exit_code = 6
 
@@ -90,6 +135,8 @@ class RunFailed(JobRegError):
 
     ``reason`` is ``error``, ``timeout``, ``crashed`` or ``refused``; ``error_type`` the bare
     class name of what the job raised; ``traceback`` its text, which Python shows with the error.
+
+    Next: read ``traceback``, mend the cause, then retry the run.
     """
 
     def __init__(self, message: str, *, reason: str, error_type: str, traceback: str) -> None:
@@ -114,28 +161,51 @@ def _harmless(character: str) -> str:
 
 
 class RunCancelled(JobRegError):
-    """The result of a cancelled run was asked for."""
+    """The result of a cancelled run was asked for.
+
+    Next: retry the run if it is wanted after all.
+    """
 
 
 class JobLoadError(JobRegError):
-    """A job's code could not be imported; the cause is chained."""
+    """A job's code could not be imported, or is not what its entry point says.
+
+    ``code`` is ``import_error``, ``not_callable`` or ``name_mismatch``, as the doctor says it.
+
+    Next: see ``jobreg jobs doctor --import``; the cause is chained to the error.
+    """
+
+    def __init__(self, message: str, *, code: str = "import_error") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class ParamsRefused(JobRegError):
-    """The installed version of a job rejects the parameters that were stored."""
+    """The installed version of a job rejects the parameters that were stored.
+
+    Next: submit the run again with parameters that this version takes, or install one that
+    takes these and retry.
+    """
 
 
 class ResultRefused(JobRegError):
-    """A job returned a value that JSON cannot hold, or one over the cap."""
+    """A job returned a value that JSON cannot hold, or one over the cap.
+
+    Next: return plain values; keep large data elsewhere and return where it is.
+    """
 
 
 class NotInRun(JobRegError):
-    """``current_run()`` was called where no run executes."""
+    """``current_run()`` was called where no run executes.
+
+    Next: call it from a job only, in the thread that the job was called in.
+    """
 
 
 class Interrupted(BaseException):
     """Raised inside a job that was cancelled or is over its time.
 
-    Not an Exception, so that a job's own ``except Exception`` does not swallow it. Clean up and
-    let it pass: after ``JOBREG_KILL_GRACE`` the job's process group is killed.
+    Not an Exception, so that a job's own ``except Exception`` does not swallow it.
+
+    Next: clean up and let it pass: after ``JOBREG_KILL_GRACE`` the job's process group is killed.
     """

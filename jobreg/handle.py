@@ -96,7 +96,9 @@ class Run:
         if record.state is State.SUCCEEDED:
             return None if record.result is None else codec.decode(record.result)
         if record.state is State.CANCELLED:
-            raise RunCancelled(f"Run {self.id} of {self.job_name!r} was cancelled.")
+            raise RunCancelled(
+                f"Run {self.id} of {self.job_name!r} was cancelled. If it is wanted, retry it."
+            )
         error = record.error or ErrorReport("", "")
         told = f": {error.type}: {error.message}" if error.type else ""
         raise RunFailed(

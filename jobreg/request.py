@@ -86,14 +86,20 @@ def new_run_id() -> str:
     return str(UUID(int=value))
 
 
-def checked_run_id(value: object) -> str:
-    """A run id in its one spelling. Raises BadInput where it is no UUID."""
+def checked_run_id(value: object, nor: str = "") -> str:
+    """A run id in its one spelling. Raises BadInput where it is no UUID, ``nor`` what else fits."""
     try:
         return str(value if isinstance(value, UUID) else UUID(str(value)))
     except ValueError:
         raise BadInput(
-            f"run id: {str(value)[:80]!r} is not a UUID. See: jobreg runs list"
+            f"run id: {str(value)[:80]!r} is not a UUID{nor and f', {nor}'}. See: jobreg runs list"
         ) from None
+
+
+def spread_id(digits: str, filler: str) -> str:
+    """The first (filler 0) or last (f) run id that begins with these hexadecimal digits."""
+    whole = digits.ljust(32, filler)
+    return "-".join((whole[:8], whole[8:12], whole[12:16], whole[16:20], whole[20:]))
 
 
 def checked_name(value: object) -> str | None:

@@ -69,8 +69,13 @@ def default_store() -> str:
     return f"sqlite:///{user_data_path('jobreg', appauthor=False) / 'jobreg.db'}"
 
 
-def store_url(text: str) -> str:
+def store_url(text: object) -> str:
     """A store URL as given: a database URL, or the path of a SQLite file."""
+    text = os.fspath(text) if isinstance(text, os.PathLike) else text
+    if not isinstance(text, str):
+        raise BadInput(f"store: a {type(text).__name__} is not a URL, a path or an open store.")
+    if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "ignore").decode()):
+        raise BadInput(f"store: {text[:200]!a} holds a null byte, or text that is not UTF-8.")
     if "://" in text:
         return text
     if "?" in text:
@@ -102,7 +107,7 @@ class Settings:
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "store": lambda value, _: store_url(str(value)),
+    "store": lambda value, _: store_url(value),
     "lease": _lease,
     "grace": seconds,
     "kill_grace": limit,

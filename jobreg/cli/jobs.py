@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import CommandGroup, as_json, output, store_url
+from . import CommandGroup, as_json, complete_jobs, output, store_url
 
 if TYPE_CHECKING:
     from ..registry import JobRef, Problem, Snapshot
@@ -23,22 +23,33 @@ _COLOURS = {
 }
 
 
-@click.group(cls=CommandGroup)
+_LATE = {"doctor": (".doctor:doctor", "Look for what is wrong with the jobs installed here.")}
+
+
+@click.group(cls=CommandGroup, late=_LATE)
 def jobs() -> None:
-    """List and show the jobs installed here."""
+    """List, show and check the jobs installed here.
+
+    \b
+    Example: jobreg jobs list
+    """
 
 
 @jobs.command("list")
 @as_json
 @store_url
 def list_jobs(as_json: bool, store_url: str | None) -> None:
-    """List the jobs installed here, and what is wrong with any."""
+    """List the jobs installed here, and what is wrong with any.
+
+    \b
+    Example: jobreg jobs list --json
+    """
     from ..registry import default_registry
 
     snapshot = default_registry().snapshot()
     rows = _rows(snapshot)
     if as_json:
-        problems = [_problem(each) for each in snapshot.problems]
+        problems = [problem_object(each) for each in snapshot.problems]
         output.print_json({"jobs": rows, "problems": problems})
         return
     if rows:
@@ -50,11 +61,15 @@ def list_jobs(as_json: bool, store_url: str | None) -> None:
 
 
 @jobs.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_jobs)
 @as_json
 @store_url
 def show_job(name: str, as_json: bool, store_url: str | None) -> None:
-    """Show where one job comes from."""
+    """Show where one job comes from.
+
+    \b
+    Example: jobreg jobs show reports.render
+    """
     from ..registry import default_registry
 
     registry = default_registry()
@@ -119,7 +134,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
     return row["name"], providers, row["state"], row["target"] or ""
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def problem_object(problem: Problem) -> dict[str, Any]:
+    """One problem as programs see it."""
     return {
         "code": problem.code,
         "message": problem.message,
@@ -140,7 +156,7 @@ def _tell(problems: Iterable[Problem]) -> None:
 
 def _details(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
     name = row["name"]
-    problems = [_problem(each) for each in snapshot.problems if each.name == name]
+    problems = [problem_object(each) for each in snapshot.problems if each.name == name]
     found: dict[str, Any] = {"file": None, "location": None, "editable": None}
     aliases: list[str] = []
     candidates = (*snapshot.jobs.values(), *snapshot.denied, *snapshot.invalid)

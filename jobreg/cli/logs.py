@@ -30,12 +30,15 @@ def logs(
 ) -> None:  # fmt: skip
     """Show what a run printed and logged; with --follow, as it comes.
 
+    ID may be its first 8 characters or more.
+
     \b
-    Example: jobreg runs logs 01a20a6e-d3cc-7301-b075-20f99fdae4f3 --follow
+    Example: jobreg runs logs 01a20a6e --follow
     """
     from ..client import Client
 
-    lines = Client(store_url).logs(run_id, attempt=attempt, level=level, follow=follow)
+    client = Client(store_url)
+    lines = client.logs(client.find_id(run_id), attempt=attempt, level=level, follow=follow)
     if as_json:
         _print_json(lines, follow)
     else:

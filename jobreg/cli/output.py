@@ -10,10 +10,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 DEFAULT_WIDTH = 80
 _GAP = "  "
 _NARROWEST = 6
+_NO_WIDTH = ("Mn", "Me", "Cf")
 
-# C0 and C1 controls (a terminal acts on them), line and paragraph separators, and the marks that
-# turn the direction of text, by which one name can be made to look like another.
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and C1 controls (a terminal acts on them), line and paragraph separators, and what makes one
+# name look like another: marks that turn the direction of text, and characters of no width.
+_HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
 
@@ -28,6 +32,19 @@ def safe(text: object) -> str:
     return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
+def span(seconds: float) -> str:
+    """A time span for people: ``45 s``, ``12 min``, ``3.5 h``, ``2 d``.
+
+    Example:
+        >>> span(5400)
+        '90 min'
+    """
+    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds < most * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout; ASCII, so no character of it can act on a terminal."""
     import json
@@ -36,8 +53,10 @@ def print_json(value: object) -> None:
 
 
 def has_colour() -> bool:
-    """True where stdout is a terminal and NO_COLOR is not set (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """True where stdout is a terminal that has colours and NO_COLOR is not set (no-color.org)."""
+    return (
+        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
 
 
 def paint(text: str, colour: str | None) -> str:
@@ -48,7 +67,10 @@ def paint(text: str, colour: str | None) -> str:
 
 
 def width() -> int:
-    """Columns to fill: those of the terminal, else 80."""
+    """Columns to fill: as COLUMNS says, else those of the terminal, else 80."""
+    told = os.environ.get("COLUMNS", "")
+    if re.fullmatch("[1-9][0-9]{0,4}", told):
+        return int(told)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH
     except (OSError, ValueError, AttributeError):  # not a terminal, or not a file at all
@@ -67,9 +89,14 @@ def table(
     ``colours`` maps the text of a cell to its colour, such as ``{"failed": "red"}``; the columns
     under the headers in ``keep`` are never cut, because people copy what stands there.
     """
-    texts = [[safe("" if cell is None else cell) for cell in row] for row in rows]
+    room = width()
     kept = {index for index, header in enumerate(headers) if header in keep}
-    sizes = _fit([list(headers), *texts], width(), kept)
+    texts = []
+    for row in rows:
+        cells = [safe("" if cell is None else cell) for cell in row]
+        # No cell can be wider than the table; a long one must not cost its length in steps.
+        texts.append([each if at in kept else cut(each, room) for at, each in enumerate(cells)])
+    sizes = _fit([list(headers), *texts], room, kept)
     _print_row(headers, sizes, ["bold"] * len(headers))
     for row in texts:
         _print_row(row, sizes, [(colours or {}).get(cell) for cell in row])
@@ -127,8 +154,9 @@ def _columns(text: str) -> int:
     """Columns a text takes on a terminal: two for wide characters, none for combining ones."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width
+    from unicodedata import category, east_asian_width
 
     return sum(
-        0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text
+        0 if category(each) in _NO_WIDTH else 2 if east_asian_width(each) in "WF" else 1
+        for each in text
     )

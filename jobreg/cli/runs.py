@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from . import CommandGroup, as_json, output, store_url
-from .logs import logs
+from . import CommandGroup, as_json, complete_jobs, output, store_url
 
 if TYPE_CHECKING:
+    from ..client import Client
     from ..handle import Run
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+_WIDEST_PROVIDER = 23  # with id, state and six characters of the job: 80 columns
 _COLOURS = {
     "succeeded": "green",
     "failed": "red",
@@ -25,21 +29,68 @@ _COLOURS = {
 }
 
 
-@click.group(cls=CommandGroup)
+_LATE = {
+    "logs": (".logs:logs", "Show what a run printed and logged."),
+    "why": (".why:why", "Say why a run is in the state it is in, and what to do."),
+    "cancel": (".change:cancel", "Cancel runs, by id or by filter."),
+    "retry": (".change:retry", "Queue failed and cancelled runs again, by id or by filter."),
+}
+
+
+@click.group(cls=CommandGroup, late=_LATE)
 def runs() -> None:
-    """List and show runs, their logs, and wait for them."""
+    """List, show, explain, cancel and retry runs, and read their logs.
+
+    \b
+    Example: jobreg runs list --state failed
+    """
+
+
+def complete_states(_context: object, _parameter: object, incomplete: str) -> list[str]:
+    """The states that begin so, for the shell."""
+    from ..lifecycle import State
+
+    return [state.value for state in State if state.value.startswith(incomplete)]
+
+
+def run_filters(command: F) -> F:
+    """The options that choose runs, for each command that takes some."""
+    for option in (
+        click.option("--queue", metavar="NAME", help="Only runs of this queue."),
+        click.option(
+            "--state",
+            metavar="STATE",
+            shell_complete=complete_states,
+            help="Only runs in this state, as failed.",
+        ),
+        click.option(
+            "--job-name", metavar="NAME", shell_complete=complete_jobs, help="Only of this job."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def no_such_runs(client: Client, job_name: str | None) -> str:
+    """What to say where a filter found nothing: close names, where the job is not known here."""
+    names = client.registry.names()
+    if job_name is None or job_name in names:
+        return "No such runs."
+    from difflib import get_close_matches
+
+    close = " or ".join(repr(each) for each in get_close_matches(job_name[:128], names))
+    return f"No such runs. Did you mean {close}?" if close else "No such runs."
 
 
 @runs.command("list")
-@click.option("--job-name", metavar="NAME", help="Only runs of this job.")
-@click.option("--state", help="Only runs in this state, as failed.")
+@run_filters
 @click.option("--limit", type=int, default=50, show_default=True, help="At most this many.")
 @click.option("--cursor", help="Go on where a page said its next one is.")
 @as_json
 @store_url
 def list_runs(
-    job_name: str | None, state: str | None, limit: int, cursor: str | None, as_json: bool,
-    store_url: str | None,
+    job_name: str | None, state: str | None, queue: str | None, limit: int, cursor: str | None,
+    as_json: bool, store_url: str | None,
 ) -> None:  # fmt: skip
     """List runs, newest first.
 
@@ -50,14 +101,18 @@ def list_runs(
     from ..codec import run_object
 
     client = Client(store_url)
-    found, following = client.page(job_name=job_name, state=state, limit=limit, cursor=cursor)
+    found, following = client.page(
+        job_name=job_name, state=state, queue=queue, limit=limit, cursor=cursor
+    )
     if as_json:
         waits = client.waiting_on([run.record for run in found])
         told = [run_object(run.record, waits[run.id]) for run in found]
         output.print_json({"runs": told, "next": following})
         return
     if not found:
-        print("No such runs." if job_name or state else "No runs yet. See: jobreg submit --help")
+        anything = (job_name, state, queue, cursor) == (None, None, None, None)
+        nothing = "No runs yet. See: jobreg submit --help"
+        print(nothing if anything else no_such_runs(client, job_name))
         return
     headers = ("RUN", "STATE", "PROVIDER", "CREATED")
     rows = [_cells(run) for run in found]
@@ -75,10 +130,15 @@ def list_runs(
 @as_json
 @store_url
 def show_run(run_id: str, as_json: bool, store_url: str | None) -> None:
-    """Show one run, with its attempts."""
+    """Show one run, with its attempts. ID may be its first 8 characters or more.
+
+    \b
+    Example: jobreg runs show 01a20a6e
+    """
     from ..client import Client
 
-    print_run(Client(store_url).get(run_id), as_json=as_json, attempts=True)
+    client = Client(store_url)
+    print_run(client.get(client.find_id(run_id)), as_json=as_json, attempts=True)
 
 
 @runs.command("wait")
@@ -87,15 +147,17 @@ def show_run(run_id: str, as_json: bool, store_url: str | None) -> None:
 @as_json
 @store_url
 def wait_for_run(run_id: str, timeout: str | None, as_json: bool, store_url: str | None) -> int:
-    """Wait until a run is over; exit 0 when it succeeded, 1 when it did not."""
+    """Wait until a run is over; exit 0 when it succeeded, 1 when it did not.
+
+    \b
+    Example: jobreg runs wait 01a20a6e --timeout 10m
+    """
     from ..client import Client
 
-    run = Client(store_url).get(run_id).wait(timeout)
+    client = Client(store_url)
+    run = client.get(client.find_id(run_id)).wait(timeout)
     print_run(run, as_json=as_json)
     return exit_code(run)
-
-
-runs.add_command(logs)
 
 
 def exit_code(run: Run) -> int:
@@ -136,7 +198,8 @@ def _progress(done: float, total: float | None) -> str:
 
 def _cells(run: Run) -> tuple[object, ...]:
     provider = run.provider
-    told = f"{provider.dist} {provider.version}" if provider else ""
+    told = output.safe(f"{provider.dist} {provider.version}") if provider else ""
+    told = output.cut(told, _WIDEST_PROVIDER)
     return run.id, run.state.value, told, short_time(run.record.created_at)
 
 

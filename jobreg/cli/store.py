@@ -9,14 +9,22 @@ from . import CommandGroup, as_json, output, store_url
 
 @click.group(cls=CommandGroup)
 def store() -> None:
-    """Look at the store, and upgrade it."""
+    """Look at the store, and upgrade it.
+
+    \b
+    Example: jobreg store status
+    """
 
 
 @store.command()
 @as_json
 @store_url
 def status(as_json: bool, store_url: str | None) -> None:
-    """Show where the store is, its schema version, its runs, and the settings in force."""
+    """Show where the store is, its schema version, its runs, and the settings in force.
+
+    \b
+    Example: jobreg store status --store /var/lib/app/jobs.db
+    """
     from attrs import asdict
 
     from .. import settings
@@ -47,7 +55,11 @@ def status(as_json: bool, store_url: str | None) -> None:
 @as_json
 @store_url
 def upgrade(as_json: bool, store_url: str | None) -> None:
-    """Bring the store's schema to the version of this jobreg. Workers may go on meanwhile."""
+    """Bring the store's schema to the version of this jobreg. Workers may go on meanwhile.
+
+    \b
+    Example: jobreg store upgrade
+    """
     from .. import settings
     from ..store import open_store, schema
 

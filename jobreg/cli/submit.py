@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -11,10 +12,12 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import BadInput
-from . import INTERRUPTED, as_json, output, store_url
+from . import INTERRUPTED, as_json, complete_jobs, output, store_url
 from .runs import exit_code, print_run
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_PARAMS_FILE = 64 * 1024 * 1024
 
 
 def _no_constant(text: str) -> object:
@@ -30,12 +33,29 @@ def _value(text: str) -> object:
         return text
 
 
+def _read(whole: str) -> str:
+    """What ``--params`` gives: JSON itself, ``@FILE``, or ``-`` for what comes on stdin."""
+    if whole != "-" and not whole.startswith("@"):
+        return whole
+    name = "stdin" if whole == "-" else whole[1:]
+    try:
+        with open(0 if whole == "-" else name, "rb", closefd=whole != "-") as file:
+            # More cannot be stored, and some files never end.
+            return file.read(MAX_PARAMS_FILE).decode()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise BadInput(
+            f"--params: {name!r} cannot be read: {why}. Give JSON, @FILE, or - for stdin."
+        ) from None
+
+
 def _params(pairs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
     """The parameters from ``--params`` and ``key=value``; the pairs stand first."""
     params: object = {}
     if whole is not None:
+        text = _read(whole)
         try:
-            params = json.loads(whole)
+            params = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise BadInput(f"--params is not JSON: {error}.") from None
     if not isinstance(params, dict):
@@ -71,9 +91,11 @@ def _request_options(command: F) -> F:
         click.option("--at", help="Not before this time (ISO 8601)."),
         click.option("--delay", help='Not before this long from now, as "5m".'),
         click.option("--timeout", help='Longest attempt, as "90s".'),
-        click.option("--params", metavar="JSON", help="The parameters as one JSON object."),
+        click.option(
+            "--params", metavar="JSON", help="The parameters as one JSON object; @FILE; - is stdin."
+        ),
         click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]..."),
-        click.argument("name"),
+        click.argument("name", shell_complete=complete_jobs),
     ):
         command = option(command)
     return command
@@ -172,7 +194,7 @@ class Screen:
     WIDTH = 30
 
     def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
+        self._on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._bar = ""
 
     def on_event(self, name: str, facts: dict[str, object]) -> None:

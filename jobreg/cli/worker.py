@@ -5,17 +5,59 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterable
 
 import click
 
 from . import as_json, output, store_url
 
 
+def _dists() -> set[str]:
+    """The distributions that advertise jobs here, in normalised spelling."""
+    from ..registry import Registry
+
+    snapshot = Registry().snapshot()
+    claimed = (ref for refs in snapshot.conflicts.values() for ref in refs)
+    return {ref.dist for ref in (*snapshot.jobs.values(), *claimed, *snapshot.invalid)}
+
+
+def complete_dists(_context: object, _parameter: object, incomplete: str) -> list[str]:
+    """The distributions that begin so, for the shell."""
+    return sorted(dist for dist in _dists() if dist.startswith(incomplete))
+
+
+def _warn_of_unknown(named: Iterable[str]) -> None:
+    """Say on stderr which distributions advertise no job here; they may be installed later."""
+    from difflib import get_close_matches
+
+    from ..registry import normalise
+
+    known = _dists()
+    for dist in named:
+        if normalise(dist) not in known:
+            close = " or ".join(get_close_matches(normalise(dist)[:128], known))
+            hint = f" Did you mean {close}?" if close else ""
+            told = f"No distribution {dist[:128]!r} advertises jobs here.{hint}"
+            click.echo(f"jobreg: {output.safe(told)}", err=True)
+
+
 @click.command()
 @click.option("--concurrency", type=int, help="Runs at a time; by default the cores.")
 @click.option("--queue", "queues", multiple=True, help="Serve this queue; by default all.")
-@click.option("--allow", multiple=True, metavar="DIST", help="Only jobs of this distribution.")
-@click.option("--deny", multiple=True, metavar="DIST", help="No jobs of this distribution.")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="DIST",
+    shell_complete=complete_dists,
+    help="Only jobs of this distribution.",
+)
+@click.option(
+    "--deny",
+    multiple=True,
+    metavar="DIST",
+    shell_complete=complete_dists,
+    help="No jobs of this distribution.",
+)
 @click.option("--lease", help='How long it may hold runs unheard, as "30s".')
 @click.option("--grace", help='How long a stop waits for running jobs, as "25s".')
 @click.option("--kill-grace", help="How long a cancelled job may clean up.")
@@ -43,6 +85,7 @@ def worker(
     # Our own words only: other libraries' go on to say no more than warnings.
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("jobreg").setLevel(chosen.log_level.upper())
+    _warn_of_unknown((*allow, *deny))
     states: Counter[str] = Counter()
 
     def count(name: str, facts: dict[str, object]) -> None:

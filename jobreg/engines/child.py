@@ -144,13 +144,19 @@ def _leave_the_forkserver_alone() -> None:
 
 
 def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
-    said = {"is": "hello", "job_name": message["job_name"], "trouble": None}
+    said = {"is": "hello", "job_name": message["job_name"], "trouble": None, "code": None}
+    began = clock.seconds()
     try:
         function = load(message["job_name"], message["target"])
     except JobLoadError as error:
-        trouble = report_of(error, max_error)
-        return said | {"options": None, "trouble": trouble.message}
-    return said | {"options": options_of(function).to_wire()}
+        cause = error.__cause__ and report_of(error.__cause__, max_error)
+        return said | {
+            "options": None,
+            "trouble": report_of(error, max_error).message,
+            "code": error.code,
+            "cause": cause and f"{cause.type}: {cause.message}",
+        }
+    return said | {"options": options_of(function).to_wire(), "seconds": clock.seconds() - began}
 
 
 def _outcome(

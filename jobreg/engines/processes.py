@@ -301,6 +301,9 @@ class ProcessEngine:
                         provider=each.provider,
                         options=options,
                         trouble=message["trouble"],
+                        code=message["code"],
+                        cause=message.get("cause"),
+                        seconds=message.get("seconds", 0.0),
                     )
                 )
             case "outcome":
@@ -360,6 +363,7 @@ class ProcessEngine:
                     provider=each.provider,
                     options=None if each.asked is Ending.RELEASED else CAREFUL,
                     trouble=trouble,
+                    code="died",
                 )
             )
         each.claim = each.probing = None

@@ -11,7 +11,7 @@ from ..errors import InvalidJob, JobConflict, UnknownJob
 from .scan import APPLICATION, JobRef, Problem, name_fault, normalise
 from .snapshot import Snapshot, take
 
-__all__ = ["JobRef", "Problem", "Registry", "Snapshot", "default_registry"]
+__all__ = ["JobRef", "Problem", "Registry", "Snapshot", "default_registry", "normalise"]
 
 CHECK_EVERY = 1.0
 """Seconds for which a known job is given out without looking whether it is still there."""
@@ -73,6 +73,7 @@ class Registry:
             UnknownJob: no such job is installed, or its distribution is denied here.
             JobConflict: several distributions claim the name.
         """
+        name = str(name)  # whatever it is, there is no job of that name
         ref = self.snapshot().jobs.get(name)
         if ref is None:
             snapshot = self.snapshot(recheck=True)

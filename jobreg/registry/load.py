@@ -37,7 +37,8 @@ def load(job_name: str, target: str, registry: Registry | None = None) -> Callab
     found = _walk(job_name, module, attr)
     if not callable(found):
         raise JobLoadError(
-            f"Job {job_name!r} does not point to a function. Tell its provider."
+            f"Job {job_name!r} does not point to a function. Tell its provider.",
+            code="not_callable",
         ) from TypeError(f"{target} is a {type(found).__name__}")
     _check_name(job_name, target, found, registry)
     return cast("Callable[..., object]", found)
@@ -74,5 +75,6 @@ def _check_name(job_name: str, target: str, found: object, registry: Registry | 
     if declared not in registry.snapshot().names_of(target):
         raise JobLoadError(
             f"Job {job_name!r} is a function that says it is job {declared!r}. "
-            "Its entry point and its @job(name=...) must agree."
+            "Its entry point and its @job(name=...) must agree.",
+            code="name_mismatch",
         )

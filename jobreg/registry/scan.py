@@ -108,10 +108,10 @@ class _Finds:
 
 def name_fault(name: str) -> str | None:
     """Say what is wrong with a job name; None when it is good."""
-    if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
+    if isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name):
         return None
     return (
-        f"{name[:_LONGEST_NAME]!r} is not a job name: words of a-z, 0-9 and '_', "
+        f"{str(name)[:_LONGEST_NAME]!r} is not a job name: words of a-z, 0-9 and '_', "
         f"joined by dots, at most {_LONGEST_NAME} characters, such as 'reports.render'."
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 _HOME = {
+    "Depth": "records",
+    "Load": "records",
     "LogRow": "records",
     "Offer": "claiming",
     "Store": "store",
@@ -16,12 +18,12 @@ _HOME = {
     "open_store": "opening",
 }
 
-__all__ = ["LogRow", "Offer", "Store", "WorkerRow", "exists", "open_store"]
+__all__ = ["Depth", "Load", "LogRow", "Offer", "Store", "WorkerRow", "exists", "open_store"]
 
 if TYPE_CHECKING:
     from .claiming import Offer
     from .opening import exists, open_store
-    from .records import LogRow, WorkerRow
+    from .records import Depth, Load, LogRow, WorkerRow
     from .store import Store
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,10 @@ def from_stored_time(stored: int | None) -> datetime | None:
 
 @frozen(kw_only=True)
 class WorkerRow:
-    """A worker as the store knows it. ``expired`` is by the database's clock."""
+    """A worker as the store knows it.
+
+    ``expired`` and ``beat_age`` (seconds since it was heard) are by the database's clock.
+    """
 
     worker_id: str
     state: str
@@ -66,6 +69,7 @@ class WorkerRow:
     started_at: datetime | None
     beat_at: datetime | None
     expired: bool
+    beat_age: float = 0.0
 
     @property
     def live(self) -> bool:
@@ -95,7 +99,50 @@ def worker_of(row: Row) -> WorkerRow:
         started_at=from_stored_time(row["started_at"]),
         beat_at=from_stored_time(row["beat_at"]),
         expired=row["expires_at"] <= row["now"],
+        beat_age=(row["now"] - row["beat_at"]) / 1e6,
     )
+
+
+@frozen(kw_only=True)
+class Depth:
+    """Unfinished runs of one job in one queue and state; ``age`` is of the oldest due time.
+
+    In seconds by the database's clock, negative where that is still to come.
+    """
+
+    queue: str
+    job_name: str
+    state: State
+    number: int
+    age: float
+
+
+@frozen(kw_only=True)
+class Load:
+    """What waits and runs, and how many runs a minute were settled lately, by final state."""
+
+    depths: tuple[Depth, ...]
+    per_minute: dict[State, float]
+
+
+def load_of(depths: Sequence[Row], settled: Sequence[Row], window: float, most: int) -> Load:
+    """Read what ``depths`` and ``settled_lately`` found; at most ``most`` of a state were seen."""
+    rates = {}
+    for row in settled:
+        # Where more than were looked at are that young, they tell of a shorter time.
+        seconds = max(row["age"] / 1e6, 1.0) if row["number"] >= most else window
+        rates[State(row["state"])] = row["number"] * 60 / seconds
+    found = (
+        Depth(
+            queue=row["queue"],
+            job_name=row["job_name"],
+            state=State(row["state"]),
+            number=row["number"],
+            age=row["age"] / 1e6,
+        )
+        for row in depths
+    )
+    return Load(depths=tuple(found), per_minute=rates)
 
 
 def _progress_of(text: str | None) -> Progress | None:

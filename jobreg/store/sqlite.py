@@ -46,8 +46,9 @@ def make_engine(url: URL, sync: str) -> Engine:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
+        why = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
         raise StoreUnavailable(
-            f"The store {path} cannot be opened: {error.strerror}. "
+            f"The store {path} cannot be opened: {why}. "
             "Check the folder and its permissions, or name another with --store or JOBREG_STORE."
         ) from error
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})

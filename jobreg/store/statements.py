@@ -31,6 +31,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -460,14 +461,104 @@ def run_by_id() -> Select[Any]:
 
 
 @cache
-def page_of_runs(by_job: bool, state: str | None, final: bool) -> Select[Any]:
-    """A page of runs, newest first, before :before; of :name, and in :state, where asked."""
+def page_of_runs(by_job: bool, by_queue: bool, state: str | None, final: bool) -> Select[Any]:
+    """A page of runs, newest first, before :before; of :name, in :queue, in the state."""
     page = _runs().where(runs.c.seq < bindparam("before"))
+    unfinished = state is not None and not final
     if by_job:
-        page = page.where(runs.c.job_name == bindparam("name"))
+        # Of unfinished runs the live table is asked: that job's history may be long.
+        page = page.where((live if unfinished else runs).c.job_name == bindparam("name"))
+    if by_queue:
+        page = page.where(func.coalesce(live.c.queue, runs.c.queue) == bindparam("queue"))
     if state is not None:
-        page = page.where((runs.c.state if final else live.c.state) == literal(state))
+        page = page.where((live if unfinished else runs).c.state == literal(state))
+    if unfinished and state != "running":
+        # Many may wait: the index of runs without a final state gives them in order. Those that
+        # run are few, and are sorted.
+        page = page.where(runs.c.state.is_(None))
     return page.order_by(runs.c.seq.desc()).limit(bindparam("most"))
+
+
+@cache
+def ids_between() -> Select[Any]:
+    """Run ids from :first to :last, at most :most, from the index of ids."""
+    return (
+        select(runs.c.run_id)
+        .where(runs.c.run_id >= bindparam("first"), runs.c.run_id <= bindparam("last"))
+        .order_by(runs.c.run_id)
+        .limit(bindparam("most"))
+    )
+
+
+@cache
+def depths(now: Now) -> Select[Any]:
+    """Unfinished runs by queue, job name and state, with the age of the oldest due time."""
+    group = (live.c.queue, live.c.job_name, live.c.state)
+    return (
+        select(*group, func.count().label("number"), (now - func.min(live.c.due_at)).label("age"))
+        .group_by(*group)
+        .order_by(*group)
+    )
+
+
+@cache
+def settled_lately(now: Now) -> Select[Any]:
+    """By final state: how many runs ended in the last :window microseconds, and the first's age.
+
+    Looks at the :most youngest runs of each state: no index is kept by the time of the end, and
+    history may be long. Where all :most are that young, the age says how long they took.
+    """
+    parts = []
+    for state in ("succeeded", "failed", "cancelled"):
+        young = (
+            select(runs.c.state, runs.c.finished_at)
+            .where(runs.c.state == literal(state))
+            .order_by(runs.c.seq.desc())
+            .limit(bindparam("most"))
+            .subquery(state)
+        )
+        parts.append(
+            select(
+                literal(state).label("state"),
+                func.count().label("number"),
+                (now - func.min(young.c.finished_at)).label("age"),
+            ).where(young.c.finished_at > now - bindparam("window"))
+        )
+    return select(literal_column("*")).select_from(union_all(*parts).subquery())
+
+
+@cache
+def busy_slots() -> Select[Any]:
+    """How many runs each worker executes or holds."""
+    return (
+        select(live.c.worker_id, func.count())
+        .where(live.c.worker_id.is_not(None))
+        .group_by(live.c.worker_id)
+    )
+
+
+@cache
+def ahead_of() -> Select[Any]:
+    """How many queued runs of :queue come before :of_run, whatever their job."""
+    of_run = live.alias("of_run")
+    return (
+        select(func.count())
+        .select_from(live.join(of_run, of_run.c.run_id == bindparam("of_run")))
+        .where(
+            live.c.state == "queued",
+            live.c.queue == of_run.c.queue,
+            or_(
+                live.c.priority > of_run.c.priority,
+                and_(
+                    live.c.priority == of_run.c.priority,
+                    or_(
+                        live.c.due_at < of_run.c.due_at,
+                        and_(live.c.due_at == of_run.c.due_at, live.c.seq < of_run.c.seq),
+                    ),
+                ),
+            ),
+        )
+    )
 
 
 @cache

@@ -23,10 +23,12 @@ from ..lifecycle import (
 )
 from . import claiming, records, settling, statements
 from .claiming import Offer
-from .records import LogRow, Row, WorkerRow, micros
+from .records import Load, LogRow, Row, WorkerRow, micros
 
 _LAST = 2**62
 _AT_ONCE = 500
+_LATELY = 10_000
+_NEXT = "Check the file, its folder and their permissions; if another process held it, try again."
 
 
 class Watch(Protocol):
@@ -80,7 +82,7 @@ class Store:
                     yield connection
         except DBAPIError as error:
             kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
-            raise kind(f"The store {self.url} cannot do this: {error.orig}.") from error
+            raise kind(f"The store {self.url} cannot do this: {error.orig}. {_NEXT}") from error
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads; for :mod:`.schema`."""
@@ -350,19 +352,31 @@ class Store:
 
     def find(
         self, *, job_name: str | None = None, state: State | None = None,
-        before: int | None = None, most: int = 100,
+        queue: str | None = None, before: int | None = None, most: int = 100,
     ) -> tuple[list[RunRecord], int | None]:  # fmt: skip
         """A page of runs, newest first, and where the next page begins (None: there is none)."""
         page = statements.page_of_runs(
-            job_name is not None, state and state.value, state is not None and state.final
+            job_name is not None,
+            queue is not None,
+            state and state.value,
+            state is not None and state.final,
         )
-        asked = {"before": _LAST if before is None else before, "most": most + 1, "name": job_name}
-        if job_name is None:
-            del asked["name"]
+        asked: dict[str, object] = {
+            "before": _LAST if before is None else before,
+            "most": most + 1,
+        }
+        asked |= {} if job_name is None else {"name": job_name}
+        asked |= {} if queue is None else {"queue": queue}
         with self._transaction(reading=True) as connection:
             rows = connection.execute(page, asked).mappings().all()
         following = rows[most - 1]["seq"] if len(rows) > most else None
         return [records.run_of(row) for row in rows[:most]], following
+
+    def ids_between(self, first: str, last: str, most: int = 20) -> list[str]:
+        """Run ids from ``first`` to ``last``, in order; an index look-up, whatever the history."""
+        asked = {"first": first, "last": last, "most": most}
+        with self._transaction(reading=True) as connection:
+            return list(connection.execute(statements.ids_between(), asked).scalars())
 
     def attempts(self, run_id: str) -> list[Attempt]:
         """The attempts of a run, oldest first."""
@@ -381,6 +395,25 @@ class Store:
         with self._transaction(reading=True) as connection:
             found = connection.execute(statements.waiting_now(self.now))
             return [(queue, name, number) for queue, name, number in found]
+
+    def load(self, window: float) -> Load:
+        """How much waits and runs, and what was settled in the last ``window`` seconds."""
+        lately = {"window": micros(window), "most": _LATELY}
+        with self._transaction(reading=True) as connection:
+            depths = connection.execute(statements.depths(self.now)).mappings().all()
+            settled = connection.execute(statements.settled_lately(self.now), lately).mappings()
+            return records.load_of(depths, settled.all(), window, _LATELY)
+
+    def busy(self) -> dict[str, int]:
+        """How many runs each worker that has any holds, by worker id."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(statements.busy_slots())
+            return {row[0]: row[1] for row in found}
+
+    def ahead_of(self, run_id: str) -> int:
+        """How many queued runs of its queue come before a queued run."""
+        with self._transaction(reading=True) as connection:
+            return int(connection.execute(statements.ahead_of(), {"of_run": run_id}).scalar_one())
 
     # cancel, retry
 

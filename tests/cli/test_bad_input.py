@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from commands import DONE, NAME, QUEUED, STORELESS, VALID, call, every_command
+from store_hands import everything
 
 from jobreg import Registry
 from jobreg.cli import run
+from jobreg.store.tables import VERSION_TABLE
 
-NAME = "reports.render"
 NO_RUN = "00000000-0000-7000-8000-000000000000"
 
 USAGE = [
@@ -138,3 +148,293 @@ def test_help_exits_0_and_names_the_command(jobreg, command):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(" ".join(["Usage: jobreg", *command]))
+
+
+# Every command and every way to call it wrongly. A command without its rows makes the test red.
+
+LONG = "x" * 100_000
+ROWS = {
+    "jobs list": [(["jobs", "list", "more"], 2, "unexpected extra argument")],
+    "jobs show": [
+        (["jobs", "show"], 2, "Missing argument 'NAME'"),
+        (["jobs", "show", "reports.rendr"], 3, "Did you mean 'reports.render'"),
+        (["jobs", "show", LONG], 3, "No job named 'xxx"),
+        (["jobs", "show", "\x1b[31m\n"], 3, r"\x1b[31m"),
+    ],
+    "jobs doctor": [(["jobs", "doctor", "more"], 2, "unexpected extra argument")],
+    "submit": [
+        (["submit", "reports.rendr"], 3, "Did you mean 'reports.render'"),
+        (["submit", NAME, "--params", "@/no/such/file"], 2, "'/no/such/file' cannot be read: No"),
+        (["submit", NAME, "--params", "@/"], 2, "'/' cannot be read: Is a directory"),
+        (["submit", NAME, "--params", "@/dev/zero"], 2, "--params is not JSON"),
+        (["submit", NAME, "--params", "null"], 2, "--params must be an object"),
+        (["submit", NAME, f"a={'x' * 262_144}"], 2, "the cap is 262,144 (JOBREG_MAX_PARAMS)"),
+        (["submit", NAME, "--timeout", "-1"], 2, "timeout: '-1' is not a duration"),
+        (["submit", NAME, "--delay", "5 weeks"], 2, "delay: '5 weeks' is not a duration"),
+        (["submit", NAME, "--run-id", DONE[:-1]], 2, "is not a UUID"),
+        (["submit", NAME, "--run-id", DONE, "a=1"], 4, "exists with another job or other params"),
+        (["submit", NAME, "\udcff=1"], 2, "params"),
+        (["submit", NAME, "--tag", "\x1b[31m"], 2, "tags: "),
+        (["submit", NAME, "--queue", LONG], 2, "is not a queue name"),
+    ],
+    "run": [
+        (["run", "reports.rendr"], 3, "Did you mean 'reports.render'"),
+        (["run", NAME, "--params", "{"], 2, "--params is not JSON"),
+        (["run", NAME, "--params", "@/no/such/file"], 2, "cannot be read: No such file"),
+        (["run", NAME, "--timeout", "0"], 2, "timeout: must be more than 0"),
+        (["run", NAME, "--max-attempts", "0"], 2, "max_attempts: '0' is not"),
+        (["run", NAME, "--at", "now", "--delay", "5"], 2, "--at 'now' is not an ISO 8601 time"),
+        (["run", NAME, "--run-id", DONE], 4, "Give each new run an id of its own"),
+    ],
+    "runs list": [
+        (["runs", "list", "--state", "fialed"], 2, "state: 'fialed' is none of"),
+        (["runs", "list", "--limit", "-1"], 2, "limit: '-1' is not a whole number"),
+        (["runs", "list", "--limit", "1001"], 2, "limit: '1001' is not a whole number"),
+        (["runs", "list", "--cursor", "-1"], 2, "cursor: '-1'"),
+        (["runs", "list", "--cursor", "9" * 19], 2, "cursor: '999"),
+        (["runs", "list", "--cursor", "²"], 2, "cursor: "),
+        (["runs", "list", "--job-name", "a\nb"], 2, "job_name: "),
+        (["runs", "list", "--queue", "no good"], 2, "queue: 'no good' is not a queue name"),
+    ],
+    "runs show": [
+        (["runs", "show", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+        (["runs", "show", LONG], 2, "is not a UUID"),
+        (["runs", "show", "\x1b\u202e"], 2, r"\x1b\u202e"),
+    ],
+    "runs wait": [
+        (["runs", "wait", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+        (["runs", "wait", QUEUED, "--timeout", "soon"], 2, "timeout: 'soon' is not a duration"),
+        (["runs", "wait", QUEUED, "--timeout", "-1"], 2, "timeout: '-1' is not a duration"),
+        (["runs", "wait", QUEUED, "--timeout", "0"], 6, "was still queued after 0 s"),
+    ],
+    "runs logs": [
+        (["runs", "logs"], 2, "Missing argument 'ID'"),
+        (["runs", "logs", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+        (["runs", "logs", LONG], 2, "is not a UUID"),
+        (["runs", "logs", DONE, "--attempt", "many"], 2, "'many' is not a valid int"),
+        (["runs", "logs", DONE, "--attempt", "0"], 2, "attempt: '0' is not a whole number"),
+        (["runs", "logs", DONE, "--attempt", str(10**20)], 2, "attempt: '1000"),
+        (["runs", "logs", DONE, "--level", "lots"], 2, "level: 'lots' is none of"),
+        (["runs", "logs", DONE, "--level", "\x1b[31m"], 2, r"\x1b[31m"),
+    ],
+    "runs why": [
+        (["runs", "why"], 2, "Missing argument 'ID'"),
+        (["runs", "why", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+    ],
+    "runs cancel": [
+        (["runs", "cancel"], 2, "Say which runs to cancel"),
+        (["runs", "cancel", "x"], 2, "run id: 'x' is not a UUID"),
+        (["runs", "cancel", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+        (["runs", "cancel", DONE], 4, "what is over cannot be cancelled"),
+        (["runs", "cancel", "--state", "gone"], 2, "state: 'gone' is none of"),
+        (["runs", "cancel", "--all", "--limit", "many"], 2, "'many' is not a valid int"),
+        (["runs", "cancel", "--queue", "no good"], 2, "queue: 'no good'"),
+    ],
+    "runs retry": [
+        (["runs", "retry"], 2, "Say which runs to retry"),
+        (["runs", "retry", "x"], 2, "run id: 'x' is not a UUID"),
+        (["runs", "retry", NO_RUN], 3, f"No run {NO_RUN} in the store"),
+        (["runs", "retry", QUEUED], 4, "only a failed or cancelled run can be queued again"),
+        (["runs", "retry", "--state", "running"], 2, "--state running: retry finds only"),
+        (["runs", "retry", "--job-name", "\x00"], 2, "job_name: "),
+    ],
+    "status": [(["status", "more"], 2, "unexpected extra argument")],
+    "worker": [
+        (["worker", "--concurrency", "0"], 2, "concurrency: '0' is not a whole number"),
+        (["worker", "--concurrency", "many"], 2, "'many' is not a valid int"),
+        (["worker", "--queue", "no good"], 2, "queues: 'no good' is not a queue name"),
+        (["worker", "--lease", "0.1"], 2, "lease: '0.1' is outside"),
+        (["worker", "--grace", "-1"], 2, "grace: '-1' is not a duration"),
+        (["worker", "--kill-grace", "soon"], 2, "kill_grace: 'soon' is not a duration"),
+    ],
+    "store status": [(["store", "status", "more"], 2, "unexpected extra argument")],
+    "store upgrade": [(["store", "upgrade", "more"], 2, "unexpected extra argument")],
+    "completion": [
+        (["completion"], 2, "Missing argument"),
+        (["completion", "tcsh"], 2, "'tcsh' is not one of"),
+    ],
+}
+URLS = [
+    ("postgresql://somewhere/db", 2, "does not speak to postgresql yet"),
+    ("nonsense://", 2, "jobreg"),
+    ("://", 2, "is not a store URL"),
+    ("sqlite://", 2, "A SQLite store needs a file"),
+    ("sqlite:///:memory:", 2, "A SQLite store needs a file"),
+    ("what?.db", 2, "holds a '?'"),
+    ("/dev/null/jobs.db", 5, "cannot be opened: Not a directory"),
+    ("/", 5, "cannot be opened: Is a directory"),
+    ("/proc/none/jobs.db", 5, "cannot be opened: "),
+    ("\udcff\udcfe", 2, "not UTF-8"),
+    ("sqlite:///a\x00b", 2, "null byte"),
+]
+
+
+@pytest.fixture
+def here(fake_plugins, plugin, file, kept, monkeypatch, capsys):
+    """Run a command in this process; what escaped run() fails the test, as does any change."""
+    monkeypatch.setattr("jobreg.registry._default", Registry(path=[str(fake_plugins.path)]))
+    monkeypatch.setenv("JOBREG_STORE", str(file))
+    monkeypatch.chdir(file.parent)
+    before = everything(kept)
+
+    def call(*arguments):
+        code = run(list(arguments))
+        out, err = capsys.readouterr()
+        assert everything(kept) == before
+        return code, out, err
+
+    return call
+
+
+def test_every_command_has_its_rows():
+    assert set(ROWS) == {path for path, _ in every_command()}
+
+
+def test_the_rows_of_a_command_call_that_command():
+    assert [row for path, rows in ROWS.items() for row in rows if not call_is(path, row[0])] == []
+
+
+def call_is(path, arguments):
+    return " ".join(arguments).startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [row for rows in ROWS.values() for row in rows],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
+)
+def test_whatever_is_given_it_is_one_line_the_right_code_and_nothing_stored(
+    here, arguments, code, told
+):
+    got, out, err = here(*arguments)
+
+    assert got == code
+    assert told in err
+    assert err.startswith("jobreg: ")
+    assert err.count("\n") == 1
+    assert len(err) < 1000
+    assert "\x1b" not in err
+    assert arguments[0] == "runs" or out == ""
+
+
+@pytest.mark.parametrize("path", sorted(VALID))
+def test_no_command_takes_an_option_it_does_not_have(here, path):
+    code, out, err = here(*call(path), "--no-such-option")
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "No such option" in err
+    assert f"Try: jobreg {path} --help" in err
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS))
+@pytest.mark.parametrize(("url", "code", "told"), URLS, ids=[ascii(url) for url, *_ in URLS])
+def test_a_store_that_cannot_be_is_one_line(here, path, url, code, told):
+    if path == "status" or path == "store status":
+        # They look whether there is a store, and make none.
+        code, told = (code if code == 2 else None), (told if code == 2 else "")
+
+    got, out, err = here(*call(path), "--store", url)
+
+    assert got == code or (code is None and got in (0, 5))
+    assert told in err
+    assert "Traceback" not in err
+    assert (err.count("\n"), out) == (1, "") or got == 0
+
+
+@pytest.mark.parametrize("path", sorted(STORELESS))
+def test_a_command_that_needs_no_store_does_not_mind_which(here, path):
+    code, out, err = here(*call(path), "--store", "nonsense://")
+
+    assert (code, err) == (0, "")
+    assert out
+
+
+def newer(file):
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+    connection.close()
+
+
+def damaged(file):
+    file.write_bytes(b"no database at all, sorry" * 100)
+
+
+def half(file):
+    with sqlite3.connect(file) as connection:
+        for table in ("jobreg_runs", "jobreg_live", "jobreg_workers"):
+            connection.execute(f"DROP TABLE {table}")
+    connection.close()
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS))
+@pytest.mark.parametrize("spoil", [newer, damaged, half])
+def test_a_store_that_is_spoilt_is_one_line(run_cli, fake_plugins, plugin, file, path, spoil):
+    spoil(file)
+
+    done = run_cli(*call(path), env=fake_plugins.env(JOBREG_STORE=str(file)))
+
+    if (path, spoil) in {("store status", newer), ("store upgrade", half)}:
+        assert (done.returncode, done.stderr) == (0, "")  # it speaks of versions only
+        return
+    *log, told = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (5, "")
+    assert told.startswith("jobreg: The store sqlite:///")
+    # Those that execute runs log beside it what happened to the store.
+    assert not log or (path in ("run", "worker") and spoil is half)
+    assert not any("Traceback" in line for line in log)
+
+
+def obey_permissions():
+    """Let the modes of files hold for the program to be started, even if root starts it."""
+    for override in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        ctypes.CDLL(None).prctl(24, override, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A folder that may lose its permissions, and gets them back."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    yield folder
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS))
+@pytest.mark.parametrize("locked", ["file", "folder", "unreadable"])
+def test_a_store_without_permission_is_one_line(fake_plugins, plugin, file, shared, path, locked):
+    store = Path(shutil.copy(file, shared / "jobs.db"))
+    store.chmod({"file": 0o444, "folder": 0o666, "unreadable": 0o000}[locked])
+    shared.chmod(0o555)
+    environ = fake_plugins.env(JOBREG_STORE=str(store))
+    done = subprocess.run(
+        [sys.executable, "-m", "jobreg", *call(path)], env=environ, cwd="/",
+        capture_output=True, text=True, timeout=60, check=False, preexec_fn=obey_permissions,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("jobreg: The store ")
+    assert done.stderr.count("\n") == 1
+    assert "permission" in done.stderr.lower()
+
+
+def test_params_come_from_a_file_or_from_stdin(environ, tmp_path):
+    (tmp_path / "params.json").write_text('{"a": 1}')
+
+    def told(*arguments, stdin=""):
+        done = subprocess.run(
+            [sys.executable, "-m", "jobreg", "submit", NAME, "--json", *arguments],
+            env=environ, cwd=tmp_path, input=stdin, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)["params"]
+
+    assert told("--params", "@params.json") == {"a": 1}
+    assert told("--params", "-", "b=2", stdin='{"a": 3}') == {"a": 3, "b": 2}
+
+
+def test_params_that_are_not_text_are_refused(here, tmp_path):
+    (tmp_path / "params.json").write_bytes(b"\xff\xfe")
+
+    code, _, err = here("submit", NAME, "--params", f"@{tmp_path / 'params.json'}")
+
+    assert code == 2
+    assert "cannot be read: it is not UTF-8. Give JSON, @FILE, or - for stdin." in err

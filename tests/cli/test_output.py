@@ -101,3 +101,68 @@ def test_fields_are_uncut_and_leave_out_what_is_not_known(capsys):
     output.fields([("name", "n" * 100), ("file", None), ("location", "/x\n")])
 
     assert capsys.readouterr().out == f"name      {'n' * 100}\nlocation  /x\\n\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "columns"), [("40", 40), ("200", 200), ("0", 80), ("-5", 80), ("wide", 80), ("", 80)]
+)
+def test_columns_says_how_wide_a_table_may_be(monkeypatch, capsys, told, columns):
+    monkeypatch.setenv("COLUMNS", told)
+
+    output.table([("a" * 300, "b" * 300)], ("A", "B"))
+
+    assert len(capsys.readouterr().out.splitlines()[1]) == columns
+
+
+def test_an_id_is_never_cut(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+
+    output.table([("i" * 36, "x" * 50)], ("RUN", "JOB"), keep=("RUN",))
+
+    assert "i" * 36 in capsys.readouterr().out
+
+
+def test_a_dumb_terminal_gets_no_colour(monkeypatch):
+    stream = Terminal()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    output.table([("failed",)], ("STATE",), colours={"failed": "red"})
+
+    assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "shown"),
+    [
+        ("日本語テキスト", 7, "日本語…"),
+        ("日本語テキスト", 6, "日本…"),  # half a character cannot be shown
+        ("e\u0301" * 10, 5, "e\u0301e\u0301…"),
+    ],
+)
+def test_wide_and_combining_characters_are_cut_by_columns(text, size, shown):
+    assert output.cut(text, size) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\u200bb", r"a\u200bb"),
+        ("\ufeffx", r"\ufeffx"),
+        ("\u061c", r"\u061c"),
+        ("\U000e0041", r"\U000e0041"),
+        ("👩\u200d💻", "👩\u200d💻"),
+    ],
+)
+def test_characters_nobody_can_see_are_escaped(text, shown):
+    assert output.safe(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"),
+     (172_799, "48 h"), (172_800, "2 d")],
+)  # fmt: skip
+def test_a_span_is_told_in_one_unit(seconds, told):
+    assert output.span(seconds) == told

@@ -106,3 +106,22 @@ def test_what_waits_is_counted_by_queue_and_name(store, clock, worker):
 
 def test_a_run_without_attempts_has_none(store):
     assert store.attempts(add(store).run_id) == []
+
+
+def test_runs_are_found_by_queue_while_they_wait_and_after(store, worker):
+    mine = [add(store, queue="mail").run_id for _ in range(3)]
+    add(store)
+    store.cancel(mine[0])
+    claim_one(store, worker)
+
+    assert ids(store.find(queue="mail")) == mine[::-1]
+    assert ids(store.find(queue="mail", state=State.CANCELLED)) == [mine[0]]
+    assert ids(store.find(queue="no.such")) == []
+
+
+def test_ids_are_found_by_their_range(store):
+    made = sorted(add(store).run_id for _ in range(5))
+
+    assert store.ids_between(made[1], made[3]) == made[1:4]
+    assert store.ids_between(made[0], made[4], most=2) == made[:2]
+    assert store.ids_between("f", "g") == []

@@ -1,0 +1,61 @@
+"""A store with a run in each of three states, and one job installed that can be executed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from commands import DONE, FAILED, NAME, QUEUED
+from store_hands import Ending, add_worker, finish
+
+from jobreg.lifecycle import RunRecord
+from jobreg.store import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def _prepared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("prepared") / "jobs.db"
+    store = open_store(f"sqlite:///{file}")
+    worker = add_worker(store)
+    for run_id, ending in ((DONE, Ending.SUCCEEDED), (FAILED, Ending.ERROR)):
+        store.insert([RunRecord(run_id=run_id, job_name=NAME)])
+        finish(store, worker, ending)
+    store.insert([RunRecord(run_id=QUEUED, job_name=NAME)])
+    store.forget(worker)
+    store.close()
+    return file
+
+
+@pytest.fixture
+def file(tmp_path: Path, _prepared_store: Path) -> Path:
+    """The file of the store."""
+    return Path(shutil.copy(_prepared_store, tmp_path / "jobs.db"))
+
+
+@pytest.fixture
+def kept(file: Path) -> Iterator[Store]:
+    """The store itself."""
+    opened = open_store(f"sqlite:///{file}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def plugin(fake_plugins) -> Path:
+    """Install one job; returns its entry_points.txt."""
+    source = "def run(**params):\n    return params\n"
+    return fake_plugins.add("acme-reports", "1.0", {NAME: "acme:run"}, {"acme.py": source})
+
+
+@pytest.fixture
+def environ(fake_plugins, plugin: Path, file: Path) -> dict[str, str]:
+    """An environment with that job and that store."""
+    return fake_plugins.env(JOBREG_STORE=str(file))
+
+
+@pytest.fixture
+def jobreg(run_cli, environ: dict[str, str]) -> Callable:
+    """Run a command in that environment, as a process."""
+    return lambda *arguments, **more: run_cli(*arguments, env={**environ, **more})

@@ -1,0 +1,221 @@
+"""Every command with a reader that leaves, without streams, on a full disk, and under Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from commands import NAME, QUEUED, STORELESS, VALID, call
+from store_hands import add, everything
+from waiting import alive, until
+
+JOBREG = [sys.executable, "-m", "jobreg"]
+
+
+@pytest.fixture
+def start(environ, tmp_path):
+    """Start a command as a process; what is left of it at the end is ended."""
+    started = []
+
+    def run(arguments, env=None, **options):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        process = subprocess.Popen(
+            [*JOBREG, *arguments], env=environ | (env or {}), cwd=tmp_path, **options
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def quiet(stderr, path):
+    """Nothing on stderr, but for the log of a worker."""
+    lines = stderr.splitlines()
+    return not lines or (path == "worker" and all(" INFO " in line for line in lines))
+
+
+@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("form", ["people", "json"])
+def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
+    reader, writer = os.pipe()
+    os.close(reader)
+    json_too = ["--json"] if form == "json" else []
+
+    process = start(call(path, *json_too), stdout=writer)
+    os.close(writer)
+    stderr = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 0
+    assert quiet(stderr, path), stderr
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - {"completion", "store upgrade", "worker"}))
+def test_head_takes_one_line_of_much_and_that_is_no_error(environ, tmp_path, kept, path, file):
+    from jobreg.lifecycle import RunRecord
+
+    text = json.dumps({"text": "x" * 200_000})
+    more = [RunRecord(run_id=f"02a00000-0000-7000-8000-{n:012x}", job_name=f"job.n{n}",
+                      params=text if n == 0 else "{}") for n in range(900)]  # fmt: skip
+    kept.insert(more)
+    many = {
+        "runs show": [more[0].run_id],
+        "runs cancel": ["--all"],
+        "runs list": ["--limit", "900"],
+    }
+    words = [*path.split(), *many.get(path, VALID[path]), "--json"]
+    script = '"$@" | head -1; exit "${PIPESTATUS[0]}"'
+
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *JOBREG, *words],
+        env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["runs", "wait", QUEUED, "--timeout", "0"], 6), (["submit", "no.such"], 3),
+     (["runs", "nonsense"], 2)],
+)  # fmt: skip
+def test_an_error_that_nobody_reads_has_its_exit_code(start, arguments, code):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    process = start(arguments, stdout=writer, stderr=writer)
+    os.close(writer)
+
+    assert process.wait(60) == code
+
+
+def test_a_failed_run_stays_failed_though_nobody_reads(start, fake_plugins):
+    fake_plugins.add("acme-reports", "1.0", {NAME: "acme:run"}, {"acme.py": "def run(): 1 / 0"})
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    process = start(["run", NAME, "--json"], stdout=writer)
+    os.close(writer)
+
+    assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *JOBREG, *call(path)],
+        env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0
+    assert quiet(done.stderr, path), done.stderr
+    # A file opened as descriptor 1 would have been printed into: the store may be that file.
+    assert everything(kept)["jobreg_runs"]
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - {"worker"}))
+def test_output_that_cannot_be_written_is_told(start, path):
+    with open("/dev/full", "w") as full:
+        process = start(call(path), stdout=full)
+        stderr = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 1
+    assert stderr == (
+        "jobreg: The output cannot be written: No space left on device. Send it elsewhere.\n"
+    )
+
+
+AT_EVENT = """
+import os, signal, sys
+
+left = int(os.environ["INTERRUPT_AFTER"])
+wanted = os.environ["INTERRUPT_AT"]
+begun = False
+
+def heed(event, arguments):
+    global left, begun
+    if not begun:
+        begun = event == "import" and arguments[0] == "jobreg.cli"
+    elif event == wanted and left >= 0:
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(heed)
+"""
+
+
+@pytest.fixture
+def interrupt(start, fake_plugins):
+    """Run a command that sends itself Ctrl-C at its nth event of a kind, once it is ours."""
+    (fake_plugins.path / "sitecustomize.py").write_text(AT_EVENT)
+
+    def run(arguments, event, after):
+        env = {"INTERRUPT_AT": event, "INTERRUPT_AFTER": str(after)}
+        process = start(arguments, env=env)
+        stdout, stderr = process.communicate(timeout=60)
+        return process.returncode, stdout, stderr
+
+    return run
+
+
+@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("after", [0, 20])
+def test_ctrl_c_while_it_is_imported(interrupt, kept, path, after):
+    before = everything(kept)
+
+    code, stdout, stderr = interrupt(call(path), "import", after)
+
+    assert (code, stdout, stderr) == (130, "", "jobreg: interrupted\n")
+    assert everything(kept) == before
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS - {"worker", "run"}))
+def test_ctrl_c_while_the_store_is_opened(interrupt, kept, path):
+    before = everything(kept)
+
+    code, stdout, stderr = interrupt(call(path), "sqlite3.connect", 0)
+
+    assert (code, stdout, stderr) == (130, "", "jobreg: interrupted\n")
+    assert everything(kept) == before
+
+
+@pytest.mark.parametrize("after", range(0, 900, 50))
+def test_ctrl_c_at_any_import(interrupt, after):
+    code, _, stderr = interrupt(["runs", "list"], "import", after)
+
+    assert (code, stderr) in {(130, "jobreg: interrupted\n"), (0, "")}
+
+
+def test_ctrl_c_while_jobs_are_imported_by_the_doctor_leaves_no_child(
+    start, fake_plugins, tmp_path
+):
+    pid = tmp_path / "pid"
+    source = f"import os, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    module = {"sleepy_module.py": source}
+    fake_plugins.add("sleepy", "1.0", {"sleepy.job": "sleepy_module:f"}, module)
+    process = start(["jobs", "doctor", "--import"], start_new_session=True)
+    until(lambda: pid.exists() and pid.read_text(), what="the child imports")
+
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
+    until(lambda: not alive(int(pid.read_text())), what="the child ends")
+
+
+def test_no_more_is_done_after_ctrl_c(interrupt, kept):
+    ids = [add(kept).run_id for _ in range(3)]
+
+    code, _, stderr = interrupt(["runs", "cancel", *ids], "sqlite3.connect", 0)
+
+    assert (code, stderr) == (130, "jobreg: interrupted\n")
+    assert {kept.get(each).state for each in ids} == {"queued"}

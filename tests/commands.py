@@ -1,0 +1,60 @@
+"""Every command of the command line, and a way to call each that works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from jobreg.cli import CommandGroup, cli
+
+NAME = "reports.render"
+QUEUED = "01a00000-0000-7000-8000-000000000001"
+FAILED = "01a00000-0000-7000-8000-000000000002"
+DONE = "01a00000-0000-7000-8000-000000000003"
+
+VALID = {
+    "jobs list": [],
+    "jobs show": [NAME],
+    "jobs doctor": [],
+    "submit": [NAME],
+    "run": [NAME],
+    "runs list": [],
+    "runs show": [DONE],
+    "runs wait": [DONE],
+    "runs logs": [DONE],
+    "runs why": [QUEUED],
+    "runs cancel": [QUEUED],
+    "runs retry": [FAILED],
+    "status": [],
+    "worker": ["--until-idle"],
+    "store status": [],
+    "store upgrade": [],
+    "completion": ["bash"],
+}
+"""Arguments with which each command does what it is for, in a store that holds these runs."""
+
+STORELESS = {"jobs list", "jobs show", "jobs doctor", "completion"}
+"""Commands that open no store, so that what is wrong with it does not concern them."""
+
+
+def every_command(group: CommandGroup = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Each command as typed, groups left out, with what click knows of it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, CommandGroup):
+            yield from every_command(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+def every_group() -> list[str]:
+    """Each group as typed; the root is the empty text."""
+    return sorted({"", *(path.rpartition(" ")[0] for path, _ in every_command())})
+
+
+def call(path: str, *more: str) -> list[str]:
+    """A whole command line that works, with more arguments at its end."""
+    return [*path.split(), *VALID[path], *more]
