@@ -101,6 +101,7 @@ def _hellos(snapshot: Snapshot) -> list[tuple[Hello, JobRef]]:
     from .. import settings
     from ..catalogue import Hello
     from ..engines.processes import ProcessEngine
+    from ..events import listen
     from ..lifecycle import Provider
 
     chosen = settings.load()
@@ -108,6 +109,7 @@ def _hellos(snapshot: Snapshot) -> list[tuple[Hello, JobRef]]:
         evolve(chosen, concurrency=min(chosen.concurrency, _OTHERS_AT_ONCE)), _Unguarded()
     )
     said: dict[str, Hello] = {}
+    deaf = listen(_pass_on)
     engine.start()
     try:
         for ref in snapshot.jobs.values():
@@ -118,7 +120,14 @@ def _hellos(snapshot: Snapshot) -> list[tuple[Hello, JobRef]]:
                     said[report.job_name] = report
     finally:
         engine.close()
+        deaf()
     return [(said[name], snapshot.jobs[name]) for name in sorted(said)]
+
+
+def _pass_on(event: str, facts: dict[str, object]) -> None:
+    """What a plugin prints while it is imported goes to stderr, under its job's name."""
+    if event == "child.output":
+        click.echo(output.safe(f"{facts['job_name']}: {facts['text']}"), err=True)
 
 
 def _in_import(hello: Hello, ref: JobRef) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from commands import DONE, FAILED, NAME, QUEUED
-from store_hands import Ending, add_worker, finish
+from store_hands import Ending, add_worker, claim_one, outcome, settle
 
-from jobreg.lifecycle import RunRecord
-from jobreg.store import Store, open_store
+from jobreg.lifecycle import LogChunk, RunRecord
+from jobreg.store import LogRow, Store, open_store
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,12 @@ def _prepared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("prepared") / "jobs.db"
     store = open_store(f"sqlite:///{file}")
     worker = add_worker(store)
+    said = (LogChunk(1_800_000_000_000_000, "stdout", "INFO", None, "one line"),)
     for run_id, ending in ((DONE, Ending.SUCCEEDED), (FAILED, Ending.ERROR)):
         store.insert([RunRecord(run_id=run_id, job_name=NAME)])
-        finish(store, worker, ending)
+        taken = claim_one(store, worker)
+        store.write_logs(worker, [LogRow(run_id, taken.attempt, 1, said)])
+        settle(store, worker, outcome(taken, ending))
     store.insert([RunRecord(run_id=QUEUED, job_name=NAME)])
     store.forget(worker)
     store.close()

@@ -16,7 +16,7 @@ from store_hands import everything
 
 from jobreg import Registry
 from jobreg.cli import run
-from jobreg.store.tables import VERSION_TABLE
+from jobreg.store.version import VERSION_TABLE
 
 NO_RUN = "00000000-0000-7000-8000-000000000000"
 

@@ -117,7 +117,7 @@ def test_what_a_plugin_prints_does_not_mix_with_json(examine, fake_plugins):
     code, problems, err = examine("--import")
 
     assert (code, problems) == (0, [])
-    assert "hello from the plugin" in err
+    assert err == "loud.job: hello from the plugin\n"
 
 
 def test_many_distributions_are_all_imported(examine, fake_plugins):

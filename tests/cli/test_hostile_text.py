@@ -20,8 +20,8 @@ HARMFUL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 LONG = EVIL + "x" * 1_000_000
-STORE_RUNS = ("runs list", "runs show", "runs wait", "runs why", "runs cancel", "runs retry",
-              "status", "submit")  # fmt: skip
+STORE_RUNS = ("runs list", "runs show", "runs wait", "runs logs", "runs why", "runs cancel",
+              "runs retry", "status", "submit")  # fmt: skip
 
 
 @pytest.fixture
@@ -46,6 +46,9 @@ def poisoned(file, kept):
                 connection.execute(f"UPDATE {table} SET {column} = ?", (EVIL,))
         connection.execute("UPDATE jobreg_runs SET error_message = ?, params = ?, tags = ?",
                            (LONG, json.dumps({EVIL: LONG}), json.dumps([EVIL])))  # fmt: skip
+        said = {"at": 1_800_000_000_000_000, "stream": EVIL, "level": EVIL, "logger": EVIL}
+        body = json.dumps([said | {"text": EVIL}, said | {"text": LONG}])
+        connection.execute("UPDATE jobreg_logs SET body = ?", (body,))
         connection.execute("UPDATE jobreg_runs SET result = ?, progress = ?",
                            (json.dumps(LONG), json.dumps([1, 2, EVIL])))  # fmt: skip
         connection.execute("UPDATE jobreg_workers SET queues = ?, names = ?",
