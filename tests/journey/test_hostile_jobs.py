@@ -81,6 +81,13 @@ def test_each_ends_in_its_state_and_harms_nobody(fake_plugins: Any, tmp_path: Pa
         assert expected.told in message, name
         if expected.state == "succeeded":
             assert runs[name].result() == expected.result
+    *kept, last, cut = [line.text for line in runs["prints_10_mb"].logs()]
+    assert set(kept) == {"x" * 10_239}
+    assert set(last) <= {"x"}
+    assert 7 * 2**20 < sum(map(len, kept)) <= 8 * 2**20
+    assert cut.startswith("... cut: ")
+    assert "Fatal Python error" in "".join(line.text for line in runs["segfaults"].logs())
+    assert [line.text for run in neighbours for line in run.logs()] == []
     for run in neighbours:
         attempts = run.refresh().attempts()
         assert [each.outcome for each in attempts if each.outcome != "released"] == ["succeeded"]
