@@ -140,7 +140,10 @@ class JobOptions:
         count(self.max_attempts, "max_attempts")
         count(self.max_crashes, "max_crashes")
         if not isinstance(self.backoff, Backoff):
-            raise BadInput(f"backoff: {self.backoff!r} is not a jobreg.Backoff.")
+            raise BadInput(
+                f"backoff: {self.backoff!r} is not a jobreg.Backoff. "
+                'Write one, such as jobreg.Backoff(first="1s").'
+            )
 
     @classmethod
     def of(cls, **options: Any) -> JobOptions:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any
 
 from . import clock, codec
 from .context import Control, CurrentRun
-from .errors import Interrupted, ParamsRefused, ResultRefused
+from .errors import Interrupted, JobLoadError, ParamsRefused, ResultRefused
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason
 from .options import options_of
 from .registry.load import load
 
+_WAY_IN = (__name__, load.__module__)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -129,12 +131,21 @@ def report_of(error: BaseException, cap: int) -> ErrorReport:
         message = str(error)
     except BaseException as broken:  # a job's own __str__ may raise anything
         message = f"<its __str__ raised {type(broken).__name__}>"
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
-        frames = frames.tb_next  # our own frames tell a job's author nothing
+    shown = error.__cause__ if isinstance(error, JobLoadError) and error.__cause__ else error
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
+        text = "".join(traceback.format_exception(type(shown), shown, _frames_of_others(shown)))
     except BaseException as broken:
         text = f"<the traceback could not be formatted: {type(broken).__name__}>"
     name = codec.clip(type(error).__name__, 256)
     return ErrorReport(name, codec.clip(message, cap), codec.clip(text, cap))
+
+
+def _frames_of_others(error: BaseException) -> TracebackType | None:
+    """The traceback without the way to the job's code, which tells its author nothing."""
+    frames = error.__traceback__
+    while frames is not None:
+        name = str(frames.tb_frame.f_globals.get("__name__"))
+        if name not in _WAY_IN and not name.startswith("importlib."):
+            break
+        frames = frames.tb_next
+    return frames

@@ -133,7 +133,8 @@ def _pass_on(event: str, facts: dict[str, object]) -> None:
 def _in_import(hello: Hello, ref: JobRef) -> Iterator[dict[str, Any]]:
     """The problems of one job that importing it shows."""
     if hello.trouble is not None:
-        cause = f" ({hello.cause})" if hello.cause else ""
+        known = not hello.cause or hello.cause in hello.trouble
+        cause = "" if known else f" ({hello.cause})"
         told = f"{ref.target}: {hello.trouble}{cause}"
         yield _problem(hello.code or "import_error", told, ref)
     elif hello.seconds > SLOW:

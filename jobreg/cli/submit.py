@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -158,6 +159,7 @@ def run(
 
     client = Client(store_url)
     request = client.request(name, **_asked(pairs, params, asked))
+    logging.getLogger("jobreg").addHandler(logging.NullHandler())  # the screen tells it
     screen = Screen()
     deaf = listen(screen.on_event)
     worker = LoneWorker(client.store, concurrency=1, registry=client.registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -25,16 +26,16 @@ def load(job_name: str, target: str, registry: Registry | None = None) -> Callab
         JobLoadError: it cannot be had. The message names the job and, because clients see it,
             neither module nor function; those are in the exception chained to it.
     """
-    module_name, _, attr = target.partition(":")
+    module_name = target.partition(":")[0]
     try:
         module = import_module(module_name)
     except (KeyboardInterrupt, Interrupted):
         raise
     except BaseException as error:  # a module may do anything, even exit
         raise JobLoadError(
-            f"The code of job {job_name!r} could not be imported: {type(error).__name__}"
+            f"The code of job {job_name!r} could not be imported: {_told(error, target)}"
         ) from error
-    found = _walk(job_name, module, attr)
+    found = _walk(job_name, module, target)
     if not callable(found):
         raise JobLoadError(
             f"Job {job_name!r} does not point to a function. Tell its provider.",
@@ -44,10 +45,21 @@ def load(job_name: str, target: str, registry: Registry | None = None) -> Callab
     return cast("Callable[..., object]", found)
 
 
-def _walk(job_name: str, module: object, attr: str) -> object:
+def _told(error: BaseException, target: str) -> str:
+    """What went wrong, unless that would name the job's module or function to clients."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:  # an exception's own __str__ may raise anything
+        return kind
+    ours = set(re.findall(r"\w+", target))
+    return kind if not text or ours & set(re.findall(r"\w+", text)) else f"{kind}: {text}"
+
+
+def _walk(job_name: str, module: object, target: str) -> object:
     found = module
     try:
-        for part in attr.split("."):
+        for part in target.partition(":")[2].split("."):
             found = getattr(found, part)
     except (KeyboardInterrupt, Interrupted):
         raise
@@ -58,7 +70,7 @@ def _walk(job_name: str, module: object, attr: str) -> object:
         ) from error
     except BaseException as error:  # a module's own __getattr__ may import what is missing
         raise JobLoadError(
-            f"The code of job {job_name!r} could not be imported: {type(error).__name__}"
+            f"The code of job {job_name!r} could not be imported: {_told(error, target)}"
         ) from error
     return found
 

@@ -114,8 +114,11 @@ def test_a_job_that_cannot_be_imported_fails_alone_and_tells_its_cause(
     broken.wait(20)
     assert broken.reason == "error"
     assert broken.error is not None
-    assert "a_package_nobody_has" in broken.error.traceback
-    assert "broken_plugin" not in broken.error.message
+    cause = "ModuleNotFoundError: No module named 'a_package_nobody_has'"
+    assert broken.error.message == f"The code of job 'broken.job' could not be imported: {cause}"
+    first, where, *_, last = broken.error.traceback.splitlines()
+    assert (first, last) == ("Traceback (most recent call last):", cause)
+    assert "broken_plugin.py" in where
 
 
 def test_running_one_job_imports_its_module_only(
