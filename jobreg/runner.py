@@ -15,7 +15,7 @@ from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason
 from .options import options_of
 from .registry.load import load
 
-_WAY_IN = (__name__, load.__module__)
+_WAY_IN = (__name__, load.__module__, "importlib")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 

@@ -182,7 +182,8 @@ def _tell_failure(run: Any) -> None:
     """Say on stderr how a run ended, with the traceback of the job's own code."""
     error = run.error
     sys.stdout.flush()
-    for line in (error.traceback if error else "").splitlines():
+    lines = error.traceback.splitlines() if error else []
+    for line in lines if len(lines) > 1 else ():  # one line says what the next one will
         print(output.safe(line), file=sys.stderr)
     told = f": {error.type}: {error.message}" if error else ""
     summary = f"{run.job_name} {run.state} ({run.reason}){told}"
@@ -200,12 +201,16 @@ class Screen:
         self._bar = ""
 
     def on_event(self, name: str, facts: dict[str, object]) -> None:
-        """Show what a ``run.progress`` or ``run.output`` event tells."""
+        """Show what is told of progress, of output, and of attempts that failed."""
         if name == "run.output":
             self.close()
             self._print(facts["output"])
         elif name == "run.progress" and self._on:
             self._bar = self._line(facts["progress"])
+        elif name == "run.settled" and facts["state"] in ("scheduled", "queued"):
+            self.close()
+            told = f"attempt {facts['attempt']} ended: {facts['outcome']}; it will be tried again."
+            print(f"jobreg: {told}", file=sys.stderr)
         else:
             return
         self._draw()
