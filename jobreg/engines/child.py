@@ -16,11 +16,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
-from ..errors import Interrupted, JobLoadError
+from ..errors import Interrupted
 from ..lifecycle import Progress
-from ..options import options_of
-from ..registry.load import load
-from ..runner import execute, report_of
+from ..runner import execute, introduce
 from . import wire
 from .page import Page
 
@@ -134,13 +132,10 @@ def _leave_the_forkserver_alone() -> None:
 
 
 def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
-    said = {"is": "hello", "job_name": message["job_name"], "trouble": None}
-    try:
-        function = load(message["job_name"], message["target"])
-    except JobLoadError as error:
-        trouble = report_of(error, max_error)
-        return said | {"options": None, "trouble": trouble.message}
-    return said | {"options": options_of(function).to_wire()}
+    provider = wire.provider_from(message["provider"])
+    assert provider is not None
+    hello = introduce(message["job_name"], message["target"], provider, max_error)
+    return {"is": "hello", "hello": hello.to_wire()}
 
 
 def _outcome(

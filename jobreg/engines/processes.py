@@ -15,7 +15,6 @@ from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
 from ..lifecycle import Claim, Ending, Outcome, Provider
-from ..options import JobOptions
 from ..settings import Settings
 from . import wire
 from .base import Groups, Note, Report
@@ -205,7 +204,8 @@ class ProcessEngine:
                 return
             self._probes.popleft()
             free.probing, free.handed = name, clock.seconds()
-            self._send(free, {"do": "probe", "job_name": name, "target": target})
+            asked = {"job_name": name, "target": target, "provider": wire.provider_to(provider)}
+            self._send(free, {"do": "probe", **asked})
         while self._open and self._waiting:
             claim = self._waiting[0]
             assert claim.provider is not None
@@ -257,16 +257,8 @@ class ProcessEngine:
                 self._tell(Note(each.claim.run_id, each.claim.attempt, progress))
             case "hello":
                 each.probing = None
-                options = message["options"]
-                options = CAREFUL if options is None else JobOptions.from_wire(options)
-                self._tell(
-                    Hello(
-                        job_name=message["job_name"],
-                        provider=each.provider,
-                        options=options,
-                        trouble=message["trouble"],
-                    )
-                )
+                # Which provider it serves is for us to say, not for a child.
+                self._tell(evolve(Hello.from_wire(message["hello"]), provider=each.provider))
             case "outcome":
                 self._finished(each, message)
 
