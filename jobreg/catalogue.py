@@ -73,11 +73,6 @@ class Catalogue:
         if hello.options is not None:
             self._hellos[hello.job_name] = hello, clock.seconds()
 
-    def hello(self, job_name: str, provider: Provider) -> Hello | None:
-        """What was last learned of a job as this provider ships it; None where nobody has asked."""
-        hello, _ = self._hellos.get(job_name, (None, 0.0))
-        return hello if hello is not None and hello.provider == provider else None
-
     def options(self, job_name: str, provider: Provider) -> JobOptions | None:
         """The options of a job as this provider ships it, or None where nobody has asked yet."""
         hello, learned = self._hellos.get(job_name, (None, 0.0))

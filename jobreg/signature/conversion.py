@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect as types
 
 _SHOWN = 60
-_AT = re.compile(r"^(?P<told>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<told>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 
 
 def why_not(hint: Any) -> str | None:
@@ -65,13 +65,28 @@ def faults(value: Any, hint: Any, path: str) -> Iterator[str]:
             yield from inner
 
 
-def schemas(hints: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """JSON Schema (draft 2020-12) of several annotations, and the definitions they refer to."""
-    made, shared = msgspec.json.schema_components(
-        list(hints.values()), schema_hook=_schema, ref_template="#/$defs/{name}"
+def schemas(hints: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """JSON Schema (draft 2020-12) of several annotations.
+
+    Returns:
+        the schemas by the names given; the definitions they share; and why, where none can be
+        made.
+    """
+    odd: dict[str, str] = {}
+    for name, hint in hints.items():
+        try:
+            _components([hint])
+        except Exception as error:  # a default in a class of the job may have no form in JSON
+            odd[name] = name_of(error)
+    good = {name: hint for name, hint in hints.items() if name not in odd}
+    made, shared = _components(good.values())
+    return dict(zip(good, made, strict=True)), shared, odd
+
+
+def _components(hints: Iterable[Any]) -> Any:
+    return _as_enforced(
+        msgspec.json.schema_components(hints, schema_hook=_schema, ref_template="#/$defs/{name}")
     )
-    made, shared = _as_enforced((made, shared))
-    return dict(zip(hints, made, strict=True)), shared
 
 
 def name_of(what: Any) -> str:
@@ -136,16 +151,27 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
     hint = _bare(hint)
     origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin in (typing.Union, UnionType):
-        for each in args:
-            yield from _inner(value, each, path)
+        told = [found for found in (list(_inner(value, each, path)) for each in args) if found]
+        # Of several that could be meant, msgspec knows which one is.
+        yield from told[0] if len(told) == 1 else ()
     elif isinstance(value, list) and args and origin is not typing.Literal:
         for index, (item, kind) in enumerate(zip(value, _kinds(origin, args, value), strict=False)):
             yield from faults(item, kind, f"{path}[{index}]")
     elif isinstance(value, dict) and len(args) == 2 and isinstance(origin, type):
         for key, item in value.items():
+            if not _fits({key: None}, dict[args[0], Any]):  # type: ignore[valid-type]
+                yield f"{path}: the key {_shown(key).strip()} is no {name_of(args[0])}"
             yield from faults(item, args[1], f"{path}.{key}")
     elif isinstance(hint, type) and hint is not NoneType:
         yield from _fields(value, hint, path)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    try:
+        convert(value, hint)
+    except Exception:
+        return False
+    return True
 
 
 def _kinds(origin: Any, args: tuple[Any, ...], value: list[Any]) -> Iterable[Any]:
@@ -193,10 +219,9 @@ def _told(error: Exception, value: Any, hint: Any, path: str) -> str:
         return f"{path}: {name_of(error)}"
     found = _AT.match(str(error))
     assert found is not None
-    told, deeper = found["told"].replace("`", ""), found["path"] or ""
-    if deeper or found["key"]:
-        # msgspec says $[...] for a value in an object, of which we know the name only if it fits.
-        return f"{path}{deeper}{' (a key)' if found['key'] else ''}: {_low(told)}"
+    told, deeper = found["told"].replace("`", ""), found["path"]
+    if deeper:
+        return f"{path}{deeper}: {_low(told)}"
     shown = _shown(value)
     if told.startswith("Expected ") and ", got " in told:
         return f"{path}: {_low(told)}{shown}"

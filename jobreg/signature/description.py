@@ -91,36 +91,38 @@ def _repr(default: object) -> str:
 
 def _schemas(binder: Binder, findings: list[str]) -> tuple[str, str]:
     """The schemas of the parameters and of the result, as JSON text."""
-    hints = {f".{name}": hint for name, hint in binder.hints.items()}
+    hints = dict(binder.hints)
     if binder.extra_hint is not NOTHING:
-        hints["*"] = binder.extra_hint
+        hints[_rest(binder)] = binder.extra_hint
     made, shared = _made(hints, findings)
     schema: dict[str, Any] = {
         "$schema": _DRAFT,
         "type": "object",
         "properties": {
-            name: made.get(f".{name}", {}) | _default(each) for name, each in binder.takes.items()
+            name: made.get(name, {}) | _default(each) for name, each in binder.takes.items()
         },
         "required": [name for name in binder.takes if name in binder.required],
-        "additionalProperties": False if binder.extra is None else made.get("*", {}),
+        "additionalProperties": binder.extra is not None and made.get(_rest(binder), {}),
     }
-    result, result_shared = _made(
-        {} if binder.result_hint is NOTHING else {"result": binder.result_hint}, findings
+    result = {} if binder.result_hint is NOTHING else {"its result": binder.result_hint}
+    given_back, its_shared = _made(result, findings)
+    return _text(schema, shared), _text(
+        {"$schema": _DRAFT, **given_back.get("its result", {})}, its_shared
     )
-    given_back = {"$schema": _DRAFT, **result.get("result", {})}
-    return _text(schema, shared), _text(given_back, result_shared)
+
+
+def _rest(binder: Binder) -> str:
+    return f"**{binder.extra.name}" if binder.extra else ""
 
 
 def _made(hints: dict[str, Any], findings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     if not hints:
         return {}, {}
-    from .conversion import name_of, schemas
+    from .conversion import schemas
 
-    try:
-        return schemas(hints)
-    except Exception as error:
-        findings.append(f"no schema can be made of its annotations: {name_of(error)}")
-        return {}, {}
+    made, shared, odd = schemas(hints)
+    findings += [f"{name}: no schema can be made of it: {why}" for name, why in odd.items()]
+    return made, shared
 
 
 def _default(each: inspect.Parameter) -> dict[str, Any]:
