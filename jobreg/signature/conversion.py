@@ -94,8 +94,10 @@ def name_of(what: Any) -> str:
     if isinstance(what, Exception):
         told = " ".join(str(what).split())
         return f"{type(what).__name__}: {told}"[:300] if told else type(what).__name__
+    if typing.get_origin(what) in (typing.Union, UnionType):
+        return " | ".join(dict.fromkeys(name_of(each) for each in typing.get_args(what)))
     if isinstance(what, type) and not typing.get_args(what):
-        return what.__name__
+        return "None" if what is NoneType else what.__name__
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(what))[:200]
 
 
@@ -182,18 +184,22 @@ def _kinds(origin: Any, args: tuple[Any, ...], value: list[Any]) -> Iterable[Any
 
 
 def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
-    """The faults within an object of a class that has fields; of a tuple that has, too."""
-    fields = getattr(types.type_info(kind), "fields", ())
-    hints = typing.get_type_hints(kind, include_extras=True)
-    as_list = isinstance(value, list)
-    if as_list != issubclass(kind, tuple):
+    """The faults within an object of a class that has fields; of an array, if those are its."""
+    try:
+        info: Any = types.type_info(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception:  # msgspec may find what typing does not; its own words must do
         return
-    given = dict(zip((each.encode_name for each in fields), value, strict=False))
-    given = given if as_list else value
+    fields = getattr(info, "fields", ())
+    if isinstance(value, list):
+        if not (getattr(info, "array_like", False) or issubclass(kind, tuple)):
+            return
+        values = value[1:] if getattr(info, "tag", None) is not None else value
+        value = dict(zip((each.encode_name for each in fields), values, strict=False))
     for each in fields:
         at = f"{path}.{each.encode_name}"
-        if each.encode_name in given:
-            yield from faults(given[each.encode_name], hints[each.name], at)
+        if each.encode_name in value:
+            yield from faults(value[each.encode_name], hints[each.name], at)
         elif each.required:
             yield f"{at}: missing"
 
