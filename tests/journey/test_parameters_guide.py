@@ -1,4 +1,4 @@
-"""The guide to parameters and results does what it says: its job is installed, its lines are run."""
+"""The guide to parameters and results does what it says: its job is installed, its lines run."""
 
 from __future__ import annotations
 
