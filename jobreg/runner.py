@@ -18,7 +18,7 @@ from .registry.load import load
 from .signature.binding import Arguments, Binder
 from .signature.reading import read
 
-_binders: dict[int, tuple[object, Binder]] = {}
+_binders: dict[str, tuple[object, Binder]] = {}
 
 
 def execute(
@@ -63,16 +63,16 @@ def execute(
 
 
 def binder_of(function: Callable[..., object], job_name: str) -> Binder:
-    """How to bind parameters to a function: read once, then kept in this process.
+    """How to bind parameters to a function: read once, then kept for that name.
 
     Raises:
         JobLoadError: nobody can tell which parameters it takes.
     """
     # A bound method is another object each time it is looked up; what it wraps is not.
     key = getattr(function, "__func__", function)
-    known = _binders.get(id(key))
+    known = _binders.get(job_name)
     if known is None or known[0] is not key:
-        known = _binders[id(key)] = key, read(function, job_name)
+        known = _binders[job_name] = key, read(function, job_name)
     return known[1]
 
 

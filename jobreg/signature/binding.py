@@ -54,17 +54,19 @@ class Binder:
         Raises:
             ParamsRefused: they do not fit; the message names every fault with its path.
         """
+        odd = ""
         if self.required <= params.keys() and (self.extra or params.keys() <= self.takes.keys()):
             try:
                 given = self._converted(params)
-            except Exception:  # the classes of a job have code of their own, which may raise
-                pass
+            except Exception as error:  # the classes of a job have code of their own
+                odd = f"{type(error).__name__} while they were converted"
             else:
                 return self._arguments(given)
         from .description import takes
 
         faults = self.faults(params)
-        told = list(islice(faults, MOST_FAULTS))
+        # What raised once may not raise twice, and then is told as it was.
+        told = list(islice(faults, MOST_FAULTS)) or [odd]
         rest = "; and more" if next(faults, None) else ""
         raise ParamsRefused(
             f"{who} refuses these params: {'; '.join(told)}{rest}. It takes {takes(self)}."
@@ -85,7 +87,8 @@ class Binder:
             if hint is not NOTHING:
                 from .conversion import faults
 
-                yield from faults(value, hint, name[:80])
+                path = name if name.isprintable() and len(name) <= 80 else ascii(name[:80])
+                yield from faults(value, hint, path)
 
     def result_fault(self, value: Any) -> str | None:
         """Say where an encoded result would not be read back as it was; None when it would.

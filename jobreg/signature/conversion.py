@@ -163,7 +163,8 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
         for key, item in value.items():
             if not _fits({key: None}, dict[args[0], Any]):  # type: ignore[valid-type]
                 yield f"{path}: the key {_shown(key).strip()} is no {name_of(args[0])}"
-            yield from faults(item, args[1], f"{path}.{key}")
+            at = f"{path}.{key}" if key.isprintable() else f"{path}[{key!a}]"
+            yield from faults(item, args[1], at[:200])
     elif isinstance(hint, type) and hint is not NoneType:
         yield from _fields(value, hint, path)
 

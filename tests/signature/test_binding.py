@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -340,6 +341,7 @@ def test_a_function_is_read_once_and_another_in_its_place_anew():
     assert binder_of(job, "a.job") is not binder_of(other, "a.job")
     assert binder_of(Jobs.of, "a.job") is binder_of(Jobs.of, "a.job")
     assert list(binder_of(other, "a.job").takes) == ["b"]
+    assert list(binder_of(job, "a.job").takes) == ["a"]
 
 
 def test_a_fault_shows_hostile_text_in_one_line():
@@ -347,6 +349,35 @@ def test_a_fault_shows_hostile_text_in_one_line():
 
     assert "a\\nb\\u001b" in message
     assert "\n" not in message
+
+
+def test_a_hostile_name_is_shown_in_one_line_too():
+    def job(it: dict[str, int], **rest: int): ...
+
+    message = refusal(job, {"it": {"a\nb": "x"}, "c\nd": "y", "e" * 10_000: "z"})
+
+    assert "it['a\\nb']: expected int, got str \"x\"" in message
+    assert "'c\\nd': expected int, got str \"y\"" in message
+    assert "\n" not in message
+    assert len(message) < 500
+
+
+def test_a_class_that_raises_only_once_is_told_all_the_same():
+    class Fickle:
+        raised = False
+
+    @dataclasses.dataclass
+    class Once:
+        value: int
+
+        def __post_init__(self) -> None:
+            if not Fickle.raised:
+                Fickle.raised = True
+                raise RuntimeError
+
+    assert "params: RuntimeError while they were converted. " in refusal(
+        takes(Once), {"it": {"value": 1}}
+    )
 
 
 def test_a_name_as_long_as_it_likes_is_cut():
