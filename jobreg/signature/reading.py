@@ -25,13 +25,7 @@ def read(function: Callable[..., object], job_name: str) -> Binder:
         >>> read(greet, "hello.greet").bind({"name": "Ada"}, "Job 'hello.greet'")
         ([], {'name': 'Ada'})
     """
-    try:
-        signature = _signature(function)
-    except Exception as error:
-        raise JobLoadError(
-            f"Job {job_name!r} does not say which parameters it takes. Its provider should write "
-            "it as a function with named parameters."
-        ) from error
+    signature = _signature(function, job_name)
     findings: list[str] = []
     takes, extra = {}, None
     hints: dict[str, Any] = {}
@@ -59,13 +53,19 @@ def read(function: Callable[..., object], job_name: str) -> Binder:
     )
 
 
-def _signature(function: Callable[..., object]) -> inspect.Signature:
-    if sys.version_info >= (3, 14):
-        from annotationlib import Format
+def _signature(function: Callable[..., object], job_name: str) -> inspect.Signature:
+    try:
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format
 
-        # A name that only type checkers have is one annotation we cannot enforce, no more.
-        return inspect.signature(function, annotation_format=Format.FORWARDREF)
-    return inspect.signature(function)
+            # A name that only type checkers have is one annotation we cannot enforce, no more.
+            return inspect.signature(function, annotation_format=Format.FORWARDREF)
+        return inspect.signature(function)
+    except Exception as error:
+        raise JobLoadError(
+            f"Job {job_name!r} does not say which parameters it takes. Its provider should write "
+            "it as a function with named parameters."
+        ) from error
 
 
 def _hint(function: object, name: str, annotation: Any, findings: list[str]) -> Any:
