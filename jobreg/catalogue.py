@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from attrs import frozen
 
 from . import clock
@@ -28,6 +31,39 @@ class Hello:
     provider: Provider
     options: JobOptions | None
     trouble: str | None = None
+
+
+@frozen
+class Owner:
+    """Whom a name belongs to, and what gave it away: ``hello``, ``sync`` or ``adopt``."""
+
+    dist: str
+    pinned_by: str
+    pinned_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Entry:
+    """What the store knows of a job as one version of one distribution ships it.
+
+    ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
+    """
+
+    job_name: str
+    provider: Provider
+    target: str
+    options: dict[str, Any]
+    signature: dict[str, Any] | None = None
+    params_schema: dict[str, Any] | None = None
+    summary: str | None = None
+    import_seconds: float | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    @property
+    def pinnable(self) -> bool:
+        """False for what an application registered itself: it may be another's elsewhere."""
+        return self.provider.version != ""
 
 
 class Catalogue:
