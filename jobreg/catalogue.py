@@ -66,6 +66,16 @@ class Entry:
         return self.provider.version != ""
 
 
+@frozen
+class ParamsSchema:
+    """What parameters one version of a job takes: a JSON schema, as text."""
+
+    job_name: str
+    provider: Provider
+    schema: str
+    last_seen: datetime
+
+
 class Catalogue:
     """The hellos of one worker, by name and version: another version is asked anew."""
 

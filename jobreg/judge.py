@@ -6,9 +6,17 @@ it does not know it lets pass: the version of the job that will run has the last
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
+
+from . import codec
+from .catalogue import ParamsSchema
+from .errors import BadInput
+from .lifecycle import Provider, RunRecord
+
+SEEN_WITHIN = timedelta(days=1)
+"""A version seen this shortly before the newest may run still: what it takes is not refused."""
 
 _MOST = 20
 _KINDS = {
@@ -38,6 +46,36 @@ def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     if len(found) > _MOST:
         found[_MOST:] = [f"and {len(found) - _MOST} more"]
     return found
+
+
+def judge(record: RunRecord, known: Iterable[ParamsSchema], installed: Provider | None) -> None:
+    """Refuse a run whose parameters no version of its job would take.
+
+    ``known`` is what the store holds of the job; ``installed`` is who provides it here. Where a
+    version is installed here that the store knows nothing of, nothing is refused: it may be the
+    one that will run it. Several versions may be at work during a deployment, so the run is
+    accepted when one seen lately takes it.
+
+    Raises:
+        BadInput: each fault, with its path.
+    """
+    schemas = sorted(known, key=lambda each: each.last_seen, reverse=True)
+    if not schemas or installed not in (None, *(each.provider for each in schemas)):
+        return
+    since = schemas[0].last_seen - SEEN_WITHIN
+    params = codec.decode(record.params)
+    told: list[list[str]] = []
+    for each in schemas:
+        if each.last_seen < since and each.provider != installed:
+            continue
+        told.append(faults(codec.decode(each.schema), params))
+        if not told[-1]:
+            return
+    provider = schemas[0].provider
+    raise BadInput(
+        f"params of {record.job_name!r} ({provider.dist} {provider.version}): "
+        f"{'; '.join(told[0])}. See: jobreg jobs show {record.job_name}"
+    )
 
 
 class _Judge:
@@ -94,6 +132,8 @@ class _Judge:
             if name in known:
                 yield from self.check(known[name], each, _below(path, name))
             elif others is False:
+                from difflib import get_close_matches
+
                 close = get_close_matches(name, known.keys() - value.keys(), 1)
                 hint = f" (did you mean {close[0]!r}?)" if close else ""
                 yield f"unknown {_below(path, name)!r}{hint}"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ..catalogue import Entry, Owner
+from ..catalogue import Entry, Owner, ParamsSchema
 from ..errors import StoreError
 from ..lifecycle import Provider
 from . import job_statements
-from .records import Row, from_stored_time
+from .records import Row, from_stored_time, params_schema_of
 
 if TYPE_CHECKING:
     from .store import Store
@@ -58,6 +58,13 @@ class StoredCatalogue:
             query = job_statements.known(asked is None)
             rows = connection.execute(query, {} if asked is None else {"names": asked}).mappings()
             return [_entry_of(row) for row in rows]
+
+    def schemas(self, names: Sequence[str]) -> list[ParamsSchema]:
+        """What parameters these jobs take, in every version whose schema is known."""
+        with self._store.reading() as connection:
+            query = job_statements.schemas_of(one=False)
+            rows = connection.execute(query, {"names": list(names)}).mappings()
+            return [params_schema_of(row) for row in rows]
 
     def owners(self, names: Iterable[str] | None = None) -> dict[str, Owner]:
         """Whom these names, or all, belong to."""

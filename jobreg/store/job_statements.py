@@ -50,6 +50,22 @@ def known(all_jobs: bool) -> Select[Any]:
 
 
 @cache
+def schemas_of(one: bool) -> Select[Any]:
+    """What parameters :job_name (or each of :names) takes, in every version ever seen."""
+    name = catalogue.c.job_name
+    return select(
+        name,
+        catalogue.c.dist,
+        catalogue.c.version,
+        catalogue.c.params_schema,
+        catalogue.c.last_seen,
+    ).where(
+        name == bindparam("job_name") if one else name.in_(bindparam("names", expanding=True)),
+        catalogue.c.params_schema.is_not(None),
+    )
+
+
+@cache
 def owners_of(all_jobs: bool) -> Select[Any]:
     """Whom the jobs :names (or all) belong to."""
     found = select(owners).order_by(owners.c.job_name)

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from .. import clock
+from ..catalogue import ParamsSchema
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -194,6 +195,14 @@ def attempt_of(row: Row) -> Attempt:
         error=_error_of(row),
         exit_signal=row["exit_signal"],
     )
+
+
+def params_schema_of(row: Row) -> ParamsSchema:
+    """Read what parameters a version of a job takes."""
+    last_seen = from_stored_time(row["last_seen"])
+    assert last_seen is not None
+    provider = Provider(row["dist"], row["version"])
+    return ParamsSchema(row["job_name"], provider, row["params_schema"], last_seen)
 
 
 def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
