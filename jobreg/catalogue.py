@@ -46,12 +46,12 @@ class Owner:
 class Entry:
     """What the store knows of a job as one version of one distribution ships it.
 
+    Not where its function is: no row but tracebacks names a module or function.
     ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
     """
 
     job_name: str
     provider: Provider
-    target: str
     options: dict[str, Any]
     signature: dict[str, Any] | None = None
     params_schema: dict[str, Any] | None = None

@@ -136,7 +136,6 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "of_job": entry.job_name,
         "of_dist": entry.provider.dist,
         "of_version": entry.provider.version,
-        "to_target": entry.target,
         "to_options": text(entry.options),
         "to_signature": text(entry.signature),
         "to_params_schema": text(entry.params_schema),
@@ -152,7 +151,6 @@ def _entry_of(row: Row) -> Entry:
     return Entry(
         job_name=row["job_name"],
         provider=Provider(row["dist"], row["version"]),
-        target=row["target"],
         options=value(row["options"]),
         signature=value(row["signature"]),
         params_schema=value(row["params_schema"]),

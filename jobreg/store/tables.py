@@ -153,7 +153,6 @@ catalogue = Table(
     Column("job_name", _Name, primary_key=True),
     Column("dist", String(256), primary_key=True),
     Column("version", String(128), primary_key=True),
-    Column("target", Text, nullable=False),
     # JSON, as the child that imported the job said it
     Column("options", Text, nullable=False),
     Column("signature", Text),

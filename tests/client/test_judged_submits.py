@@ -27,7 +27,6 @@ def entry(version: str, schema: dict[str, Any] | None) -> Entry:
     return Entry(
         job_name="reports.render",
         provider=Provider("acme-reports", version),
-        target="acme:render",
         options=JobOptions().to_wire(),
         params_schema=schema,
     )

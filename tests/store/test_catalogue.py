@@ -26,7 +26,6 @@ def entry(name: str = "reports.render", dist: str = "acme-reports", **more: Any)
     return Entry(
         job_name=name,
         provider=Provider(dist, version),
-        target=more.pop("target", "acme.reports:render"),
         options=options,
         **more,
     )
@@ -44,7 +43,7 @@ def test_what_is_learned_is_known_as_it_was_said(store: Store, clock: Clock) -> 
 
     [known] = store.catalogue.known(["reports.render", "no.such"])
     assert (known.first_seen, known.last_seen) == (at(0), at(0))
-    same = ("provider", "target", "options", "signature", "params_schema", "summary")
+    same = ("provider", "options", "signature", "params_schema", "summary")
     assert [getattr(known, name) for name in same] == [getattr(said, name) for name in same]
     assert known.import_seconds == 0.25
 
@@ -54,15 +53,14 @@ def test_a_version_seen_again_is_the_newest_and_keeps_when_it_was_first_seen(
 ) -> None:
     store.catalogue.learn([entry(version="1.0")], "hello")
     clock.set(10)
-    store.catalogue.learn([entry(version="2.0", target="acme.moved:render")], "hello")
+    store.catalogue.learn([entry(version="2.0")], "hello")
     clock.set(20)
 
-    store.catalogue.learn([entry(version="1.0", target="acme.other:render")], "hello")
+    store.catalogue.learn([entry(version="1.0")], "hello")
 
     known = store.catalogue.known()
     assert [each.provider.version for each in known] == ["1.0", "2.0"]
     assert (known[0].first_seen, known[0].last_seen) == (at(0), at(20))
-    assert known[0].target == "acme.other:render"
 
 
 def test_the_first_who_provides_a_name_owns_it(store: Store, clock: Clock) -> None:

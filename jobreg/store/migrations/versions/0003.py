@@ -17,7 +17,6 @@ def upgrade() -> None:
         Column("job_name", _NAME, primary_key=True),
         Column("dist", String(256), primary_key=True),
         Column("version", String(128), primary_key=True),
-        Column("target", Text, nullable=False),
         Column("options", Text, nullable=False),
         Column("signature", Text),
         Column("params_schema", Text),
