@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from . import clock
 from .lifecycle import Provider
@@ -65,6 +67,72 @@ class Hello:
             "signature": signature and Signature.from_wire(signature),
         }
         return cls(**{**wire, **changed})
+
+
+@frozen
+class Owner:
+    """Whom a name belongs to, and what gave it away: ``hello``, ``sync`` or ``adopt``."""
+
+    dist: str
+    pinned_by: str
+    pinned_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Entry:
+    """What the store knows of a job as one version of one distribution ships it.
+
+    Not where its function is: no row but tracebacks names a module or function.
+    ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
+    """
+
+    job_name: str
+    provider: Provider
+    options: dict[str, Any]
+    signature: dict[str, Any] | None = None
+    params_schema: dict[str, Any] | None = None
+    summary: str | None = None
+    import_seconds: float | None = field(default=None, eq=False)
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    @classmethod
+    def of(cls, hello: Hello) -> Entry | None:
+        """What to keep of a hello; None where the job could not be imported, or not yet."""
+        if hello.trouble is not None or hello.options is None:
+            return None
+        signature = hello.signature.to_wire() if hello.signature else None
+        schema = signature and json.loads(signature.pop("schema"))
+        return cls(
+            job_name=hello.job_name,
+            provider=hello.provider,
+            options=hello.options.to_wire(),
+            signature=signature,
+            params_schema=schema,
+            summary=hello.summary or None,
+            import_seconds=hello.seconds,
+        )
+
+    def takes(self) -> Signature | None:
+        """The signature, where it is known."""
+        if self.signature is None:
+            return None
+        return Signature.from_wire({**self.signature, "schema": json.dumps(self.params_schema)})
+
+    @property
+    def pinnable(self) -> bool:
+        """False for what an application registered itself: it may be another's elsewhere."""
+        return self.provider.version != ""
+
+
+@frozen
+class ParamsSchema:
+    """What parameters one version of a job takes: a JSON schema, as text."""
+
+    job_name: str
+    provider: Provider
+    schema: str
+    last_seen: datetime
 
 
 class Catalogue:

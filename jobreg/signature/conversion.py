@@ -229,11 +229,13 @@ def _told(error: Exception, value: Any, hint: Any, path: str) -> str:
     told, deeper = found["told"].replace("`", ""), found["path"]
     if deeper:
         return f"{path}{deeper}: {_low(told)}"
-    shown = _shown(value)
+    told_value = _shown(value)
     if told.startswith("Expected ") and ", got " in told:
-        return f"{path}: {_low(told)}{shown}"
+        return f"{path}: {_low(told)}{told_value}"
     choice = _choice(hint) or _low(told)
-    return f"{path}: expected {name_of(_bare(hint))}, got {_json_type(value)}{shown} ({choice})"
+    return (
+        f"{path}: expected {name_of(_bare(hint))}, got {_json_type(value)}{told_value} ({choice})"
+    )
 
 
 def _choice(hint: Any) -> str | None:
@@ -254,6 +256,11 @@ def _shown(value: Any) -> str:
         return ""
     text = json.dumps(value, ensure_ascii=False)
     return f" {text}" if len(text) <= _SHOWN else f" {text[:_SHOWN]}..."
+
+
+def shown(value: Any) -> str:
+    """A JSON value with its kind, cut: ``str "5"``."""
+    return f"{_json_type(value)}{_shown(value)}"
 
 
 def _json_type(value: Any) -> str:
