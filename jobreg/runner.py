@@ -19,7 +19,7 @@ from .registry.load import load
 from .signature.binding import Arguments, Binder
 from .signature.reading import read
 
-_WAY_IN = (__name__, load.__module__, "importlib")
+_WAY_IN = ("jobreg", "importlib")
 _binders: dict[str, tuple[object, Binder]] = {}
 
 
@@ -170,7 +170,7 @@ def _frames_of_others(error: BaseException) -> TracebackType | None:
     frames = error.__traceback__
     while frames is not None:
         name = str(frames.tb_frame.f_globals.get("__name__"))
-        if name not in _WAY_IN and not name.startswith("importlib."):
+        if name.partition(".")[0] not in _WAY_IN:
             break
         frames = frames.tb_next
     return frames
