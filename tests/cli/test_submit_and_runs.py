@@ -261,8 +261,18 @@ def test_submit_can_wait_for_the_result(environ, tmp_path, store):
 @pytest.mark.parametrize("met_an_exec", [False, True], ids=["anywhere", "in an exec"])
 def test_an_interrupted_wait_exits_130_and_the_run_goes_on(environ, tmp_path, store, met_an_exec):
     if met_an_exec:  # CPython remembers it, and would end itself by the signal whatever is said
-        source = "try: exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt: pass\n"
-        source += "from jobreg.__main__ import main\nmain()\n"
+        source = """
+import jobreg.cli
+from jobreg.__main__ import main
+
+def run(arguments, whole=jobreg.cli.run):
+    code = whole(arguments)
+    try: exec('raise KeyboardInterrupt')
+    except KeyboardInterrupt: return code
+
+jobreg.cli.run = run
+main()
+"""
         (Path(environ["PYTHONPATH"]) / "met_an_exec.py").write_text(source)
     module = "met_an_exec" if met_an_exec else "jobreg"
     process = waiting_submit(environ, tmp_path, store, module)
