@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from . import clock, settings
-from .errors import BadInput, Conflict, UnknownJob, UnknownRun, WaitTimeout
+from .catalogue import ParamsSchema
+from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, WaitTimeout
 from .handle import Run
-from .lifecycle import LEVELS, LogLine, RunRecord, State
+from .judge import judge
+from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
 from .options import Duration, count, queue_name, seconds
 from .registry import Registry, default_registry
 from .request import (
@@ -40,6 +43,8 @@ _POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
+_KEEP_SCHEMA = 5.0
+_NEVER: tuple[float, list[ParamsSchema]] = (-math.inf, [])
 
 
 class Client:
@@ -68,6 +73,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
+        self._schemas: dict[str, tuple[float, list[ParamsSchema]]] = {}
         self._opening = threading.Lock()
 
     @property
@@ -107,16 +113,55 @@ class Client:
             max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
         )  # fmt: skip
         self._check_names([record.job_name])
-        return Run(self, self._insert(record))
+        return Run(self, self._insert_one(record))
 
-    def _insert(self, record: RunRecord) -> RunRecord:
+    def _insert_one(self, record: RunRecord) -> RunRecord:
         """Store one run, without SQLAlchemy where the process may never need it."""
         if self._store is None and self._submitted < _FEW and not _store_is_imported():
             self._submitted += 1
-            stored = direct.insert(self.settings.store, self.settings.sqlite_sync, record)
+            stored = direct.insert(
+                self.settings.store,
+                self.settings.sqlite_sync,
+                record,
+                lambda known: judge(record, known, self._installed(record.job_name)),
+            )
             if stored is not None:
                 return stored
-        return self.store.insert([record])[0]
+        return self._insert([record])[0]
+
+    def _insert(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store runs whose parameters their jobs take, as far as the store knows."""
+        try:
+            self._judge(records)
+        except BadInput:
+            # By what was read some seconds ago; another version may have come since.
+            self._judge(records, anew=True)
+        return self.store.insert(records)
+
+    def _judge(self, records: Sequence[RunRecord], *, anew: bool = False) -> None:
+        known = self._known({record.job_name for record in records}, anew)
+        installed = {name: self._installed(name) for name, schemas in known.items() if schemas}
+        for record in records:
+            if record.job_name in installed:
+                judge(record, known[record.job_name], installed[record.job_name])
+
+    def _known(self, names: Collection[str], anew: bool) -> dict[str, list[ParamsSchema]]:
+        """What parameters the jobs take, as read from the store in the last seconds."""
+        since = math.inf if anew else clock.seconds() - _KEEP_SCHEMA
+        kept = {name: self._schemas.get(name, _NEVER) for name in names}
+        known = {name: schemas for name, (read, schemas) in kept.items() if read >= since}
+        asked = [name for name in names if name not in known]
+        if asked:
+            known |= {name: [] for name in asked}
+            for schema in self.store.catalogue.schemas(asked):
+                known[schema.job_name].append(schema)
+            read = clock.seconds()
+            self._schemas.update((name, (read, known[name])) for name in asked)
+        return known
+
+    def _installed(self, name: str) -> Provider | None:
+        ref = self.registry.snapshot().jobs.get(name)
+        return None if ref is None else Provider(ref.dist, ref.version)
 
     def submit_many(
         self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
@@ -127,7 +172,7 @@ class Client:
         most = self.settings.max_params
         records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
         self._check_names([record.job_name for record in records])
-        return [Run(self, record) for record in self.store.insert(records)] if records else []
+        return [Run(self, record) for record in self._insert(records)] if records else []
 
     def request(
         self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
@@ -140,13 +185,18 @@ class Client:
         return make_request(job_name, params, options, self.settings.max_params)
 
     def _check_names(self, names: Sequence[str]) -> None:
-        """Refuse a name that neither this installation nor any live worker knows."""
+        """Refuse a name that neither this installation, a live worker nor the store knows."""
         for name in dict.fromkeys(names):
             try:
                 self.registry.ref(name)
             except UnknownJob:
                 workers = self.store.workers()
-                if not any(worker.live and name in worker.names for worker in workers):
+                if any(worker.live and name in worker.names for worker in workers):
+                    continue
+                if not self.store.catalogue.known([name]):
+                    raise
+            except JobConflict:
+                if not self.store.catalogue.owners([name]):
                     raise
 
     def get(self, run_id: str | UUID) -> Run:
@@ -237,7 +287,7 @@ class Client:
                 timeout=record.timeout, max_attempts=record.max_attempts,
                 max_crashes=record.max_crashes, tags=record.tags,
             )  # fmt: skip
-            return Run(self, self.store.insert([copy])[0])
+            return Run(self, self._insert([copy])[0])
         if not record.state.final or not self.store.reopen(record):
             now = run.refresh().state
             raise Conflict(

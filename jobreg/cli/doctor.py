@@ -137,7 +137,7 @@ def _in_import(hello: Hello, ref: JobRef) -> Iterator[dict[str, Any]]:
         cause = "" if known else f" ({hello.cause})"
         told = f"{ref.target}: {hello.trouble}{cause}"
         yield _problem(hello.code or "import_error", told, ref)
-    elif hello.seconds > SLOW:
+    elif hello.seconds is not None and hello.seconds > SLOW:
         told = f"{ref.target}: importing it took {hello.seconds:.1f} s."
         yield _problem("slow_import", told, ref)
 

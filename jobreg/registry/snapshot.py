@@ -46,8 +46,22 @@ class Snapshot:
     stamp: Stamp
 
     def names_of(self, target: str) -> tuple[str, ...]:
-        """The names under which a ``module:attr`` can be run."""
-        return tuple(name for name, ref in self.jobs.items() if ref.target == target)
+        """The names under which a ``module:attr`` is advertised, contested ones too."""
+        contested = (ref for refs in self.conflicts.values() for ref in refs)
+        found = (ref.name for ref in (*self.jobs.values(), *contested) if ref.target == target)
+        return tuple(dict.fromkeys(found))
+
+    def pick(self, name: str, owner: str | None) -> JobRef | None:
+        """Where the job is, if its distribution may run the name.
+
+        ``owner`` is the distribution the name belongs to; it settles a conflict. None is nobody:
+        then only an uncontested name can be run. What an application added is its own.
+        """
+        ref = self.jobs.get(name)
+        if ref is not None:
+            return ref if owner in (None, ref.dist) or ref.dist == APPLICATION else None
+        claimants = self.conflicts.get(name, ()) if owner else ()
+        return next((ref for ref in claimants if ref.dist == owner), None)
 
     def is_current(self, path: Sequence[str], added: tuple[JobRef, ...]) -> bool:
         """True where looking again would find the same."""

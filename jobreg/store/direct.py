@@ -7,11 +7,13 @@ Importing SQLAlchemy takes longer than all the rest of a script that submits one
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from ..catalogue import ParamsSchema
 from ..lifecycle import RunRecord
 from . import records
 from .version import VERSION, VERSION_TABLE
@@ -21,8 +23,13 @@ _SQL = Path(__file__).with_name("sql") / "sqlite"
 _BUSY_SECONDS = 5.0
 
 
-def insert(url: str, sync: str, run: RunRecord) -> RunRecord | None:
+Judge = Callable[[list[ParamsSchema]], None]
+
+
+def insert(url: str, sync: str, run: RunRecord, judge: Judge) -> RunRecord | None:
     """Store one new run in an existing SQLite store and return it as it stands.
+
+    ``judge`` is given what is known of the job's parameters, and raises where it refuses the run.
 
     Returns None, and leaves nothing behind, wherever this is not the plain case: another
     database, no file or another schema yet, an id that is there, an error of any kind.
@@ -39,13 +46,15 @@ def insert(url: str, sync: str, run: RunRecord) -> RunRecord | None:
         ) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute(f"PRAGMA synchronous={sync.upper()}")
-            return _insert(connection, run)
+            return _insert(connection, run, judge)
     except sqlite3.Error:
         return None
 
 
-def _insert(connection: sqlite3.Connection, run: RunRecord) -> RunRecord | None:
+def _insert(connection: sqlite3.Connection, run: RunRecord, judge: Judge) -> RunRecord | None:
     row = records.run_columns(run)
+    known = connection.execute(_statement("schemas_of_job"), row).fetchall()
+    judge([records.params_schema_of(dict(each)) for each in known])
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from .. import clock
+from ..catalogue import ParamsSchema
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -285,6 +286,14 @@ def log_row_of(row: Row) -> LogRow:
     """Read a row of ``jobreg_logs``."""
     chunks = tuple(LogChunk(**chunk) for chunk in json.loads(row["body"]))
     return LogRow(row["run_id"], row["attempt"], row["number"], chunks)
+
+
+def params_schema_of(row: Row) -> ParamsSchema:
+    """Read what parameters a version of a job takes."""
+    last_seen = from_stored_time(row["last_seen"])
+    assert last_seen is not None
+    provider = Provider(row["dist"], row["version"])
+    return ParamsSchema(row["job_name"], provider, row["params_schema"], last_seen)
 
 
 def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..lifecycle import (
     State,
 )
 from . import claiming, records, settling, statements
+from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .records import Load, LogRow, Row, WorkerRow, micros
 
@@ -49,6 +50,7 @@ class Store:
         self.now = now
         self.watch = watch
         self._pid = os.getpid()
+        self.catalogue = StoredCatalogue(self)
 
     @property
     def url(self) -> str:

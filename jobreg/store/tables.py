@@ -156,3 +156,40 @@ workers = Table(
     Column("beat_at", _Time, nullable=False),
     Column("expires_at", _Time, nullable=False),
 )
+
+# What the store has learned of jobs: a row for each version of each provider that was ever seen.
+catalogue = Table(
+    "jobreg_catalogue",
+    metadata,
+    Column("job_name", _Name, primary_key=True),
+    Column("dist", String(256), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    # JSON, as the child that imported the job said it
+    Column("options", Text, nullable=False),
+    Column("signature", Text),
+    Column("params_schema", Text),
+    Column("summary", Text),
+    Column("import_seconds", Float),
+    Column("first_seen", _Time, nullable=False),
+    Column("last_seen", _Time, nullable=False),
+)
+
+# Which distribution a name belongs to, once one was seen to provide it.
+owners = Table(
+    "jobreg_owners",
+    metadata,
+    Column("job_name", _Name, primary_key=True),
+    Column("dist", String(256), nullable=False),
+    Column("pinned_by", String(16), nullable=False),
+    Column("pinned_at", _Time, nullable=False),
+)
+
+# What an operator set for a job: it stands before what the job itself says.
+overrides = Table(
+    "jobreg_overrides",
+    metadata,
+    Column("job_name", _Name, primary_key=True),
+    Column("option_name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("set_at", _Time, nullable=False),
+)

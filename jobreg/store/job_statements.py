@@ -1,0 +1,121 @@
+"""The SQL about jobs: what is known of them, whose they are, what operators set for them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+
+from .statements import Now
+from .tables import catalogue, overrides, owners
+
+_SAID = ("options", "signature", "params_schema", "summary", "import_seconds")
+
+
+@cache
+def note_again(now: Now) -> Update:
+    """Write anew what is known of :of_job as this :of_dist and :of_version ship it."""
+    return (
+        update(catalogue)
+        .where(
+            catalogue.c.job_name == bindparam("of_job"),
+            catalogue.c.dist == bindparam("of_dist"),
+            catalogue.c.version == bindparam("of_version"),
+        )
+        .values(last_seen=now, **{name: bindparam(f"to_{name}") for name in _SAID})
+    )
+
+
+@cache
+def note_first(now: Now) -> Insert:
+    """Write for the first time what is known of :of_job in a version."""
+    return insert(catalogue).values(
+        job_name=bindparam("of_job"),
+        dist=bindparam("of_dist"),
+        version=bindparam("of_version"),
+        first_seen=now,
+        last_seen=now,
+        **{name: bindparam(f"to_{name}") for name in _SAID},
+    )
+
+
+@cache
+def known(all_jobs: bool) -> Select[Any]:
+    """What is known of the jobs :names (or of all), the version seen last first."""
+    found = select(catalogue).order_by(catalogue.c.job_name, catalogue.c.last_seen.desc())
+    if all_jobs:
+        return found
+    return found.where(catalogue.c.job_name.in_(bindparam("names", expanding=True)))
+
+
+@cache
+def schemas_of(one: bool) -> Select[Any]:
+    """What parameters :job_name (or each of :names) takes, in every version ever seen."""
+    name = catalogue.c.job_name
+    return select(
+        name,
+        catalogue.c.dist,
+        catalogue.c.version,
+        catalogue.c.params_schema,
+        catalogue.c.last_seen,
+    ).where(
+        name == bindparam("job_name") if one else name.in_(bindparam("names", expanding=True)),
+        catalogue.c.params_schema.is_not(None),
+    )
+
+
+@cache
+def owners_of(all_jobs: bool) -> Select[Any]:
+    """Whom the jobs :names (or all) belong to."""
+    found = select(owners).order_by(owners.c.job_name)
+    if all_jobs:
+        return found
+    return found.where(owners.c.job_name.in_(bindparam("names", expanding=True)))
+
+
+@cache
+def pin(now: Now) -> Insert:
+    """Let :of_job, which has no owner, belong to :to_dist."""
+    return insert(owners).values(
+        job_name=bindparam("of_job"),
+        dist=bindparam("to_dist"),
+        pinned_by=bindparam("to_pinned_by"),
+        pinned_at=now,
+    )
+
+
+@cache
+def pin_again(now: Now) -> Update:
+    """Let :of_job belong to :to_dist from now on."""
+    return (
+        update(owners)
+        .where(owners.c.job_name == bindparam("of_job"))
+        .values(dist=bindparam("to_dist"), pinned_by=bindparam("to_pinned_by"), pinned_at=now)
+    )
+
+
+@cache
+def all_overrides() -> Select[Any]:
+    """What operators set, for all jobs."""
+    return select(overrides).order_by(overrides.c.job_name, overrides.c.option_name)
+
+
+@cache
+def take_override_back() -> Delete:
+    """Forget what was set for :of_option of :of_job."""
+    return delete(overrides).where(
+        overrides.c.job_name == bindparam("of_job"),
+        overrides.c.option_name == bindparam("of_option"),
+    )
+
+
+@cache
+def set_override(now: Now) -> Insert:
+    """Set :of_option of :of_job to :to_value; what was set before is gone already."""
+    return insert(overrides).values(
+        job_name=bindparam("of_job"),
+        option_name=bindparam("of_option"),
+        value=bindparam("to_value"),
+        set_at=now,
+    )
