@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from threading import Lock
+from itertools import count
+from threading import RLock
 
 from attrs import evolve, frozen
 
-from .. import clock, settings
+from .. import clock
 from ..errors import InvalidJob, JobConflict, UnknownJob
-from .foreign import foreign_finders
+from .foreign import NO_FINDERS, foreign_finders
 from .scan import APPLICATION, JobRef, Problem, name_fault, normalise
 from .snapshot import Snapshot, take
 
@@ -25,10 +26,10 @@ THOROUGHLY_EVERY = 5.0
 
 @frozen
 class _Look:
-    """A snapshot, when it was begun, and when last checked and thoroughly checked."""
+    """A snapshot, the number of the look that gave it, and when it was last found to hold."""
 
     snapshot: Snapshot
-    begun: float
+    number: int
     checked: float
     thoroughly: float
 
@@ -43,7 +44,7 @@ class Registry:
         deny: distributions whose jobs may not.
 
     Safe to use from several threads and after a fork: each look is published by one assignment,
-    and no lock is held while foreign code runs or job code is imported.
+    and no lock is held while something is looked for or imported.
 
     Example:
         >>> from jobreg import Registry
@@ -63,33 +64,36 @@ class Registry:
         self._deny = frozenset(normalise(dist) for dist in deny)
         self._added: tuple[JobRef, ...] = ()
         self._seen: _Look | None = None
+        self._numbers = count()
 
     def snapshot(self, *, recheck: bool = False) -> Snapshot:
         """What is installed now; looked at once a second at most, unless ``recheck`` asks."""
         seen, added, now = self._seen, self._added, clock.seconds()
-        fresh = seen and not recheck and now - seen.checked < CHECK_EVERY
+        fresh = seen and not recheck and 0 <= now - seen.checked < CHECK_EVERY
         if seen and fresh and seen.snapshot.stamp.added is added:
             return seen.snapshot
+        number = next(self._numbers)
         # A copy: another thread may insert into sys.path while we walk along it.
         path = list(sys.path if self._path is None else self._path)
-        finders = foreign_finders() if self._path is None else ()
+        finders = foreign_finders() if self._path is None else NO_FINDERS
         if seen:
-            thoroughly = now - seen.thoroughly >= THOROUGHLY_EVERY
+            thoroughly = not 0 <= now - seen.thoroughly < THOROUGHLY_EVERY
             if seen.snapshot.is_current(path, added, finders, thoroughly=thoroughly):
                 last = now if thoroughly else seen.thoroughly
-                return self._publish(_Look(seen.snapshot, now, now, last))
+                return self._publish(_Look(seen.snapshot, number, now, last))
         found = take(path, added, self._allow, self._deny, finders)
-        return self._publish(_Look(found, now, now, now))
+        return self._publish(_Look(found, number, now, now))
 
     def _publish(self, look: _Look) -> Snapshot:
-        """Make a look that of the process, unless another thread's began later or saw the same."""
-        seen = self._seen
-        if seen and seen.begun > look.begun:
-            return seen.snapshot
-        if seen and seen.snapshot == look.snapshot:
-            look = evolve(look, snapshot=seen.snapshot)
-        self._seen = look
-        return look.snapshot
+        """Give everybody this look, unless another thread's began later; equal ones are one."""
+        with _writing:
+            seen = self._seen
+            if seen and seen.number > look.number:
+                return seen.snapshot
+            if seen and seen.snapshot == look.snapshot:
+                look = evolve(look, snapshot=seen.snapshot)
+            self._seen = look
+            return look.snapshot
 
     def names(self) -> list[str]:
         """The names that can be run here, aliases too, in order."""
@@ -215,13 +219,13 @@ def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:
 
 
 _default: Registry | None = None
-_writing = Lock()
+_writing = RLock()  # entered again where a signal handler submits
 
 
 def _forget_lock() -> None:
     """Another thread may have held it at the fork, and does not go on in the child."""
     global _writing
-    _writing = Lock()
+    _writing = RLock()
 
 
 if hasattr(os, "register_at_fork"):  # where there is a fork
@@ -232,6 +236,8 @@ def default_registry() -> Registry:
     """The registry of this process, made on first use with the allow and deny settings."""
     global _default
     if _default is None:
+        from .. import settings
+
         # No store is wanted here; naming one spares looking for the user's data folder.
         known = settings.load(store=":none:")
         made = Registry(allow=known.allow_dists, deny=known.deny_dists)

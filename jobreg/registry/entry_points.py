@@ -16,6 +16,7 @@ FILE = "entry_points.txt"
 _GROUP = GROUP.encode()
 _NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
+_VERSIONED = re.compile(r"(.+?)-(\d.*)")
 _LONGEST_NAME = 128
 _SHOWN = 200
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -107,13 +108,28 @@ def normalise(dist: str) -> str:
     return _SEPARATORS.sub("-", dist).strip().lower()
 
 
-def stem(label: str) -> str:
-    """The name of a distribution by the name of its metadata folder, normalised.
+def label_of(path: str) -> str:
+    """The name by which a metadata folder tells its distribution: its own, or that of its egg."""
+    folder, _, label = path.rpartition("/")
+    return os.path.basename(folder) if label.lower() == "egg-info" else label
 
-    Hundreds are asked for at each look, of which few need more than the plain way.
-    """
-    name = label.rpartition(".")[0].partition("-")[0].lower()
-    return name if name.isalnum() and name.isascii() else normalise(name)
+
+def split(label: str) -> tuple[str, str]:
+    """Name and version by a label such as ``acme_reports-2.1.0.dist-info``."""
+    bare = label.rpartition(".")[0]
+    name, _, version = bare.partition("-")
+    if version and not version[0].isdigit():  # a name that was not escaped as it should be
+        parts = _VERSIONED.match(bare)
+        name, version = parts.groups() if parts else (bare, "")
+    return name, version.partition("-")[0]
+
+
+def stem(label: str) -> str:
+    """The normalised name by a label; for most by the short way, as every look asks hundreds."""
+    name = split(label)[0]
+    if name.isidentifier() and "__" not in name:
+        return name.lower().replace("_", "-")
+    return normalise(name)
 
 
 def unreadable(file: str, error: Exception, dist: str | None = None) -> Problem:
@@ -128,19 +144,19 @@ def may_advertise(data: bytes) -> bool:
 
 
 def read_source(
-    data: bytes, header: bytes, *, label: str, path: str, origin: str, hidden: bool = False
+    data: bytes, header: bytes, *, path: str, origin: str, hidden: bool = False
 ) -> Source:
     """Read what one distribution advertises; never raises for what is in it.
 
     Args:
         data: its entry_points.txt, whole.
-        header: the beginning of its METADATA or PKG-INFO, which says name and version.
-        label: the name of its metadata folder (of its egg), which says them else.
+        header: the beginning of its METADATA or PKG-INFO, which says name and version; else the
+            name of the metadata folder says them.
         path: where the metadata lies.
         origin: by which entry of the path it was found.
         hidden: whether another copy of the distribution counts instead.
     """
-    dist, version = _identify(header, label)
+    dist, version = identify(header, label_of(path))
     file = os.path.join(path, FILE)
     found = _Lines()
     for number, line in _lines_of_group(data):
@@ -159,7 +175,7 @@ def read_source(
     return Source(dist, hidden, jobs, invalid, tuple(found.problems))
 
 
-def _identify(header: bytes, label: str) -> tuple[str, str]:
+def identify(header: bytes, label: str) -> tuple[str, str]:
     """Name and version by the header of the metadata, else by the name of its folder."""
     facts: dict[bytes, str] = {}
     for line in header.removeprefix(b"\xef\xbb\xbf").splitlines():
@@ -169,9 +185,8 @@ def _identify(header: bytes, label: str) -> tuple[str, str]:
         key = key.strip().lower()
         if key in (b"name", b"version"):
             facts.setdefault(key, value.strip().decode("utf-8", "replace"))
-    parts = label.rpartition(".")[0].split("-")
-    name = facts.get(b"name") or parts[0]
-    return normalise(name), facts.get(b"version") or (parts[1] if len(parts) > 1 else "")
+    name, version = split(label)
+    return normalise(facts.get(b"name") or name), facts.get(b"version") or version
 
 
 def _lines_of_group(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.machinery import PathFinder
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from .entry_points import FILE, Problem, normalise, stem, unreadable
+from .entry_points import FILE, Problem, label_of, normalise, stem, unreadable
 
 _HEADERS = ("METADATA", "PKG-INFO")
 
@@ -21,24 +22,51 @@ _HEADERS = ("METADATA", "PKG-INFO")
 class Found:
     """One distribution as a finder gives it; ``data`` is empty where it advertises nothing.
 
-    ``stem`` is its normalised name, by which copies of it are known; ``label`` the name of its
-    metadata folder, which says name and version where ``header`` does not.
+    ``stem`` is its normalised name, by which copies of it are looked for.
     """
 
     stem: str
-    label: str
     path: str
     data: bytes
     header: bytes
 
 
-def foreign_finders() -> tuple[Any, ...]:
+def _identities(finders: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(map(id, finders))
+
+
+@frozen
+class Finders:
+    """Foreign finders: those that Python asks before it looks along the path, and after.
+
+    Two are equal that hold the same objects; what foreign code thinks equal is not asked.
+    """
+
+    before: tuple[Any, ...] = field(default=(), eq=_identities)
+    after: tuple[Any, ...] = field(default=(), eq=_identities)
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
+
+NO_FINDERS = Finders()
+
+
+def foreign_finders() -> Finders:
     """The finders of this process, on ``sys.meta_path``, that know distributions of their own.
 
     Not Python's own and not importlib_metadata's (or a copy of it), which look into the folders
     and archives that we look into ourselves.
     """
-    return tuple(finder for finder in list(sys.meta_path) if _is_foreign(finder))
+    before: list[Any] = []
+    after: list[Any] = []
+    found = before
+    for finder in list(sys.meta_path):
+        if finder is PathFinder:
+            found = after
+        elif _is_foreign(finder):
+            found.append(finder)
+    return Finders(tuple(before), tuple(after))
 
 
 def _is_foreign(finder: object) -> bool:
@@ -46,8 +74,7 @@ def _is_foreign(finder: object) -> bool:
         if not callable(getattr(finder, "find_distributions", None)):
             return False
         kind = finder if isinstance(finder, type) else type(finder)
-        ours = kind.__name__ == "MetadataPathFinder"
-        return not ours and kind.__module__ != "_frozen_importlib_external"
+        return kind.__name__ != "MetadataPathFinder"
     except Exception:  # it is foreign code, down to its attributes
         return False
 
@@ -62,13 +89,13 @@ def in_archive(place: str) -> Iterator[Found | Problem]:
     """Look into a zip file, or an egg that is one."""
     from zipfile import is_zipfile
 
-    from importlib_metadata import MetadataPathFinder, distributions
-
     if not is_zipfile(place):
         if os.path.isfile(place):
             told = "It is on the path, but neither a folder nor a zip file."
             yield Problem("unreadable", told, place)
         return
+    from importlib_metadata import MetadataPathFinder, distributions
+
     # It remembers what was in an archive by the time of its last write alone.
     MetadataPathFinder.invalidate_caches()
     for dist in distributions(path=[place]):
@@ -96,16 +123,13 @@ def _look_at(dist: Any, place: str) -> Found | Problem:
     where = place
     try:
         folder = getattr(dist, "_path", None)
-        where = str(folder).rstrip("/") if folder is not None else place
-        data = _read(dist, folder, FILE)
         header = next(filter(None, (_read(dist, folder, name) for name in _HEADERS)), b"")
-        label = os.path.basename(where)
-        if label.lower() == "egg-info":
-            label = os.path.basename(os.path.dirname(where))
         if folder is None:
             name = str(dist.metadata["Name"])
-            return Found(normalise(name), f"{name}.dist-info", where, data, header)
-        return Found(stem(label), label, where, data, header)
+            where = f"{place}/{name}.dist-info"
+            return Found(normalise(name), where, _read(dist, folder, FILE), header)
+        where = str(folder).rstrip("/")
+        return Found(stem(label_of(where)), where, _read(dist, folder, FILE), header)
     except Exception as error:  # a damaged archive, or a foreign distribution
         return unreadable(where, error)
 

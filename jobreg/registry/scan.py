@@ -22,6 +22,8 @@ from .entry_points import (
     JobRef,
     Problem,
     Source,
+    identify,
+    label_of,
     may_advertise,
     name_fault,
     normalise,
@@ -29,7 +31,7 @@ from .entry_points import (
     stem,
     unreadable,
 )
-from .foreign import Found, called, in_archive, in_finder, tolerant
+from .foreign import NO_FINDERS, Finders, Found, called, in_archive, in_finder, tolerant
 
 __all__ = ["APPLICATION", "GROUP", "JobRef", "Problem", "Source", "name_fault", "normalise"]
 
@@ -65,24 +67,20 @@ class Scan:
     quiet: tuple[Mark, ...]
 
 
-_Copy = tuple[str, str, bytes | None]
-"""Place and path of a metadata folder, and its header where a finder gave it."""
+_Copy = tuple[str, str, str]
+"""One metadata folder: the stem of its distribution, the place it was met in, its path."""
 
 
 @frozen
 class _Finds:
-    """What a scan has gathered so far.
+    """What a scan has gathered so far; ``met`` has every distribution, in the order of the path."""
 
-    ``homes`` has the first metadata folder of every distribution, by its stem; ``copies`` all
-    folders of those that were met more than once.
-    """
-
-    adverts: list[tuple[Found, str]] = field(factory=list)
+    met: list[_Copy] = field(factory=list)
+    adverts: dict[str, bytes] = field(factory=dict)
+    headers: dict[str, bytes] = field(factory=dict)
     problems: list[Problem] = field(factory=list)
     files: list[Mark] = field(factory=list)
     quiet: list[Mark] = field(factory=list)
-    homes: dict[str, _Copy] = field(factory=dict)
-    copies: dict[str, list[_Copy]] = field(factory=dict)
 
 
 def mark(path: str) -> Mark:
@@ -108,18 +106,17 @@ def places(path: Sequence[str]) -> tuple[Mark, ...]:
     return tuple(found.values())
 
 
-def scan(path: Sequence[str], finders: Sequence[Any] = ()) -> Scan:
+def scan(path: Sequence[str], finders: Finders = NO_FINDERS) -> Scan:
     """Read what is advertised on a module search path; never raises for what it finds there.
 
     Args:
         path: folders, zip files and eggs, as in ``sys.path``.
-        finders: foreign finders that are asked first; see :func:`.foreign.foreign_finders`.
+        finders: foreign finders to ask as well; see :func:`.foreign.foreign_finders`.
     """
     # Marked before it is read: what changes meanwhile is noticed at the next look.
     marks = places(path)
     finds = _Finds()
-    for finder in finders:
-        _take(tolerant(in_finder(finder, path), called(finder)), called(finder), finds)
+    _ask(finders.before, path, finds)
     for place, *_ in marks:
         try:
             names = os.listdir(place)
@@ -132,32 +129,31 @@ def scan(path: Sequence[str], finders: Sequence[Any] = ()) -> Scan:
             finds.quiet.append((place, *_NEVER_SAME))
         else:
             _scan_folder(place, names, finds)
-    return Scan(
-        _sources(finds), tuple(finds.problems), marks, tuple(finds.files), tuple(finds.quiet)
-    )
+    _ask(finders.after, path, finds)
+    sources = _sources(finds)
+    return Scan(sources, tuple(finds.problems), marks, tuple(finds.files), tuple(finds.quiet))
+
+
+def _ask(finders: Sequence[Any], path: Sequence[str], finds: _Finds) -> None:
+    for finder in finders:
+        _take(tolerant(in_finder(finder, path), called(finder)), called(finder), finds)
 
 
 def _take(looks: Iterable[Found | Problem], place: str, finds: _Finds) -> None:
-    """Take what a finder gave."""
+    """Take what importlib_metadata or a finder gave."""
     for each in looks:
         if isinstance(each, Problem):
             finds.problems.append(each)
             continue
-        _meet(each.stem, (place, each.path, each.header), finds)
+        finds.met.append((each.stem, place, each.path))
+        finds.headers.setdefault(each.path, each.header)
         if may_advertise(each.data):
-            finds.adverts.append((each, place))
-
-
-def _meet(name: str, copy: _Copy, finds: _Finds) -> None:
-    first = finds.homes.setdefault(name, copy)
-    if first is not copy:
-        finds.copies.setdefault(name, [first]).append(copy)
+            finds.adverts.setdefault(each.path, each.data)
 
 
 def _scan_folder(place: str, names: Iterable[str], finds: _Finds) -> None:
     """Read what lies in one folder. Its loop is what finding jobs costs: each step counts."""
     egg = os.path.basename(place) if place.lower().endswith(".egg") else None
-    adverts: list[Found] = []
     for name in names:
         if name.endswith(_ENDINGS):
             label = name
@@ -169,14 +165,10 @@ def _scan_folder(place: str, names: Iterable[str], finds: _Finds) -> None:
             continue
         path = f"{place}/{name}"
         known_as = stem(label)
-        _meet(known_as, (place, path, None), finds)
+        finds.met.append((known_as, place, path))
         data = _look_at(f"{path}/{FILE}", known_as, finds)
         if data:
-            header = _read_header(path, finds)
-            adverts.append(Found(known_as, label, path, data, header))
-    # In an order that does not depend on the folder's.
-    adverts.sort(key=lambda each: each.path)
-    finds.adverts.extend((each, place) for each in adverts)
+            finds.adverts.setdefault(path, data)
 
 
 def _look_at(file: str, dist: str, finds: _Finds) -> bytes | None:
@@ -207,7 +199,10 @@ def _read(file: str, about: os.stat_result) -> bytes:
         raise OSError(errno.EFBIG, f"it is larger than {LARGEST} bytes")
     number = os.open(file, _READ)
     try:
-        return os.read(number, about.st_size + 1)
+        data = os.read(number, about.st_size + 1)
+        while 0 < len(data) < about.st_size and (more := os.read(number, about.st_size)):
+            data += more  # a file system need not give all at once
+        return data
     finally:
         os.close(number)
 
@@ -218,8 +213,15 @@ def _trouble(file: str, error: OSError, dist: str | None) -> Problem:
     return unreadable(file, error, dist)
 
 
+def _header(path: str, finds: _Finds) -> bytes:
+    """The beginning of what says name and version; empty where there is none."""
+    known = finds.headers.get(path)
+    if known is None:
+        known = finds.headers[path] = _read_header(path, finds)
+    return known
+
+
 def _read_header(path: str, finds: _Finds) -> bytes:
-    """Read the beginning of what says name and version."""
     for name in _HEADERS:
         file = f"{path}/{name}"
         try:
@@ -238,44 +240,60 @@ def _read_header(path: str, finds: _Finds) -> bytes:
 
 def _sources(finds: _Finds) -> tuple[Source, ...]:
     """Parse what was found, once it is known which copy of each distribution counts."""
-    names = {found.stem for found, _ in finds.adverts}
-    chosen = {name: _choose(finds.copies[name], finds) for name in sorted(names & {*finds.copies})}
+    copies = _copies(finds)
+    chosen = {_choose(dist, found, finds) for dist, found in copies.items()}
+    origins = {path: place for found in copies.values() for place, path in found}
     return tuple(
         read_source(
-            found.data,
-            found.header,
-            label=found.label,
-            path=found.path,
-            origin=origin,
-            hidden=chosen.get(found.stem, found.path) != found.path,
+            finds.adverts[path],
+            _header(path, finds),
+            path=path,
+            origin=origins[path],
+            hidden=path not in chosen,
         )
-        for found, origin in finds.adverts
+        for path in sorted(finds.adverts)
     )
 
 
-def _choose(copies: Sequence[_Copy], finds: _Finds) -> str:
+def _copies(finds: _Finds) -> dict[str, list[tuple[str, str]]]:
+    """Place and path of each copy of those that advertise jobs, by the name of the distribution.
+
+    Who may be a copy is guessed by the names of the folders; who is one, their headers say.
+    """
+    stems = {found for found, _, path in finds.met if path in finds.adverts}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for known_as, place, path in finds.met:
+        if known_as in stems:
+            dist, _ = identify(_header(path, finds), label_of(path))
+            copies = found.setdefault(dist, [])
+            if (place, path) not in copies:
+                copies.append((place, path))
+    return found
+
+
+def _choose(dist: str, copies: Sequence[tuple[str, str]], finds: _Finds) -> str:
     """The path of the copy that counts: of the first place; in it, what was written last.
 
     One without a header is a leftover, and counts only where there is no other.
     """
-    written = {path: _written(path, header, finds) for _, path, header in copies}
+    if len(copies) == 1:
+        return copies[0][1]
+    written = {path: _written(path, finds) for _, path in copies}
     whole = [copy for copy in copies if written[copy[1]]] or list(copies)
-    beside = [path for place, path, _ in whole if place == whole[0][0]]
+    beside = [path for place, path in whole if place == whole[0][0]]
     chosen = min(beside, key=lambda path: (-written[path], path))
     for path in beside:
         if path != chosen:
             name, better = os.path.basename(path), os.path.basename(chosen)
             told = f"{name} is a second copy beside {better}, which was written last and counts."
-            finds.problems.append(Problem("two_copies", told, path, None, stem(name)))
+            finds.problems.append(Problem("two_copies", told, path, None, dist))
     return chosen
 
 
-def _written(path: str, header: bytes | None, finds: _Finds) -> int:
+def _written(path: str, finds: _Finds) -> int:
     """When a copy was written, in ns; 0 where it has no header, and so is no distribution."""
-    if header is not None:
-        return 1 if header else 0
     marks = [mark(f"{path}/{name}") for name in _HEADERS]
     # distutils left a single file where others leave a folder.
     marks += [] if os.path.isdir(path) else [mark(path)]
     finds.files.extend(marks)
-    return max(each[3] for each in marks)
+    return max(each[3] for each in marks) or bool(finds.headers[path])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from attrs import frozen
 
+from .foreign import NO_FINDERS, Finders
 from .scan import APPLICATION, JobRef, Mark, Problem, Scan, Source, mark, places, scan
 
 _UNSETTLED_NS = 2_000_000_000
@@ -19,16 +19,16 @@ class Stamp:
     """By which a change is noticed: places, contributing files, and what was added by hand.
 
     ``quiet`` marks the files that advertise nothing yet, which are many; ``finders`` are the
-    foreign ones that were asked, which leave no mark. ``settled`` is False where something was
-    written within 2 s: a second write in the same tick of the file system's clock would not show,
-    so such a stamp is not trusted.
+    foreign ones that were asked; what they know leaves no mark. ``settled`` is False where
+    something was written within 2 s: a second write in the same tick of the file system's clock
+    would not show, so such a stamp is not trusted.
     """
 
     places: tuple[Mark, ...]
     files: tuple[Mark, ...]
     added: tuple[JobRef, ...]
     quiet: tuple[Mark, ...] = ()
-    finders: tuple[int, ...] = ()
+    finders: Finders = NO_FINDERS
     settled: bool = True
 
 
@@ -72,7 +72,7 @@ class Snapshot:
         self,
         path: Sequence[str],
         added: tuple[JobRef, ...],
-        finders: Sequence[Any] = (),
+        finders: Finders = NO_FINDERS,
         *,
         thoroughly: bool = True,
     ) -> bool:
@@ -82,7 +82,7 @@ class Snapshot:
         far, nor at what foreign finders know: that costs 1 ms for 500 distributions, and more.
         """
         stamp = self.stamp
-        if not stamp.settled or stamp.added != added or stamp.finders != tuple(map(id, finders)):
+        if not stamp.settled or stamp.added != added or stamp.finders != finders:
             return False
         if stamp.places != places(path) or not _unchanged(stamp.files):
             return False
@@ -94,12 +94,12 @@ def take(
     added: tuple[JobRef, ...] = (),
     allow: Collection[str] = (),
     deny: Collection[str] = (),
-    finders: Sequence[Any] = (),
+    finders: Finders = NO_FINDERS,
 ) -> Snapshot:
     """Look at what is installed on a module search path, and add an application's own jobs.
 
     ``allow`` (where not empty) and ``deny`` hold normalised names of distributions; ``finders``
-    are foreign ones, asked before the path.
+    are foreign ones to ask as well.
     """
     found = scan(path, finders)
     visible = [source for source in found.sources if not source.hidden]
@@ -115,7 +115,7 @@ def take(
         denied=_refs(denied),
         invalid=tuple(ref for source in visible for ref in source.invalid),
         shadowed=_refs(source for source in found.sources if source.hidden),
-        problems=(*found.problems, *(each for source in visible for each in source.problems)),
+        problems=_ordered((*found.problems, *(p for source in visible for p in source.problems))),
         stamp=_stamp(found, added, finders),
     )
 
@@ -126,6 +126,10 @@ def _is_denied(dist: str, allow: Collection[str], deny: Collection[str]) -> bool
 
 def _refs(sources: Iterable[Source]) -> tuple[JobRef, ...]:
     return tuple(ref for source in sources for ref in source.jobs)
+
+
+def _ordered(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda each: (each.file, each.line or 0, each.code)))
 
 
 def _claims(sources: Iterable[Source]) -> dict[str, tuple[JobRef, ...]]:
@@ -152,13 +156,12 @@ def _aliases(jobs: Iterable[JobRef]) -> dict[str, str]:
     return found
 
 
-def _stamp(found: Scan, added: tuple[JobRef, ...], finders: Sequence[Any]) -> Stamp:
+def _stamp(found: Scan, added: tuple[JobRef, ...], finders: Finders) -> Stamp:
     now = time.time_ns()
     # A time in the future settles nothing either way: a later write would bring it back to now.
     marks = (*found.places, *found.files, *found.quiet)
     fresh = any(abs(now - each[3]) < _UNSETTLED_NS for each in marks)
-    asked = tuple(map(id, finders))
-    return Stamp(found.places, found.files, added, found.quiet, asked, settled=not fresh)
+    return Stamp(found.places, found.files, added, found.quiet, finders, settled=not fresh)
 
 
 def _unchanged(marks: Iterable[Mark]) -> bool:
