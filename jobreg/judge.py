@@ -39,7 +39,8 @@ def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunR
     Raises:
         BadInput: no version of the job would take its parameters; each fault, with its path.
     """
-    versions = sorted(known.entries, key=lambda each: str(each.last_seen), reverse=True)
+    whole = (each for each in known.entries if each.trouble is None)
+    versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
     # One that is installed here, and that the store never saw, may be the one that will run it.
     if versions and installed in (None, *(each.provider for each in versions)):
         _judge(record, versions, installed)
@@ -47,7 +48,7 @@ def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunR
         return record
     mine = [each.options for each in versions if each.provider == installed]
     mine += [each.options for each in versions if installed is None]
-    options = known.effective(mine[0] if mine else {})
+    options = known.effective(mine[0] if mine else None)
     return evolve(
         record,
         queue=options.queue if record.queue is None else record.queue,

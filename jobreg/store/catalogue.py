@@ -141,6 +141,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "to_params_schema": text(entry.params_schema),
         "to_summary": entry.summary,
         "to_import_seconds": entry.import_seconds,
+        "to_trouble": entry.trouble,
     }
 
 

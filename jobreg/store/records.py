@@ -302,6 +302,7 @@ def entry_of(row: Row) -> Entry:
         params_schema=value(row["params_schema"]),
         summary=row["summary"],
         import_seconds=row["import_seconds"],
+        trouble=row["trouble"],
         first_seen=from_stored_time(row["first_seen"]),
         last_seen=from_stored_time(row["last_seen"]),
     )
