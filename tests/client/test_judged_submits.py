@@ -126,7 +126,7 @@ def test_a_version_that_could_not_be_imported_judges_nothing(
     )
     store.catalogue.learn([entry("1.0", NEEDS_ACCOUNT), broken], "sync")
 
-    with pytest.raises(BadInput, match="of acme-reports 1.0 refuses these params: missing"):
+    with pytest.raises(BadInput, match=r"of acme-reports 1\.0 refuses these params: missing"):
         submitter.submit("reports.render", {})
     submitter.submit("reports.render", {"account": 5})
 
