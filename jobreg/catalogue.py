@@ -84,23 +84,27 @@ class Entry:
 
     Not where its function is: no row but tracebacks names a module or function.
     ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
+    Where the job could not be imported, ``trouble`` says why, and nothing else is known.
     """
 
     job_name: str
     provider: Provider
-    options: dict[str, Any]
+    options: dict[str, Any] | None = None
     signature: dict[str, Any] | None = None
     params_schema: dict[str, Any] | None = None
     summary: str | None = None
     import_seconds: float | None = field(default=None, eq=False)
+    trouble: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None
 
     @classmethod
     def of(cls, hello: Hello) -> Entry | None:
-        """What to keep of a hello; None where the job could not be imported, or not yet."""
-        if hello.trouble is not None or hello.options is None:
+        """What to keep of a hello; None where the question is open still."""
+        if hello.options is None:
             return None
+        if hello.trouble is not None:
+            return cls(job_name=hello.job_name, provider=hello.provider, trouble=hello.trouble)
         signature = hello.signature.to_wire() if hello.signature else None
         schema = signature and json.loads(signature.pop("schema"))
         return cls(
@@ -121,8 +125,11 @@ class Entry:
 
     @property
     def pinnable(self) -> bool:
-        """False for what an application registered itself: it may be another's elsewhere."""
-        return self.provider.version != ""
+        """False for what cannot be imported, and for what an application registered itself.
+
+        The latter may be another's elsewhere.
+        """
+        return self.provider.version != "" and self.trouble is None
 
 
 @frozen

@@ -141,6 +141,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "to_params_schema": text(entry.params_schema),
         "to_summary": entry.summary,
         "to_import_seconds": entry.import_seconds,
+        "to_trouble": entry.trouble,
     }
 
 
@@ -156,6 +157,7 @@ def _entry_of(row: Row) -> Entry:
         params_schema=value(row["params_schema"]),
         summary=row["summary"],
         import_seconds=row["import_seconds"],
+        trouble=row["trouble"],
         first_seen=from_stored_time(row["first_seen"]),
         last_seen=from_stored_time(row["last_seen"]),
     )

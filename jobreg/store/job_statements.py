@@ -10,7 +10,7 @@ from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert
 from .statements import Now
 from .tables import catalogue, overrides, owners
 
-_SAID = ("options", "signature", "params_schema", "summary", "import_seconds")
+_SAID = ("options", "signature", "params_schema", "summary", "import_seconds", "trouble")
 
 
 @cache
