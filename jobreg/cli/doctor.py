@@ -60,10 +60,9 @@ def doctor(importing: bool, as_json: bool, store_url: str | None) -> int:
 
 def _by_store(client: Client, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Owner]]:
     """What the store shows, if there is one, and whom the names belong to."""
-    from ..store import exists
     from .findings import in_store
 
-    if not exists(client.settings.store):
+    if not client.has_store():
         return [], {}
     try:
         return [*in_store(client, snapshot)], client.store.catalogue.owners()

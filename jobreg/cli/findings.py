@@ -37,7 +37,7 @@ WAYS_OUT = {
     "name_mismatch": "Let the entry point and @job(name=...) agree.",
     "died": "Import the module by hand in a Python of its own to see why.",
     "slow_import": "Import heavy modules inside the function instead of at the top.",
-    "stale_editable": "Install it again with pip install -e; its entry points are as they were then.",
+    "stale_editable": "Install it again with pip install -e, which writes its entry points anew.",
     "other_line": "Nothing for jobreg; tell the distribution's author, others cannot read it.",
     "other_encoding": "Nothing for jobreg; tell the distribution's author, others cannot read it.",
     "unknown_name": "Install its plugin where a worker runs, or cancel: jobreg runs cancel --help.",
@@ -82,7 +82,7 @@ def in_source(snapshot: Snapshot) -> Iterator[Finding]:
     from ..registry.locate import locate
 
     for ref in all_refs(snapshot):
-        where = locate(ref)
+        where = locate(ref, [ref.origin] if ref.origin else [])
         if where.found is False:
             lacks = f"{where.file} holds no {ref.attr}" if where.file else f"no module {ref.module}"
             yield _finding("missing_target", f"{ref.target}: {lacks}.", ref)

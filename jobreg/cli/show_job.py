@@ -6,12 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import field, frozen
 
 from . import as_json, complete_jobs, output, store_url
 from .jobs import job_rows, owned, problem_object
 
 if TYPE_CHECKING:
-    from ..catalogue import Entry
+    from ..catalogue import Entry, Owner
     from ..client import Client
     from ..registry import JobRef, Snapshot
 
@@ -30,37 +31,47 @@ def show_job(name: str, as_json: bool, store_url: str | None) -> None:
     Example: jobreg jobs show reports.render
     """
     from ..client import Client
-    from ..store import exists
 
     client = Client(store_url)
     snapshot = client.registry.snapshot()
     row = next((each for each in job_rows(snapshot) if each["name"] == name), None)
-    stored = exists(client.settings.store)
-    entries = client.store.catalogue.known([name]) if stored else []
-    if row is None and not entries:
+    stored = _Stored.of(client, name) if client.has_store() else _Stored()
+    if row is None and not stored.entries:
         client.registry.ref(name)  # raises, with close names
-    shown = _shown(client, snapshot, row or _elsewhere(name), entries, stored)
+    shown = _shown(snapshot, row or _elsewhere(name), stored)
     if as_json:
         output.print_json(shown)
     else:
         _tell(shown)
 
 
+@frozen
+class _Stored:
+    """What the store knows of one job; nothing, where there is no store yet."""
+
+    entries: list[Entry] = field(factory=list)
+    owners: dict[str, Owner] = field(factory=dict)
+    overrides: dict[str, Any] = field(factory=dict)
+    runs: dict[str, int] = field(factory=dict)
+
+    @classmethod
+    def of(cls, client: Client, name: str) -> _Stored:
+        known = client.store.catalogue
+        overrides = known.overrides().get(name, {})
+        return cls(known.known([name]), known.owners([name]), overrides, known.counts(name))
+
+
 def _elsewhere(name: str) -> dict[str, Any]:
     return {"name": name, "target": None, "dist": None, "version": None, "state": "elsewhere"}
 
 
-def _shown(
-    client: Client, snapshot: Snapshot, row: dict[str, Any], entries: list[Entry], stored: bool
-) -> dict[str, Any]:
-    name = row["name"]
-    known = client.store.catalogue
-    (row,) = owned([row], snapshot, known.owners([name]) if stored else {})
+def _shown(snapshot: Snapshot, row: dict[str, Any], stored: _Stored) -> dict[str, Any]:
+    entries = stored.entries
+    (row,) = owned([row], snapshot, stored.owners)
     shown = {**row, **_place(snapshot, row)}
     mine = [each for each in entries if each.provider.dist == row["dist"]]
     said = [each for each in mine if each.provider.version == row["version"]] or mine or entries
     entry = said[0] if said else None
-    overrides = known.overrides().get(name, {}) if stored else {}
     takes = None if entry is None else entry.takes()
     return {
         **shown,
@@ -71,8 +82,8 @@ def _shown(
         "trouble": entry and entry.trouble,
         "import_seconds": entry and entry.import_seconds,
         "known_as": entry and {"dist": entry.provider.dist, "version": entry.provider.version},
-        "options": _options(entry, overrides),
-        "runs": known.counts(name) if stored else {},
+        "options": _options(entry, stored.overrides),
+        "runs": stored.runs,
     }
 
 
@@ -88,8 +99,9 @@ def _place(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"file": None, "line": None, "location": None, "editable": None}
     aliases: list[str] = []
     if ref is not None:
-        where = locate(ref)
         editable = editable_origin(ref)
+        sources = [] if editable is None else [os.path.join(editable, "src"), editable]
+        where = locate(ref, [ref.origin, *sources])
         found = {"file": where.file, "line": where.line, "location": ref.origin}
         found["editable"] = editable
         same = (each for each in snapshot.jobs.values() if each.dist == ref.dist)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 
 from attrs import frozen
 
@@ -30,8 +30,10 @@ class Location:
     declared: str | None = None
 
 
-def locate(ref: JobRef) -> Location:
+def locate(ref: JobRef, places: Sequence[str] = ()) -> Location:
     """Look for the function of a job, as Python would look for its module.
+
+    ``places`` are folders to look in as well, for a distribution that is not on ``sys.path``.
 
     Example:
         >>> from jobreg.registry import JobRef
@@ -41,7 +43,7 @@ def locate(ref: JobRef) -> Location:
         (True, True, True)
     """
     try:
-        spec, sure = _spec(ref.module)
+        spec, sure = _spec(ref.module, places)
     except Exception:  # a finder is somebody else's code
         return Location(None)
     if spec is None:
@@ -65,7 +67,7 @@ def locate(ref: JobRef) -> Location:
     return Location(True, file, found.lineno, _declared(found))
 
 
-def _spec(module: str) -> tuple[ModuleSpec | None, bool]:
+def _spec(module: str, places: Sequence[str]) -> tuple[ModuleSpec | None, bool]:
     """What the import system finds for a module, and whether a miss is sure."""
     path: list[str] | None = None
     spec = None
@@ -77,12 +79,14 @@ def _spec(module: str) -> tuple[ModuleSpec | None, bool]:
             found = finder.find_spec(name, path)
             if found is not None:
                 break
+        if found is None and spec is None and places:
+            found = PathFinder.find_spec(name, list(places))
         if found is None:
             # A package may widen its own path when it is imported.
             return None, spec is None or "__path__" not in (_source(spec) or "")
         spec = found
-        places = spec.submodule_search_locations
-        path = None if places is None else list(places)
+        inner = spec.submodule_search_locations
+        path = None if inner is None else list(inner)
         if path is None and name != module:
             return None, True
     return spec, True
