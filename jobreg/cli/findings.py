@@ -121,9 +121,8 @@ def in_store(client: Client, snapshot: Snapshot) -> Iterator[Finding]:
     for name, number in client.store.catalogue.unfinished().items():
         if name in known or any(name in worker.names for worker in workers):
             continue
-        message = (
-            f"{number} unfinished runs of {name!r}, which nothing here and no worker provides."
-        )
+        runs = f"{number} unfinished run{'' if number == 1 else 's'}"
+        message = f"{runs} of {name!r}, which nothing here and no live worker provides."
         yield {"code": "unknown_name", "message": message, **nobody, "name": name}
     yield from _params(client, snapshot)
 

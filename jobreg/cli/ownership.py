@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,8 +113,8 @@ def _option(pair: str) -> tuple[str, Any]:
         raise BadInput(f"{pair[:80]!r} is not one of {', '.join(SETTABLE)}, with =VALUE.{hint}")
     if not text:
         return option, None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
+    value: Any = text
+    if option != "queue":
+        with suppress(ValueError):
+            value = json.loads(text)
     return option, JobOptions(**{option: value}).to_wire()[option]
