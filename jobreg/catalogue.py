@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from . import clock
+from .errors import BadInput
 from .lifecycle import Provider
 from .options import JobOptions
 from .signature import Signature
@@ -133,13 +134,38 @@ class Entry:
 
 
 @frozen
-class ParamsSchema:
-    """What parameters one version of a job takes: a JSON schema, as text."""
+class Known:
+    """What the store holds of one job: each version it has seen, and what operators set."""
 
-    job_name: str
-    provider: Provider
-    schema: str
-    last_seen: datetime
+    entries: tuple[Entry, ...] = ()
+    overrides: Mapping[str, Any] = field(factory=dict)
+
+    def effective(self, options: Mapping[str, Any] | None) -> JobOptions:
+        """The options of one version (as JSON, or nothing) with what operators set before them."""
+        own = JobOptions.from_wire(options) if options else JobOptions()
+        try:
+            return overridden(own, self.overrides)
+        except BadInput:  # written by another version of jobreg; workers tell of it
+            return own
+
+
+def overridden(options: JobOptions, asked: Mapping[str, Any]) -> JobOptions:
+    """A job's options with those that an operator set, as JSON, standing before them.
+
+    Raises:
+        BadInput: there is no such option, or a value cannot be used.
+    """
+    wire = options.to_wire()
+    unknown = asked.keys() - wire.keys()
+    if unknown:
+        raise BadInput(
+            f"options: no {', '.join(map(repr, sorted(unknown)))}. There are: {', '.join(wire)}."
+        )
+    try:
+        changed = JobOptions.from_wire({**wire, **asked})
+    except TypeError as error:
+        raise BadInput(f"options: {error}") from None
+    return evolve(options, **{name: getattr(changed, name) for name in asked})
 
 
 class Catalogue:

@@ -131,18 +131,18 @@ def _params(client: Client, snapshot: Snapshot) -> Iterator[Finding]:
     import json
 
     from ..judge import faults
+    from ..lifecycle import Provider
 
     unfinished = client.store.catalogue.unfinished()
-    for schema in client.store.catalogue.schemas(sorted(unfinished)):
-        ref = snapshot.jobs.get(schema.job_name)
-        installed = ref and (ref.dist, ref.version)
-        if ref is None or installed != (schema.provider.dist, schema.provider.version):
+    for entry in client.store.catalogue.known(unfinished):
+        ref = snapshot.jobs.get(entry.job_name)
+        takes = entry.params_schema
+        if ref is None or takes is None or entry.provider != Provider(ref.dist, ref.version):
             continue
-        takes = json.loads(schema.schema)
         bad = [
             (run_id, told)
-            for run_id, params in client.store.catalogue.waiting_params(schema.job_name)
-            if (told := faults(takes, json.loads(params)))
+            for run_id, params in client.store.catalogue.waiting_params(entry.job_name)
+            if (told := [*faults(takes, json.loads(params))])
         ]
         if bad:
             run_id, told = bad[0]

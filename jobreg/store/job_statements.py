@@ -63,19 +63,15 @@ def known(all_jobs: bool) -> Select[Any]:
 
 
 @cache
-def schemas_of(one: bool) -> Select[Any]:
-    """What parameters :job_name (or each of :names) takes, in every version ever seen."""
-    name = catalogue.c.job_name
-    return select(
-        name,
-        catalogue.c.dist,
-        catalogue.c.version,
-        catalogue.c.params_schema,
-        catalogue.c.last_seen,
-    ).where(
-        name == bindparam("job_name") if one else name.in_(bindparam("names", expanding=True)),
-        catalogue.c.params_schema.is_not(None),
-    )
+def versions_of() -> Select[Any]:
+    """What is known of :job_name, in every version ever seen."""
+    return select(catalogue).where(catalogue.c.job_name == bindparam("job_name"))
+
+
+@cache
+def overrides_of() -> Select[Any]:
+    """What operators set for :job_name."""
+    return select(overrides).where(overrides.c.job_name == bindparam("job_name"))
 
 
 @cache
