@@ -87,6 +87,20 @@ class Client:
                 self._store = open_store(self.settings.store, sqlite_sync=self.settings.sqlite_sync)
             return self._store
 
+    def has_store(self) -> bool:
+        """Is there a store already? Makes none, where opening it would.
+
+        Raises:
+            BadInput: its URL cannot be read.
+        """
+        if self._store is not None:
+            return True
+        if direct.is_missing(self.settings.store):
+            return False
+        from .store import exists
+
+        return exists(self.settings.store)
+
     def close(self) -> None:
         """Let go of the store's connections; the next use opens them again."""
         with self._opening:

@@ -102,6 +102,24 @@ class StoredCatalogue:
 
         self._again(write)
 
+    def counts(self, name: str) -> dict[str, int]:
+        """How many runs of a job are in each state that any is in."""
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.counts_of(), {"name": name})
+            return {row[0]: row[1] for row in found}
+
+    def unfinished(self) -> dict[str, int]:
+        """How many unfinished runs each job has that has any."""
+        with self._store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(job_statements.unfinished())}
+
+    def waiting_params(self, name: str, most: int = 1000) -> list[tuple[str, str]]:
+        """Id and parameters (JSON) of the oldest runs of a job that wait."""
+        asked = {"name": name, "most": most}
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.waiting_params(), asked)
+            return [(row[0], row[1]) for row in found]
+
     def _again(self, write: Callable[[Connection], T]) -> T:
         """Do it in a transaction; once more where another process wrote the same row first."""
         try:

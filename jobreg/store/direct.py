@@ -26,6 +26,18 @@ _BUSY_SECONDS = 5.0
 Prepare = Callable[[Known], RunRecord]
 
 
+def is_missing(url: str) -> bool:
+    """Is this the URL of a SQLite file that is not there? No, where that is not plain to see."""
+    path = _plain_path(url)
+    return path is not None and not Path(path).exists()
+
+
+def _plain_path(url: str) -> str | None:
+    path = url.removeprefix(_PREFIX)
+    plain = url.startswith(_PREFIX) and path and "?" not in path and path != ":memory:"
+    return path if plain else None
+
+
 def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord | None:
     """Store one new run in an existing SQLite store and return it as it stands.
 
@@ -36,8 +48,8 @@ def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord |
     database, no file or another schema yet, an id that is there, an error of any kind.
     ``Store.insert`` then decides, and finds the words.
     """
-    path = url.removeprefix(_PREFIX)
-    if not url.startswith(_PREFIX) or not path or "?" in path or path == ":memory:":
+    path = _plain_path(url)
+    if path is None:
         return None
     try:
         # As a URI, because only so does SQLite not make a file that is missing.

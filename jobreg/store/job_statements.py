@@ -5,10 +5,23 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    CompoundSelect,
+    Delete,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from .statements import Now
-from .tables import catalogue, overrides, owners
+from .tables import catalogue, live, overrides, owners, runs
 
 _SAID = ("options", "signature", "params_schema", "summary", "import_seconds", "trouble")
 
@@ -114,4 +127,35 @@ def set_override(now: Now) -> Insert:
         option_name=bindparam("of_option"),
         value=bindparam("to_value"),
         set_at=now,
+    )
+
+
+@cache
+def counts_of() -> CompoundSelect[Any]:
+    """How many runs of :name are in each state."""
+    over = select(runs.c.state, func.count().label("number")).where(
+        runs.c.job_name == bindparam("name"), runs.c.state.is_not(None)
+    )
+    waiting = select(live.c.state, func.count().label("number")).where(
+        live.c.job_name == bindparam("name")
+    )
+    return over.group_by(runs.c.state).union_all(waiting.group_by(live.c.state))
+
+
+@cache
+def unfinished() -> Select[Any]:
+    """The names that unfinished runs have, and how many of each wait or run."""
+    number = func.count().label("number")
+    return select(live.c.job_name, number).group_by(live.c.job_name).order_by(live.c.job_name)
+
+
+@cache
+def waiting_params() -> Select[Any]:
+    """Id and parameters of the first :most runs of :name that wait."""
+    return (
+        select(runs.c.run_id, runs.c.params)
+        .join(live, live.c.run_id == runs.c.run_id)
+        .where(live.c.job_name == bindparam("name"), live.c.state != literal("running"))
+        .order_by(live.c.seq)
+        .limit(bindparam("most"))
     )
