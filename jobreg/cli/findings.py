@@ -73,6 +73,9 @@ def in_metadata(snapshot: Snapshot, owners: Mapping[str, Owner]) -> Iterator[Fin
             message = f"{name!r} belongs to {owner.dist}; that of {ref.provider} is not run."
             yield _finding("refused", message, ref)
     for ref in snapshot.shadowed:
+        kept = snapshot.jobs.get(ref.name)
+        if kept and (kept.dist, kept.version, kept.target) == (ref.dist, ref.version, ref.target):
+            continue  # an editable installation beside its source: twice the same
         message = f"{ref.name!r} of {ref.provider} is hidden by an earlier copy of {ref.dist}."
         yield _finding("shadowed", message, ref)
 

@@ -18,7 +18,8 @@ class Stamp:
     """By which a change is noticed: places, contributing files, and what was added by hand.
 
     ``settled`` is False where something was written within 2 s: a second write in the same tick
-    of the file system's clock would not show, so such a stamp is not trusted.
+    of the file system's clock would not show, so such a stamp is not trusted. Nor is one where a
+    foreign finder was asked: nothing shows when its answer changes.
     """
 
     places: tuple[Mark, ...]
@@ -74,12 +75,14 @@ def take(
     added: tuple[JobRef, ...] = (),
     allow: Collection[str] = (),
     deny: Collection[str] = (),
+    finders: Sequence[object] = (),
 ) -> Snapshot:
     """Look at what is installed on a module search path, and add an application's own jobs.
 
-    ``allow`` (where not empty) and ``deny`` hold normalised names of distributions.
+    ``allow`` (where not empty) and ``deny`` hold normalised names of distributions; ``finders``
+    are asked for more of them.
     """
-    found = scan(path)
+    found = scan(path, finders)
     visible = [source for source in found.sources if not source.hidden]
     denied = [source for source in visible if _is_denied(source.dist, allow, deny)]
     own = Source(APPLICATION, False, added, (), ())
@@ -94,7 +97,7 @@ def take(
         invalid=tuple(ref for source in visible for ref in source.invalid),
         shadowed=_refs(source for source in found.sources if source.hidden),
         problems=(*found.problems, *(each for source in visible for each in source.problems)),
-        stamp=_stamp(found, added),
+        stamp=_stamp(found, added, bool(finders)),
     )
 
 
@@ -126,8 +129,8 @@ def _aliases(jobs: Iterable[JobRef]) -> dict[str, str]:
     return found
 
 
-def _stamp(found: Scan, added: tuple[JobRef, ...]) -> Stamp:
+def _stamp(found: Scan, added: tuple[JobRef, ...], foreign: bool) -> Stamp:
     now = time.time_ns()
     # A time in the future settles nothing either way: a later write would bring it back to now.
     fresh = any(abs(now - each[3]) < _UNSETTLED_NS for each in (*found.places, *found.files))
-    return Stamp(found.places, found.files, added, settled=not fresh)
+    return Stamp(found.places, found.files, added, settled=not fresh and not foreign)

@@ -49,7 +49,7 @@ def test_what_metadata_shows_is_told_with_place_and_way_out(examine, fake_plugin
     ]  # fmt: skip
     file = fake_plugins.add_raw("acme", "1.0", b"\n".join(lines))
     fake_plugins.add("rival", "2.0", {"shared": "m:f"}, GOOD)
-    fake_plugins.add("late", "1.0", {"late.job": "m:f"}, folder="second")
+    fake_plugins.add("late", "0.9", {"late.job": "m:f"}, folder="second")
     fake_plugins.add("late", "1.0", {"late.job": "m:f"})
     path = f"{fake_plugins.path}:{fake_plugins.path / 'second'}"
 
@@ -66,7 +66,7 @@ def test_what_metadata_shows_is_told_with_place_and_way_out(examine, fake_plugin
     assert places["bad_name"] == (str(file), 2, "acme")
     assert places["duplicate"] == (str(file), 8, "acme")
     assert places["conflict"] == (str(file), None, None)
-    hidden = fake_plugins.path / "second" / "late-1.0.dist-info" / "entry_points.txt"
+    hidden = fake_plugins.path / "second" / "late-0.9.dist-info" / "entry_points.txt"
     assert places["shadowed"] == (str(hidden), None, "late")
 
 
