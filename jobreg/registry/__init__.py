@@ -199,17 +199,18 @@ def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:
 
 
 _default: Registry | None = None
-_making = Lock()
+_made: dict[None, Registry] = {}
 
 
 def default_registry() -> Registry:
     """The registry of this process, made on first use with the allow and deny settings."""
     global _default
-    with _making:
-        if _default is None:
-            from .. import settings
+    if _default is None:
+        from .. import settings
 
-            # No store is wanted here; naming one spares looking for the user's data folder.
-            known = settings.load(store=":none:")
-            _default = Registry(allow=known.allow_dists, deny=known.deny_dists)
+        # No store is wanted here; naming one spares looking for the user's data folder.
+        known = settings.load(store=":none:")
+        # Of several threads one wins. No lock: a child forked meanwhile would find it locked.
+        made = Registry(allow=known.allow_dists, deny=known.deny_dists)
+        _default = _made.setdefault(None, made)
     return _default
