@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from . import clock
+from .errors import BadInput
 from .lifecycle import Provider
 from .options import JobOptions
 from .signature import Signature
@@ -84,23 +85,27 @@ class Entry:
 
     Not where its function is: no row but tracebacks names a module or function.
     ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
+    Where the job could not be imported, ``trouble`` says why, and nothing else is known.
     """
 
     job_name: str
     provider: Provider
-    options: dict[str, Any]
+    options: dict[str, Any] | None = None
     signature: dict[str, Any] | None = None
     params_schema: dict[str, Any] | None = None
     summary: str | None = None
     import_seconds: float | None = field(default=None, eq=False)
+    trouble: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None
 
     @classmethod
     def of(cls, hello: Hello) -> Entry | None:
-        """What to keep of a hello; None where the job could not be imported, or not yet."""
-        if hello.trouble is not None or hello.options is None:
+        """What to keep of a hello; None where the question is open still."""
+        if hello.options is None:
             return None
+        if hello.trouble is not None:
+            return cls(job_name=hello.job_name, provider=hello.provider, trouble=hello.trouble)
         signature = hello.signature.to_wire() if hello.signature else None
         schema = signature and json.loads(signature.pop("schema"))
         return cls(
@@ -121,18 +126,46 @@ class Entry:
 
     @property
     def pinnable(self) -> bool:
-        """False for what an application registered itself: it may be another's elsewhere."""
-        return self.provider.version != ""
+        """False for what cannot be imported, and for what an application registered itself.
+
+        The latter may be another's elsewhere.
+        """
+        return self.provider.version != "" and self.trouble is None
 
 
 @frozen
-class ParamsSchema:
-    """What parameters one version of a job takes: a JSON schema, as text."""
+class Known:
+    """What the store holds of one job: each version it has seen, and what operators set."""
 
-    job_name: str
-    provider: Provider
-    schema: str
-    last_seen: datetime
+    entries: tuple[Entry, ...] = ()
+    overrides: Mapping[str, Any] = field(factory=dict)
+
+    def effective(self, options: Mapping[str, Any] | None) -> JobOptions:
+        """The options of one version (as JSON, or nothing) with what operators set before them."""
+        own = JobOptions.from_wire(options) if options else JobOptions()
+        try:
+            return overridden(own, self.overrides)
+        except BadInput:  # written by another version of jobreg; workers tell of it
+            return own
+
+
+def overridden(options: JobOptions, asked: Mapping[str, Any]) -> JobOptions:
+    """A job's options with those that an operator set, as JSON, standing before them.
+
+    Raises:
+        BadInput: there is no such option, or a value cannot be used.
+    """
+    wire = options.to_wire()
+    unknown = asked.keys() - wire.keys()
+    if unknown:
+        raise BadInput(
+            f"options: no {', '.join(map(repr, sorted(unknown)))}. There are: {', '.join(wire)}."
+        )
+    try:
+        changed = JobOptions.from_wire({**wire, **asked})
+    except TypeError as error:
+        raise BadInput(f"options: {error}") from None
+    return evolve(options, **{name: getattr(changed, name) for name in asked})
 
 
 class Catalogue:

@@ -8,17 +8,17 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from . import clock, settings
-from .catalogue import ParamsSchema
+from .catalogue import Known
 from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, WaitTimeout
 from .handle import Run
-from .judge import judge
+from .judge import prepare
 from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
 from .options import Duration, count, queue_name, seconds
 from .registry import Registry, default_registry
@@ -43,8 +43,9 @@ _POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
-_KEEP_SCHEMA = 5.0
-_NEVER: tuple[float, list[ParamsSchema]] = (-math.inf, [])
+# Seconds within which what operators set, and new versions, take effect here.
+_KEEP_KNOWN = 5.0
+_NEVER = (-math.inf, Known())
 
 
 class Client:
@@ -73,7 +74,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
-        self._schemas: dict[str, tuple[float, list[ParamsSchema]]] = {}
+        self._known: dict[str, tuple[float, Known]] = {}
         self._opening = threading.Lock()
 
     @property
@@ -85,6 +86,20 @@ class Client:
 
                 self._store = open_store(self.settings.store, sqlite_sync=self.settings.sqlite_sync)
             return self._store
+
+    def has_store(self) -> bool:
+        """Is there a store already? Makes none, where opening it would.
+
+        Raises:
+            BadInput: its URL cannot be read.
+        """
+        if self._store is not None:
+            return True
+        if direct.is_missing(self.settings.store):
+            return False
+        from .store import exists
+
+        return exists(self.settings.store)
 
     def close(self) -> None:
         """Let go of the store's connections; the next use opens them again."""
@@ -123,41 +138,32 @@ class Client:
                 self.settings.store,
                 self.settings.sqlite_sync,
                 record,
-                lambda known: judge(record, known, self._installed(record.job_name)),
+                lambda known: prepare(record, known, self._installed(record.job_name)),
             )
             if stored is not None:
                 return stored
         return self._insert([record])[0]
 
     def _insert(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """Store runs whose parameters their jobs take, as far as the store knows."""
+        """Store runs as the store's knowledge of their jobs would have them."""
         try:
-            self._judge(records)
+            prepared = self._prepare(records)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
-            self._judge(records, anew=True)
-        return self.store.insert(records)
+            prepared = self._prepare(records, anew=True)
+        return self.store.insert(prepared)
 
-    def _judge(self, records: Sequence[RunRecord], *, anew: bool = False) -> None:
-        known = self._known({record.job_name for record in records}, anew)
-        installed = {name: self._installed(name) for name, schemas in known.items() if schemas}
-        for record in records:
-            if record.job_name in installed:
-                judge(record, known[record.job_name], installed[record.job_name])
-
-    def _known(self, names: Collection[str], anew: bool) -> dict[str, list[ParamsSchema]]:
-        """What parameters the jobs take, as read from the store in the last seconds."""
-        since = math.inf if anew else clock.seconds() - _KEEP_SCHEMA
-        kept = {name: self._schemas.get(name, _NEVER) for name in names}
-        known = {name: schemas for name, (read, schemas) in kept.items() if read >= since}
-        asked = [name for name in names if name not in known]
-        if asked:
-            known |= {name: [] for name in asked}
-            for schema in self.store.catalogue.schemas(asked):
-                known[schema.job_name].append(schema)
-            read = clock.seconds()
-            self._schemas.update((name, (read, known[name])) for name in asked)
-        return known
+    def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
+        names = {record.job_name for record in records}
+        since = math.inf if anew else clock.seconds() - _KEEP_KNOWN
+        for name in names:
+            if self._known.get(name, _NEVER)[0] < since:
+                self._known[name] = clock.seconds(), self.store.catalogue.of(name)
+        installed = {name: self._installed(name) for name in names}
+        return [
+            prepare(record, self._known[record.job_name][1], installed[record.job_name])
+            for record in records
+        ]
 
     def _installed(self, name: str) -> Provider | None:
         ref = self.registry.snapshot().jobs.get(name)

@@ -111,10 +111,10 @@ def run_object(record: RunRecord, waiting_on: str | None = None) -> dict[str, An
         "timeout": record.timeout,
         "unique_key": None,
         "retried_from": record.retried_from,
-        "created_at": _time(record.created_at),
-        "scheduled_at": _time(record.scheduled_at),
-        "started_at": _time(record.started_at),
-        "finished_at": _time(record.finished_at),
+        "created_at": iso_time(record.created_at),
+        "scheduled_at": iso_time(record.scheduled_at),
+        "started_at": iso_time(record.started_at),
+        "finished_at": iso_time(record.finished_at),
         "progress": record.progress and asdict(record.progress),
         "provider": _provider(record.provider),
         "worker_id": record.worker_id,
@@ -127,8 +127,8 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt.number,
         "outcome": attempt.outcome.value,
-        "started_at": _time(attempt.started_at),
-        "finished_at": _time(attempt.finished_at),
+        "started_at": iso_time(attempt.started_at),
+        "finished_at": iso_time(attempt.finished_at),
         "provider": _provider(attempt.provider),
         "worker_id": attempt.worker_id,
         "host": attempt.host,
@@ -140,10 +140,11 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
 
 def log_object(line: LogLine) -> dict[str, Any]:
     """One line of a run's log as programs see it."""
-    return asdict(line) | {"at": _time(line.at)}
+    return asdict(line) | {"at": iso_time(line.at)}
 
 
-def _time(moment: datetime | None) -> str | None:
+def iso_time(moment: datetime | None) -> str | None:
+    """A time as programs see it: ISO 8601, UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 

@@ -10,7 +10,8 @@ from threading import RLock
 
 from attrs import evolve, frozen
 
-from .. import clock
+# Not on first use: a child forked while another thread imports a module waits for it for ever.
+from .. import clock, settings
 from ..errors import InvalidJob, JobConflict, UnknownJob
 from .foreign import NO_FINDERS, foreign_finders
 from .scan import APPLICATION, JobRef, Problem, name_fault, normalise
@@ -236,8 +237,6 @@ def default_registry() -> Registry:
     """The registry of this process, made on first use with the allow and deny settings."""
     global _default
     if _default is None:
-        from .. import settings
-
         # No store is wanted here; naming one spares looking for the user's data folder.
         known = settings.load(store=":none:")
         made = Registry(allow=known.allow_dists, deny=known.deny_dists)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from attrs import field, frozen
 
 from ..errors import ParamsRefused
+from .refusal import faults, refusal
 
-MOST_FAULTS = 100
 NOTHING: Any = inspect.Parameter.empty
 
 Arguments = tuple[list[Any], dict[str, Any]]
@@ -64,31 +63,19 @@ class Binder:
                 return self._arguments(given)
         from .description import takes
 
-        faults = self.faults(params)
         # What raised once may not raise twice, and then is told as it was.
-        told = list(islice(faults, MOST_FAULTS)) or [odd]
-        rest = "; and more" if next(faults, None) else ""
-        raise ParamsRefused(
-            f"{who} refuses these params: {'; '.join(told)}{rest}. It takes {takes(self)}."
-        )
+        raise ParamsRefused(refusal(who, self.faults(params), f"It takes {takes(self)}.", odd))
 
     def faults(self, params: dict[str, Any]) -> Iterator[str]:
         """Name every missing and unknown parameter, and every value that does not fit."""
-        yield from (
-            f"missing {name!r}"
-            for name in self.takes
-            if name in self.required and name not in params
-        )
-        for name, value in params.items():
-            if name not in self.takes and self.extra is None:
-                yield f"unknown {name[:80]!r}{self._meant(name, params)}"
-                continue
-            hint = self.hints.get(name, NOTHING) if name in self.takes else self.extra_hint
-            if hint is not NOTHING:
-                from .conversion import faults
+        return faults(self.takes, self.required, self.extra is not None, params, self._misfits)
 
-                path = name if name.isprintable() and len(name) <= 80 else ascii(name[:80])
-                yield from faults(value, hint, path)
+    def _misfits(self, value: Any, name: str, path: str) -> Iterator[str]:
+        hint = self.hints.get(name, NOTHING) if name in self.takes else self.extra_hint
+        if hint is not NOTHING:
+            from .conversion import faults
+
+            yield from faults(value, hint, path)
 
     def result_fault(self, value: Any) -> str | None:
         """Say where an encoded result would not be read back as it was; None when it would.
@@ -128,9 +115,3 @@ class Binder:
             return [], given
         named = dict(given)
         return [named.pop(each.name, each.default) for each in self.positional], named
-
-    def _meant(self, name: str, params: dict[str, Any]) -> str:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name[:128], sorted(self.takes.keys() - params.keys()), n=1)
-        return f" (did you mean {close[0]!r}?)" if close else ""

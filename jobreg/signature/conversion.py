@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
+from .refusal import below
+
 _SHOWN = 60
 _AT = re.compile(r"^(?P<told>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 
@@ -65,30 +67,6 @@ def faults(value: Any, hint: Any, path: str) -> Iterator[str]:
             yield from inner
 
 
-def schemas(hints: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
-    """JSON Schema (draft 2020-12) of several annotations.
-
-    Returns:
-        the schemas by the names given; the definitions they share; and why, where none can be
-        made.
-    """
-    odd: dict[str, str] = {}
-    for name, hint in hints.items():
-        try:
-            _components([hint])
-        except Exception as error:  # a default in a class of the job may have no form in JSON
-            odd[name] = name_of(error)
-    good = {name: hint for name, hint in hints.items() if name not in odd}
-    made, shared = _components(good.values())
-    return dict(zip(good, made, strict=True)), shared, odd
-
-
-def _components(hints: Iterable[Any]) -> Any:
-    return _as_enforced(
-        msgspec.json.schema_components(hints, schema_hook=_schema, ref_template="#/$defs/{name}")
-    )
-
-
 def name_of(what: Any) -> str:
     """A type, or an error with what it says, in one short line."""
     if isinstance(what, Exception):
@@ -108,22 +86,6 @@ def _decode(kind: type, value: Any) -> Any:
             raise TypeError(f"Expected `{kind.__name__}`, got `{_json_type(value)}`")
         return kind(value)
     return value  # object takes anything
-
-
-def _schema(kind: type) -> dict[str, Any]:
-    return {"type": "string", "format": "path"} if issubclass(kind, PurePath) else {}
-
-
-def _as_enforced(schema: Any) -> Any:
-    """Let the schema of a Decimal allow numbers, which the conversion takes as well."""
-    if isinstance(schema, list | tuple):
-        return type(schema)(_as_enforced(each) for each in schema)
-    if not isinstance(schema, dict):
-        return schema
-    changed = {key: _as_enforced(each) for key, each in schema.items()}
-    if changed.get("type") == "string" and changed.get("format") == "decimal":
-        changed["type"] = ["string", "number"]
-    return changed
 
 
 def _strangers(info: Any, seen: set[int]) -> Iterator[str]:
@@ -159,14 +121,22 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
     elif isinstance(value, list) and args and origin is not typing.Literal:
         for index, (item, kind) in enumerate(zip(value, _kinds(origin, args, value), strict=False)):
             yield from faults(item, kind, f"{path}[{index}]")
-    elif isinstance(value, dict) and len(args) == 2 and isinstance(origin, type):
+    elif isinstance(value, dict) and len(args) == 2 and _is_mapping(origin):
         for key, item in value.items():
-            if not _fits({key: None}, dict[args[0], Any]):  # type: ignore[valid-type]
-                yield f"{path}: the key {_shown(key).strip()} is no {name_of(args[0])}"
-            at = f"{path}.{key}" if key.isprintable() else f"{path}[{key!a}]"
-            yield from faults(item, args[1], at[:200])
+            yield from key_faults(key, args[0], name_of(args[0]), path)
+            yield from faults(item, args[1], below(path, key))
     elif isinstance(hint, type) and hint is not NoneType:
         yield from _fields(value, hint, path)
+
+
+def _is_mapping(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Mapping)
+
+
+def key_faults(key: str, hint: Any, name: str, path: str) -> Iterator[str]:
+    """Say where the key of an object does not fit the annotation of its keys."""
+    if not _fits({key: None}, dict[hint, Any]):
+        yield f"{path}: the key {_shown(key).strip()} is no {name}"
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -230,7 +200,7 @@ def _told(error: Exception, value: Any, hint: Any, path: str) -> str:
     if deeper:
         return f"{path}{deeper}: {_low(told)}"
     told_value = _shown(value)
-    if told.startswith("Expected ") and ", got " in told:
+    if told.startswith("Expected ") and (", got " in told or isinstance(value, list | dict)):
         return f"{path}: {_low(told)}{told_value}"
     choice = _choice(hint) or _low(told)
     return (
@@ -256,11 +226,6 @@ def _shown(value: Any) -> str:
         return ""
     text = json.dumps(value, ensure_ascii=False)
     return f" {text}" if len(text) <= _SHOWN else f" {text[:_SHOWN]}..."
-
-
-def shown(value: Any) -> str:
-    """A JSON value with its kind, cut: ``str "5"``."""
-    return f"{_json_type(value)}{_shown(value)}"
 
 
 def _json_type(value: Any) -> str:

@@ -118,7 +118,7 @@ def _rest(binder: Binder) -> str:
 def _made(hints: dict[str, Any], findings: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     if not hints:
         return {}, {}
-    from .conversion import schemas
+    from .schema import schemas
 
     made, shared, odd = schemas(hints)
     findings += [f"{name}: no schema can be made of it: {why}" for name, why in odd.items()]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ..catalogue import Entry, Owner, ParamsSchema
+from ..catalogue import Entry, Known, Owner
 from ..errors import StoreError
-from ..lifecycle import Provider
 from . import job_statements
-from .records import Row, from_stored_time, params_schema_of
+from .records import Row, entry_of, from_stored_time, known_of
 
 if TYPE_CHECKING:
     from .store import Store
@@ -57,14 +56,15 @@ class StoredCatalogue:
         with self._store.reading() as connection:
             query = job_statements.known(asked is None)
             rows = connection.execute(query, {} if asked is None else {"names": asked}).mappings()
-            return [_entry_of(row) for row in rows]
+            return [entry_of(row) for row in rows]
 
-    def schemas(self, names: Sequence[str]) -> list[ParamsSchema]:
-        """What parameters these jobs take, in every version whose schema is known."""
+    def of(self, name: str) -> Known:
+        """All that bears on a submit of this job."""
+        asked = {"job_name": name}
         with self._store.reading() as connection:
-            query = job_statements.schemas_of(one=False)
-            rows = connection.execute(query, {"names": list(names)}).mappings()
-            return [params_schema_of(row) for row in rows]
+            versions = connection.execute(job_statements.versions_of(), asked).mappings().all()
+            overrides = connection.execute(job_statements.overrides_of(), asked).mappings()
+            return known_of(versions, overrides)
 
     def owners(self, names: Iterable[str] | None = None) -> dict[str, Owner]:
         """Whom these names, or all, belong to."""
@@ -101,6 +101,24 @@ class StoredCatalogue:
                     connection.execute(job_statements.set_override(self._store.now), asked)
 
         self._again(write)
+
+    def counts(self, name: str) -> dict[str, int]:
+        """How many runs of a job are in each state that any is in."""
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.counts_of(), {"name": name})
+            return {row[0]: row[1] for row in found}
+
+    def unfinished(self) -> dict[str, int]:
+        """How many unfinished runs each job has that has any."""
+        with self._store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(job_statements.unfinished())}
+
+    def waiting_params(self, name: str, most: int = 1000) -> list[tuple[str, str]]:
+        """Id and parameters (JSON) of the oldest runs of a job that wait."""
+        asked = {"name": name, "most": most}
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.waiting_params(), asked)
+            return [(row[0], row[1]) for row in found]
 
     def _again(self, write: Callable[[Connection], T]) -> T:
         """Do it in a transaction; once more where another process wrote the same row first."""
@@ -141,24 +159,8 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "to_params_schema": text(entry.params_schema),
         "to_summary": entry.summary,
         "to_import_seconds": entry.import_seconds,
+        "to_trouble": entry.trouble,
     }
-
-
-def _entry_of(row: Row) -> Entry:
-    def value(text: str | None) -> Any:
-        return None if text is None else json.loads(text)
-
-    return Entry(
-        job_name=row["job_name"],
-        provider=Provider(row["dist"], row["version"]),
-        options=value(row["options"]),
-        signature=value(row["signature"]),
-        params_schema=value(row["params_schema"]),
-        summary=row["summary"],
-        import_seconds=row["import_seconds"],
-        first_seen=from_stored_time(row["first_seen"]),
-        last_seen=from_stored_time(row["last_seen"]),
-    )
 
 
 def _owner_of(row: Row) -> Owner:

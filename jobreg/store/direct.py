@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from ..catalogue import ParamsSchema
+from ..catalogue import Known
 from ..lifecycle import RunRecord
 from . import records
 from .version import VERSION, VERSION_TABLE
@@ -23,20 +23,33 @@ _SQL = Path(__file__).with_name("sql") / "sqlite"
 _BUSY_SECONDS = 5.0
 
 
-Judge = Callable[[list[ParamsSchema]], None]
+Prepare = Callable[[Known], RunRecord]
 
 
-def insert(url: str, sync: str, run: RunRecord, judge: Judge) -> RunRecord | None:
+def is_missing(url: str) -> bool:
+    """Is this the URL of a SQLite file that is not there? No, where that is not plain to see."""
+    path = _plain_path(url)
+    return path is not None and not Path(path).exists()
+
+
+def _plain_path(url: str) -> str | None:
+    path = url.removeprefix(_PREFIX)
+    plain = url.startswith(_PREFIX) and path and "?" not in path and path != ":memory:"
+    return path if plain else None
+
+
+def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord | None:
     """Store one new run in an existing SQLite store and return it as it stands.
 
-    ``judge`` is given what is known of the job's parameters, and raises where it refuses the run.
+    ``prepare`` is given what is known of the job; it returns the run as it is to be stored, or
+    raises where the run is refused.
 
     Returns None, and leaves nothing behind, wherever this is not the plain case: another
     database, no file or another schema yet, an id that is there, an error of any kind.
     ``Store.insert`` then decides, and finds the words.
     """
-    path = url.removeprefix(_PREFIX)
-    if not url.startswith(_PREFIX) or not path or "?" in path or path == ":memory:":
+    path = _plain_path(url)
+    if path is None:
         return None
     try:
         # As a URI, because only so does SQLite not make a file that is missing.
@@ -46,15 +59,16 @@ def insert(url: str, sync: str, run: RunRecord, judge: Judge) -> RunRecord | Non
         ) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute(f"PRAGMA synchronous={sync.upper()}")
-            return _insert(connection, run, judge)
+            return _insert(connection, run, prepare)
     except sqlite3.Error:
         return None
 
 
-def _insert(connection: sqlite3.Connection, run: RunRecord, judge: Judge) -> RunRecord | None:
-    row = records.run_columns(run)
-    known = connection.execute(_statement("schemas_of_job"), row).fetchall()
-    judge([records.params_schema_of(dict(each)) for each in known])
+def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) -> RunRecord | None:
+    asked = {"job_name": run.job_name}
+    versions = connection.execute(_statement("versions_of"), asked).fetchall()
+    overrides = connection.execute(_statement("overrides_of"), asked).fetchall()
+    row = records.run_columns(prepare(records.known_of(versions, overrides)))
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    CompoundSelect,
+    Delete,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from .statements import Now
-from .tables import catalogue, overrides, owners
+from .tables import catalogue, live, overrides, owners, runs
 
-_SAID = ("options", "signature", "params_schema", "summary", "import_seconds")
+_SAID = ("options", "signature", "params_schema", "summary", "import_seconds", "trouble")
 
 
 @cache
@@ -50,19 +63,15 @@ def known(all_jobs: bool) -> Select[Any]:
 
 
 @cache
-def schemas_of(one: bool) -> Select[Any]:
-    """What parameters :job_name (or each of :names) takes, in every version ever seen."""
-    name = catalogue.c.job_name
-    return select(
-        name,
-        catalogue.c.dist,
-        catalogue.c.version,
-        catalogue.c.params_schema,
-        catalogue.c.last_seen,
-    ).where(
-        name == bindparam("job_name") if one else name.in_(bindparam("names", expanding=True)),
-        catalogue.c.params_schema.is_not(None),
-    )
+def versions_of() -> Select[Any]:
+    """What is known of :job_name, in every version ever seen."""
+    return select(catalogue).where(catalogue.c.job_name == bindparam("job_name"))
+
+
+@cache
+def overrides_of() -> Select[Any]:
+    """What operators set for :job_name."""
+    return select(overrides).where(overrides.c.job_name == bindparam("job_name"))
 
 
 @cache
@@ -118,4 +127,35 @@ def set_override(now: Now) -> Insert:
         option_name=bindparam("of_option"),
         value=bindparam("to_value"),
         set_at=now,
+    )
+
+
+@cache
+def counts_of() -> CompoundSelect[Any]:
+    """How many runs of :name are in each state."""
+    over = select(runs.c.state, func.count().label("number")).where(
+        runs.c.job_name == bindparam("name"), runs.c.state.is_not(None)
+    )
+    waiting = select(live.c.state, func.count().label("number")).where(
+        live.c.job_name == bindparam("name")
+    )
+    return over.group_by(runs.c.state).union_all(waiting.group_by(live.c.state))
+
+
+@cache
+def unfinished() -> Select[Any]:
+    """The names that unfinished runs have, and how many of each wait or run."""
+    number = func.count().label("number")
+    return select(live.c.job_name, number).group_by(live.c.job_name).order_by(live.c.job_name)
+
+
+@cache
+def waiting_params() -> Select[Any]:
+    """Id and parameters of the first :most runs of :name that wait."""
+    return (
+        select(runs.c.run_id, runs.c.params)
+        .join(live, live.c.run_id == runs.c.run_id)
+        .where(live.c.job_name == bindparam("name"), live.c.state != literal("running"))
+        .order_by(live.c.seq)
+        .limit(bindparam("most"))
     )

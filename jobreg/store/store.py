@@ -156,11 +156,19 @@ class Store:
                 is None
             ):
                 return None
-            if self._known(connection, [run.run_id]):
-                raise Conflict(f"Run {run.run_id} exists. Give each new run an id of its own.")
+            self._refuse_known(connection, run.run_id)
             connection.execute(statements.insert_runs(self.now), row)
             connection.execute(statements.insert_live(self.now), row)
             return self._claimed_one(connection, run.run_id, worker_id)
+
+    def refuse_known(self, run_id: str) -> None:
+        """Raise Conflict where a run with this id exists."""
+        with self._transaction(reading=True) as connection:
+            self._refuse_known(connection, run_id)
+
+    def _refuse_known(self, connection: Connection, run_id: str) -> None:
+        if self._known(connection, [run_id]):
+            raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
 
     # claim
 

@@ -165,11 +165,13 @@ catalogue = Table(
     Column("dist", String(256), primary_key=True),
     Column("version", String(128), primary_key=True),
     # JSON, as the child that imported the job said it
-    Column("options", Text, nullable=False),
+    Column("options", Text),
     Column("signature", Text),
     Column("params_schema", Text),
     Column("summary", Text),
     Column("import_seconds", Float),
+    # why it could not be imported when that was last tried
+    Column("trouble", Text),
     Column("first_seen", _Time, nullable=False),
     Column("last_seen", _Time, nullable=False),
 )

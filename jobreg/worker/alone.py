@@ -27,6 +27,7 @@ class LoneWorker(Worker):
         with suppress(JobConflict):  # the store may say whose the name is
             self.registry.ref(request.job_name)
         with self._signals(), self._house():
+            self.store.refuse_known(request.run_id)
             ref = self.ownership.require(request.job_name)
             due = _due(request)
             while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from attrs import evolve
-
 from .. import clock
-from ..catalogue import Entry, Owner
+from ..catalogue import Entry, Owner, overridden
 from ..errors import BadInput, JobConflict
 from ..events import emit
 from ..lifecycle import Provider
@@ -96,8 +94,8 @@ class Ownership:
         if not asked:
             return options
         try:
-            return evolve(options, **asked)
-        except (BadInput, TypeError) as error:  # written by another version of jobreg
+            return overridden(options, asked)
+        except BadInput as error:  # written by another version of jobreg
             emit("job.unready", job_name=name, trouble=f"an override cannot be used: {error}")
             return options
 

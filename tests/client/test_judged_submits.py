@@ -116,3 +116,18 @@ def test_a_client_that_knows_an_older_schema_looks_again_before_it_refuses(store
     client.submit("reports.render", {"other": 5})
 
     assert stored(store) == 2
+
+
+def test_a_version_that_could_not_be_imported_judges_nothing(
+    store: Store, submitter: Client
+) -> None:
+    broken = Entry(
+        job_name="reports.render", provider=Provider("acme-reports", "2.0"), trouble="no module"
+    )
+    store.catalogue.learn([entry("1.0", NEEDS_ACCOUNT), broken], "sync")
+
+    with pytest.raises(BadInput, match=r"of acme-reports 1\.0 refuses these params: missing"):
+        submitter.submit("reports.render", {})
+    submitter.submit("reports.render", {"account": 5})
+
+    assert stored(store) == 1

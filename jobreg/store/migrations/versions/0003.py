@@ -17,11 +17,12 @@ def upgrade() -> None:
         Column("job_name", _NAME, primary_key=True),
         Column("dist", String(256), primary_key=True),
         Column("version", String(128), primary_key=True),
-        Column("options", Text, nullable=False),
+        Column("options", Text),
         Column("signature", Text),
         Column("params_schema", Text),
         Column("summary", Text),
         Column("import_seconds", Float),
+        Column("trouble", Text),
         Column("first_seen", _TIME, nullable=False),
         Column("last_seen", _TIME, nullable=False),
     )
