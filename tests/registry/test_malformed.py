@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from jobreg.registry.snapshot import take
 
@@ -105,6 +106,31 @@ def test_links_that_lead_in_a_circle_are_told(neighbours):
     assert {each.file for each in found.problems} == {
         str(loop), str(loop / "entry_points.txt"), str(file)
     }  # fmt: skip
+
+
+PIECES = [
+    b"[", b"]", b"=", b":", b".", b"-", b"a", b"Z", b"_", b" ", b"\t", b"#", b";", b"\n", b"\r",
+    b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xc3\xa9", b"\xe2\x80\xa8", b"\x1c", b"\xff\xfe", OURS,
+    OTHERS, b"jobreg.jobs", b"name = module:function", b"module:function [extra]",
+]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(
+    st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=30).map(b"".join),
+    st.sampled_from(["entry_points.txt", "METADATA"]),
+)
+def test_no_bytes_whatever_cost_the_neighbours_anything(neighbours, data, spoilt):
+    file = neighbours.add_raw("mmm", "1.0", b"[jobreg.jobs]\nmmm.job = m:f\nBad = m:f\n")
+    file.with_name(spoilt).write_bytes(data)
+
+    found = take([str(neighbours.path)])
+
+    assert {"aaa.job", "zzz.job"} <= {*found.jobs, *found.conflicts}
+    assert {ref.dist for ref in found.jobs.values()} >= {"aaa", "zzz"}
+    assert all(each.file == str(file) and (each.line or 0) > 0 for each in found.problems)
+    if spoilt == "METADATA":
+        assert [each.code for each in found.problems] == ["bad_name"]
 
 
 LOOK = """
