@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
-from ..errors import SchemaMismatch
+from ..errors import SchemaMismatch, StoreError
 from .version import VERSION, VERSION_TABLE
 
 __all__ = ["VERSION", "require", "upgrade", "version_of"]
@@ -15,32 +14,40 @@ __all__ = ["VERSION", "require", "upgrade", "version_of"]
 if TYPE_CHECKING:
     from .store import Store
 
+_version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
+
 
 def version_of(store: Store) -> str | None:
     """The version of the schema in the database; None where there is no schema yet."""
-    with store.reading() as connection:
-        return _version(connection)
-
-
-def _version(connection: Connection) -> str | None:
-    query = text(f"SELECT version_num FROM {VERSION_TABLE}")
     try:
-        return connection.execute(query).scalar()
-    except OperationalError:
-        if not inspect(connection).has_table(VERSION_TABLE):
-            return None
-    return connection.execute(query).scalar()  # another process made the tables meanwhile
+        return _version(store)
+    except StoreError:
+        # Another transaction: to PostgreSQL the one with the error is over.
+        with store.reading() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE, store.database.schema):
+                return None
+    return _version(store)  # another process made the tables meanwhile
+
+
+def _version(store: Store) -> str | None:
+    with store.reading() as connection:
+        return connection.execute(select(_version_table.c.version_num)).scalar()
 
 
 def require(store: Store) -> None:
-    """See that the schema is the one this code was written for; make it in an empty file.
+    """See that the schema is the one this code was written for; make it in an empty SQLite file.
 
     Raises:
         SchemaMismatch: it is another one; the message says what to do.
     """
     version = version_of(store)
-    if version is None:
+    if version is None and store.database.makes_itself:
         upgrade(store)
+    elif version is None:
+        raise SchemaMismatch(
+            f"The store {store.url} has no tables of jobreg yet. Make them with: "
+            "jobreg store upgrade, as a user who may create tables."
+        )
     elif version != VERSION:
         raise SchemaMismatch(
             f"The store {store.url} has schema version {version}; this jobreg needs {VERSION}. "
@@ -64,6 +71,7 @@ def upgrade(store: Store, version: str = "head") -> None:
     config.set_main_option("script_location", "jobreg.store:migrations")
     config.set_main_option("path_separator", "os")
     with store.writing() as connection:
+        store.database.begin_upgrade(connection)
         config.attributes["connection"] = connection
         try:
             upgrade(config, version)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal_column
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock
 from ..errors import BadInput, StoreUnavailable
+from .database import Database, Trouble
 
 BUSY_SECONDS = 5.0
 
@@ -19,6 +21,29 @@ BUSY_SECONDS = 5.0
 NOW: ColumnElement[int] = literal_column(
     "(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
 )
+
+
+class SQLite(Database):
+    """A SQLite file. Its one lock, taken by every transaction that writes, makes all others idle."""
+
+    now = NOW
+    makes_itself = True
+
+    def watch(self) -> Watch:
+        """A watch on the file."""
+        return Watch(self.url)
+
+    def trouble(self, error: DBAPIError) -> Trouble:
+        """Locked, or what SQLAlchemy makes of it."""
+        return Trouble.LOCKED if isinstance(error, OperationalError) else Trouble.OTHER
+
+    def hint(self, _: Trouble) -> str:
+        """What to do next: it is the file, whatever it is."""
+        return "Check the file, its folder and their permissions; if another process held it, try again."
+
+    def told(self, error: DBAPIError) -> str:
+        """What SQLite said."""
+        return str(error.orig)
 
 
 def path_of(url: URL) -> Path:
@@ -92,7 +117,7 @@ class Watch:
         self._connection: sqlite3.Connection | None = None
         self._seen: Any = None
 
-    def changed(self) -> bool:
+    def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
         try:
             if self._connection is None:

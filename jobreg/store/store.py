@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection
 
-from ..errors import Conflict, StoreError, StoreUnavailable, UnknownRun
+from ..errors import Conflict, UnknownRun
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -23,77 +20,30 @@ from ..lifecycle import (
 )
 from . import claiming, records, settling, statements
 from .claiming import Offer
+from .database import Database, Watch
 from .records import Load, LogRow, Row, WorkerRow, micros
+from .transacting import Transactions, again
 
 _LAST = 2**62
 _AT_ONCE = 500
 _LATELY = 10_000
-_NEXT = "Check the file, its folder and their permissions; if another process held it, try again."
 
 
-class Watch(Protocol):
-    """Tells cheaply whether anything may have changed in the database."""
-
-    def changed(self) -> bool:
-        """Has anything been committed since the last call? True where it cannot be told."""
-
-    def close(self) -> None:
-        """Let go of what it holds."""
-
-
-class Store:
+class Store(Transactions):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
 
-    def __init__(self, engine: Engine, now: Any, watch: Callable[[], Watch]) -> None:
-        self.engine = engine
-        self.now = now
-        self.watch = watch
-        self._pid = os.getpid()
-
-    @property
-    def url(self) -> str:
-        """The URL of the database, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
-
-    @property
-    def full_url(self) -> str:
-        """The URL of the database with its password, for processes of our own."""
-        return self.engine.url.render_as_string(hide_password=False)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.now = database.now
+        self.watch: Callable[[], Watch] = database.watch
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
         self.now = statements.given_now(read)
 
-    def close(self) -> None:
-        """Let go of the pooled connections."""
-        self.engine.dispose()
-
-    @contextmanager
-    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        if os.getpid() != self._pid:
-            # The parent's connections stay the parent's: drop them here without closing them.
-            self.engine.dispose(close=False)
-            self._pid = os.getpid()
-        try:
-            with self.engine.connect() as connection:
-                if reading:
-                    connection = connection.execution_options(jobreg_reading=True)
-                with connection.begin():
-                    yield connection
-        except DBAPIError as error:
-            kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
-            raise kind(f"The store {self.url} cannot do this: {error.orig}. {_NEXT}") from error
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A transaction that only reads; for :mod:`.schema`."""
-        return self._transaction(reading=True)
-
-    def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that writes; for :mod:`.schema`."""
-        return self._transaction()
-
     # submit
 
+    @again
     def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Store new runs, all or none, and return them in order.
 
@@ -129,6 +79,7 @@ class Store:
                 found[row["run_id"]] = records.run_of(row)
         return found
 
+    @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
         """Store a new run as already claimed by a worker, attempt 1; None when that is fenced.
 
@@ -168,6 +119,7 @@ class Store:
             found = connection.execute(statements.due_names()).all()
         return [(queue, name) for queue, name in found]
 
+    @again
     def claim(
         self,
         worker_id: str,
@@ -186,6 +138,7 @@ class Store:
                 return claiming.take(connection, self.now, worker_id, pairs, offers, queues)
         return None
 
+    @again
     def claim_one(self, run_id: str, worker_id: str) -> Claim | None:
         """Take this run alone, due or not; None when somebody else has it or it is final."""
         asked = {"of_run": run_id, "of_worker": worker_id}
@@ -203,6 +156,7 @@ class Store:
 
     # settle
 
+    @again
     def settle(self, worker_id: str, host: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Write decided outcomes under their fence; return those that were refused.
 
@@ -237,7 +191,8 @@ class Store:
                 ]
         return rest
 
-    def note_progress(self, worker_id: str, notes: Iterable[tuple[str, int, Progress]]) -> None:
+    @again
+    def note_progress(self, worker_id: str, notes: Sequence[tuple[str, int, Progress]]) -> None:
         """Write how far running attempts (run id, attempt, progress) have come."""
         rows = [
             {
@@ -260,7 +215,8 @@ class Store:
 
     # logs
 
-    def write_logs(self, worker_id: str, rows: Iterable[LogRow]) -> None:
+    @again
+    def write_logs(self, worker_id: str, rows: Sequence[LogRow]) -> None:
         """Keep rows of the logs of attempts that still are this worker's; of others, nothing."""
         columns = [records.log_columns(row, worker_id) for row in rows]
         if columns:
@@ -281,6 +237,7 @@ class Store:
 
     # upkeep
 
+    @again
     def stage_due(self) -> float | None:
         """Queue the scheduled runs that are due; return the seconds until the next one."""
         with self._transaction(reading=True) as connection:
@@ -293,12 +250,14 @@ class Store:
 
     # workers
 
+    @again
     def register(self, worker: dict[str, Any]) -> None:
         """Add a worker: a mapping of the columns that ``insert_worker`` binds, lease in seconds."""
         row = worker | {"lease_us": micros(worker["lease"])}
         with self._transaction() as connection:
             connection.execute(statements.insert_worker(self.now), row)
 
+    @again
     def beat(self, worker_id: str, lease: float, names: str) -> bool:
         """Renew a worker's lease; False when it was declared dead."""
         asked = {"of_worker": worker_id, "lease_us": micros(lease), "to_names": names}
@@ -311,6 +270,7 @@ class Store:
             rows = connection.execute(statements.all_workers(self.now)).mappings()
             return [records.worker_of(row) for row in rows]
 
+    @again
     def rescue(self, worker: WorkerRow) -> int | None:
         """Declare a worker dead and take back its runs; None when it beat meanwhile.
 
@@ -331,6 +291,7 @@ class Store:
             connection.execute(statements.forget_worker(), asked)
             return len(rows)
 
+    @again
     def forget(self, worker_id: str) -> None:
         """Delete a worker's row, unless a run still names it."""
         with self._transaction() as connection:
@@ -417,6 +378,7 @@ class Store:
 
     # cancel, retry
 
+    @again
     def cancel(self, run_id: str) -> RunRecord:
         """Cancel a run that waits, or ask its worker to; a final run stays as it is.
 
@@ -439,6 +401,7 @@ class Store:
             kept = {f"to_{name}": row[name] for name in shown}
             connection.execute(statements.cancel_waiting(self.now), seen | kept)
 
+    @again
     def reopen(self, run: RunRecord) -> bool:
         """Queue a failed or cancelled run again, if it is still the one that was seen."""
         asked = {"of_run": run.run_id, "of_attempt": run.attempt}

@@ -16,7 +16,7 @@ from ..lifecycle import Outcome, RunRecord, State
 from ..registry import Registry
 from ..request import new_run_id
 from ..store import Offer, Store
-from ..store.store import Watch
+from ..store.database import Watch
 from ..worker import leases
 from ..worker.claimer import Claimer
 from ..worker.host import Host
@@ -35,7 +35,8 @@ class InlineStore(Store):
     def __init__(
         self, opened: Store, submitted: Callable[[], None], waited: Callable[[], bool]
     ) -> None:
-        super().__init__(opened.engine, opened.now, lambda: _Watch(opened.watch(), waited))
+        super().__init__(opened.database)
+        self.watch = lambda: _Watch(opened.watch(), waited)
         self.take_time_from(read)
         self._submitted = submitted
 
@@ -60,8 +61,8 @@ class _Watch:
         self._waited = waited
         self._watch.changed()  # from here on
 
-    def changed(self) -> bool:
-        return self._watch.changed() or self._waited()
+    def changed(self, busy: bool = True) -> bool:
+        return self._watch.changed(busy) or self._waited()
 
     def close(self) -> None:
         self._watch.close()
