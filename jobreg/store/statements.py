@@ -47,6 +47,11 @@ _FENCE = and_(
 )
 
 
+def _micros(name: str) -> ColumnElement[int]:
+    """A parameter in microseconds: more than 32 bits."""
+    return bindparam(name, type_=BigInteger)
+
+
 @cache
 def given_now(read: Callable[[], int]) -> Now:
     """A clock that stands in for the database's: ``read`` is called at every execution."""
@@ -66,7 +71,7 @@ def insert_runs(now: Now) -> Insert:
     return insert(runs).values(
         **{name: bindparam(name) for name in asked},
         created_at=now,
-        scheduled_at=func.coalesce(bindparam("at"), now + bindparam("delay")),
+        scheduled_at=func.coalesce(bindparam("at", type_=BigInteger), now + _micros("delay")),
         attempt=0,
         tries=0,
         crashes=0,
@@ -100,9 +105,11 @@ def insert_live(now: Now) -> Insert:
 
 @cache
 def worker_is_live() -> Select[Any]:
-    """Is :of_worker still live? Read in the claim's own transaction."""
-    return select(workers.c.worker_id).where(
-        workers.c.worker_id == bindparam("of_worker"), workers.c.state == "live"
+    """Is :of_worker live? It cannot be declared dead until this transaction ends."""
+    return (
+        select(workers.c.worker_id)
+        .where(workers.c.worker_id == bindparam("of_worker"), workers.c.state == "live")
+        .with_for_update(read=True)
     )
 
 
@@ -142,7 +149,7 @@ def due_names() -> Select[Any]:
 
 @cache
 def heads() -> Select[Any]:
-    """The first :most queued runs of :name in :queue."""
+    """The first :most queued runs of :name in :queue that nobody else is claiming."""
     return (
         select(live.c.seq, live.c.priority, live.c.due_at, live.c.job_name)
         .where(
@@ -152,6 +159,9 @@ def heads() -> Select[Any]:
         )
         .order_by(live.c.priority.desc(), live.c.due_at, live.c.seq)
         .limit(bindparam("most"))
+        # A plan that sorts would lock all it sorts.
+        .with_hint(live, "FORCE INDEX (jobreg_live_heads)", "mysql")
+        .with_for_update(skip_locked=True)
     )
 
 
@@ -269,11 +279,14 @@ def claimed_one() -> Select[Any]:
 
 
 @cache
-def held(now: Now) -> Select[Any]:
-    """The running rows of :of_worker, whole, with the clock."""
-    return select(live, now.label("now")).where(
+def held(now: Now, whole: bool) -> Select[Any]:
+    """The running rows of :of_worker (:run_ids or all), whole, locked, with the clock."""
+    rows = select(live, now.label("now")).where(
         live.c.worker_id == bindparam("of_worker"), live.c.state == "running"
     )
+    if not whole:
+        rows = rows.where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
+    return rows.order_by(live.c.seq).with_for_update()
 
 
 @cache
@@ -320,7 +333,7 @@ def put_back(now: Now) -> Update:
         .where(_FENCE)
         .values(
             state=bindparam("to_state"),
-            due_at=case((bindparam("delay") > 0, now + bindparam("delay")), else_=live.c.due_at),
+            due_at=case((_micros("delay") > 0, now + _micros("delay")), else_=live.c.due_at),
             tries=bindparam("to_tries"),
             crashes=bindparam("to_crashes"),
             worker_id=null(),
@@ -378,7 +391,7 @@ def insert_worker(now: Now) -> Insert:
         beat=0,
         started_at=now,
         beat_at=now,
-        expires_at=now + bindparam("lease_us"),
+        expires_at=now + _micros("lease_us"),
     )
 
 
@@ -391,7 +404,7 @@ def renew(now: Now) -> Update:
         .values(
             beat=workers.c.beat + 1,
             beat_at=now,
-            expires_at=now + bindparam("lease_us"),
+            expires_at=now + _micros("lease_us"),
             names=bindparam("to_names"),
         )
     )
@@ -414,6 +427,16 @@ def fence_worker() -> Update:
             workers.c.state == "live",
         )
         .values(state="fenced")
+    )
+
+
+@cache
+def lock_worker() -> Select[Any]:
+    """Wait for the claims that hold the row of :of_worker."""
+    return (
+        select(workers.c.worker_id)
+        .where(workers.c.worker_id == bindparam("of_worker"))
+        .with_for_update()
     )
 
 
@@ -522,7 +545,7 @@ def settled_lately(now: Now) -> Select[Any]:
                 literal(state).label("state"),
                 func.count().label("number"),
                 (now - func.min(young.c.finished_at)).label("age"),
-            ).where(young.c.finished_at > now - bindparam("window"))
+            ).where(young.c.finished_at > now - _micros("window"))
         )
     return select(literal_column("*")).select_from(union_all(*parts).subquery())
 
@@ -628,8 +651,8 @@ def logs_of_run(one_attempt: bool) -> Select[Any]:
 
 @cache
 def live_row() -> Select[Any]:
-    """The live row of :of_run."""
-    return select(live).where(live.c.run_id == bindparam("of_run"))
+    """The live row of :of_run, locked."""
+    return select(live).where(live.c.run_id == bindparam("of_run")).with_for_update()
 
 
 @cache

@@ -164,8 +164,8 @@ class Store(Transactions):
         was already written (the answer to its commit was lost) counts as written.
         """
         with self._transaction() as connection:
-            asked = {"of_worker": worker_id}
-            rows = connection.execute(statements.held(self.now), asked).mappings()
+            asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
+            rows = connection.execute(statements.held(self.now, False), asked).mappings()
             held = {(row["run_id"], row["attempt"]): row for row in rows}
             mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
             settling.write(
@@ -284,7 +284,7 @@ class Store(Transactions):
                 and not connection.execute(statements.fence_worker(), asked).rowcount
             ):
                 return None
-            rows = connection.execute(statements.held(self.now), asked).mappings().all()
+            rows = connection.execute(statements.held(self.now, True), asked).mappings().all()
             alone = len(rows) == 1
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)
@@ -294,8 +294,10 @@ class Store(Transactions):
     @again
     def forget(self, worker_id: str) -> None:
         """Delete a worker's row, unless a run still names it."""
+        asked = {"of_worker": worker_id}
         with self._transaction() as connection:
-            connection.execute(statements.forget_worker(), {"of_worker": worker_id})
+            connection.execute(statements.lock_worker(), asked)
+            connection.execute(statements.forget_worker(), asked)
 
     # read
 
