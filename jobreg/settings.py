@@ -46,6 +46,16 @@ def _number(value: Any, what: str) -> int:
     return count(_whole(value), what, least=1, most=1024)
 
 
+def schema_name(value: object, what: str = "schema") -> str:
+    """Check the name of a PostgreSQL schema: letters, digits and ``_``, at most 63."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", value):
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is not the name of a schema. "
+            "Use letters, digits and '_', at most 63 characters."
+        )
+    return value
+
+
 def _choice(*allowed: str) -> Callable[[Any, str], str]:
     def choose(value: Any, what: str) -> str:
         if str(value).lower() not in allowed:
@@ -83,6 +93,13 @@ def store_url(text: object) -> str:
     return f"sqlite:///{Path(text).expanduser().absolute()}"
 
 
+def _in_schema(url: str, schema: str | None) -> str:
+    """The URL with the schema in it, so that whoever is handed the one has the other."""
+    if schema is None or not url.startswith("postgres") or re.search("[?&]schema=", url):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
 @frozen(kw_only=True)
 class Settings:
     """All settings of this process, checked. Durations are seconds, sizes bytes.
@@ -103,6 +120,7 @@ class Settings:
     max_error: int = 64 * KIB
     max_log: int = 8 * 1024 * KIB
     sqlite_sync: str = "normal"
+    schema: str | None = None
     log_level: str = "info"
 
 
@@ -120,6 +138,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "max_error": _bytes,
     "max_log": _bytes,
     "sqlite_sync": _choice("normal", "full"),
+    "schema": schema_name,
     "log_level": _choice("debug", "info", "warning", "error"),
 }
 
@@ -141,5 +160,6 @@ def load(environ: Mapping[str, str] | None = None, **arguments: object) -> Setti
             values[field.name] = _CHECKS[field.name](environ[variable], variable)
     if "store" not in values:  # asking for the data folder imports platformdirs
         values["store"] = default_store()
+    values["store"] = _in_schema(values["store"], values.get("schema"))
     values.setdefault("concurrency", cores())
     return Settings(**values)

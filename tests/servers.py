@@ -215,7 +215,9 @@ class MariaServer(Server):
         install = shutil.which("mariadb-install-db")
         server = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
         if install is None or server is None:
-            raise NoServerError("no MariaDB: apt-get install mariadb-server-core mariadb-client-core")
+            raise NoServerError(
+                "no MariaDB: apt-get install mariadb-server-core mariadb-client-core"
+            )
         self._server = server
         self.data = self.folder / "data"
         self.call(

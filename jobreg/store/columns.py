@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Float, Integer, String, Text
 from sqlalchemy.dialects import mysql
 
@@ -15,7 +17,7 @@ SECONDS = Float().with_variant(mysql.DOUBLE(), "mysql")
 
 # Whatever the database's own defaults are: all of Unicode, and no two names equal but by their
 # characters (MySQL would take 'mail' and 'Mail' for one queue).
-MYSQL = {
+MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",

@@ -151,7 +151,6 @@ def keep_alive(engine: Engine, database: Database) -> None:
             raise InvalidatePoolError() from cause
 
 
-
 def driver(name: str, extra: str) -> Any:
     """Import the driver of a database.
 
@@ -162,6 +161,6 @@ def driver(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise StoreError(
-            f"This store needs the driver {name}, which cannot be imported ({one_line(str(error))})."
-            f" Install it with: pip install 'jobreg[{extra}]'"
+            f"This store needs the driver {name}, which is missing ({one_line(str(error))}). "
+            f"Install it with: pip install 'jobreg[{extra}]'"
         ) from error

@@ -15,12 +15,10 @@ from . import database
 from .database import Database, Trouble
 
 # In UTC whatever the time zone of server and session.
-NOW = literal_column(
-    "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", BigInteger()
-)
+NOW = literal_column("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", BigInteger())
 
 _LOCKED_FOR = 4
-_OLDEST = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
+_OLDEST: dict[str, tuple[int, ...]] = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
 # Strict: a text that does not fit is an error, not a shorter text.
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
@@ -112,7 +110,7 @@ class MySQL(Database):
 
     def told(self, error: DBAPIError) -> str:
         """The server's own sentence, without its number."""
-        arguments = getattr(error.orig, "args", ())
+        arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
         said = arguments[1] if len(arguments) > 1 else error.orig
         return database.one_line(str(said))
 

@@ -6,6 +6,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import BadInput
+from ..settings import schema_name
 from . import schema, sqlite
 from .database import Database
 from .store import Store
@@ -37,14 +38,16 @@ def _parsed(url: str) -> URL:
             f"jobreg does not speak to {parsed.drivername[:80]!a}. "
             "Give a URL that begins with sqlite:///, postgresql://, mysql:// or mariadb://."
         )
+    if "schema" in parsed.query:
+        schema_name(parsed.query["schema"])
     return parsed.set(drivername=_SCHEMES[parsed.drivername])
 
 
-def _database(url: URL, sqlite_sync: str, named: str | None) -> Database:
+def _database(url: URL, sqlite_sync: str) -> Database:
     if url.drivername == "postgresql":
         from . import postgresql
 
-        return postgresql.make(url, named)
+        return postgresql.make(url)
     if url.drivername == "mysql":
         from . import mysql
 
@@ -62,16 +65,14 @@ def exists(url: str) -> bool:
     return parsed.drivername != "sqlite" or sqlite.path_of(parsed).exists()
 
 
-def open_store(
-    url: str, *, sqlite_sync: str = "normal", schema_name: str | None = None, check: bool = True
-) -> Store:
+def open_store(url: str, *, sqlite_sync: str = "normal", check: bool = True) -> Store:
     """Open the store at a database URL, such as ``postgresql://user@host/jobs``.
 
     An empty SQLite file gets its tables on this first use; a database on a server gets them from
     ``jobreg store upgrade``, whose user may create tables. ``sqlite_sync`` is ``normal`` (safe
-    against the death of processes; a power cut may lose the last commits) or ``full``.
-    ``schema_name`` names the PostgreSQL schema the tables are in; by default the first of the
-    user's search path. With ``check=False`` the tables are left as they are, for ``jobreg store``.
+    against the death of processes; a power cut may lose the last commits) or ``full``. In a
+    PostgreSQL URL ``?schema=NAME`` says which schema the tables are in. With ``check=False`` the
+    tables are left as they are, for ``jobreg store``.
 
     Raises:
         BadInput: the URL cannot be read, or names a database jobreg does not speak to.
@@ -79,7 +80,8 @@ def open_store(
         StoreUnavailable: the database cannot be reached.
         SchemaMismatch: the tables are of another version, or not there yet.
     """
-    store = Store(_database(_parsed(url), sqlite_sync, schema_name))
+    parsed = _parsed(url)
+    store = Store(_database(parsed, sqlite_sync))
     if check:
         schema.require(store)
     return store

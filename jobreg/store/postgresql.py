@@ -60,16 +60,18 @@ _TROUBLE = {
 _REFUSED = re.compile(r"(?i)password|authentication|pg_hba|does not exist|permission denied")
 
 
-def make(url: URL, schema: str | None) -> Database:
-    """The database behind a URL, whose tables are in ``schema`` where one is named.
+def make(url: URL) -> Database:
+    """The database behind a URL, its tables in the schema that the URL names, if it does.
 
     Raises:
         BadInput: the URL holds an option the driver does not know.
         StoreError: the driver is not installed.
     """
     psycopg = database.driver("psycopg", "postgres")
+    schema = str(url.query["schema"]) if "schema" in url.query else None
+    plain = url.difference_update_query(["schema"]).set(drivername="postgresql+psycopg")
     try:
-        psycopg.conninfo.make_conninfo(**url.query)
+        psycopg.conninfo.make_conninfo(**plain.query)
     except psycopg.ProgrammingError as error:
         raise BadInput(
             f"The store URL cannot be used: {database.one_line(str(error))}. "
@@ -77,7 +79,7 @@ def make(url: URL, schema: str | None) -> Database:
         ) from error
     settings = " ".join(f"-c {name}={value}" for name, value in _SERVER.items())
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        plain,
         isolation_level="READ COMMITTED",
         connect_args={
             name: value
@@ -116,7 +118,7 @@ class PostgreSQL(Database):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
 
     def begin_upgrade(self, connection: Connection) -> None:
-        """Be the only upgrader, in the schema that was asked for; it is made where it is missing."""
+        """Be the only upgrader, in the schema that was asked for, which is made if missing."""
         self.bound(connection.connection.dbapi_connection, None)
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
@@ -142,7 +144,9 @@ class PostgreSQL(Database):
         diagnosis = getattr(error.orig, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or str(error.orig)
         line = database.one_line(said)
-        return re.sub(r"^connection failed: |: FATAL: +", lambda it: ": " if it[0][0] == ":" else "", line)
+        return re.sub(
+            r"^connection failed: |: FATAL: +", lambda it: ": " if it[0][0] == ":" else "", line
+        )
 
 
 @cache
@@ -177,7 +181,9 @@ def _connection_class() -> Any:
                         heard = now
                     elif most is not None and now - heard > most:
                         self.pgconn.finish()
-                        raise psycopg.OperationalError(f"the server has not answered for {most:g} s")
+                        raise psycopg.OperationalError(
+                            f"the server has not answered for {most:g} s"
+                        )
                     wanted = gen.send(ready)
             except StopIteration as ended:
                 return ended.value

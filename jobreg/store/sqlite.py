@@ -24,7 +24,7 @@ NOW: ColumnElement[int] = literal_column(
 
 
 class SQLite(Database):
-    """A SQLite file. Its one lock, taken by every transaction that writes, makes all others idle."""
+    """A SQLite file. Whoever writes holds its one lock, so that names need not be held."""
 
     now = NOW
     makes_itself = True
@@ -39,7 +39,10 @@ class SQLite(Database):
 
     def hint(self, _: Trouble) -> str:
         """What to do next: it is the file, whatever it is."""
-        return "Check the file, its folder and their permissions; if another process held it, try again."
+        return (
+            "Check the file, its folder and their permissions; "
+            "if another process held it, try again."
+        )
 
     def told(self, error: DBAPIError) -> str:
         """What SQLite said."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
@@ -16,8 +16,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from ..errors import StoreError, StoreUnavailable
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 10
 _PAUSE = 0.02
@@ -99,9 +98,7 @@ class Transactions:
         return (Unanswered if lost else StoreUnavailable)(message)
 
 
-def again(
-    verb: Callable[Concatenate[Any, P], R],
-) -> Callable[Concatenate[Any, P], R]:
+def again(verb: Verb) -> Verb:
     """Do a verb anew where the database took it back for another transaction's sake.
 
     Each verb is one transaction, so nothing of it is left. The pause has no pattern: whoever
@@ -109,12 +106,12 @@ def again(
     """
 
     @wraps(verb)
-    def done(store: Any, *arguments: P.args, **options: P.kwargs) -> R:
+    def done(*arguments: Any, **options: Any) -> Any:
         for number in range(_TRIES):
             try:
-                return verb(store, *arguments, **options)
+                return verb(*arguments, **options)
             except Undone:
                 time.sleep(_PAUSE * (number + 1) * random.random())
-        return verb(store, *arguments, **options)
+        return verb(*arguments, **options)
 
-    return done
+    return cast(Verb, done)

@@ -266,7 +266,7 @@ class TestSqlite:
     @pytest.mark.parametrize(
         ("bad", "told"),
         [
-            ("postgresql://localhost/x", "does not speak to postgresql"),
+            ("oracle://localhost/x", "does not speak to 'oracle'"),
             ("nonsense", "is not a store URL"),
             ("nodb://x", "is not a store URL|does not speak"),
             ("sqlite://", "needs a file"),
