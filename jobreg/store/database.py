@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from .. import clock
 from ..errors import StoreError
+from . import statements
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -95,6 +96,10 @@ class Database:
     def watch(self) -> Watch:
         """A watch of one's own."""
         return Poll()
+
+    def due(self, connection: Connection) -> list[tuple[str, str]]:
+        """Which (queue, job name) pairs have queued runs."""
+        return [(queue, name) for queue, name in connection.execute(statements.due_names())]
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let this connection of the driver wait no longer than so for the server's next word."""

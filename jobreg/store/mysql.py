@@ -11,7 +11,7 @@ from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ..errors import BadInput, StoreError
-from . import database
+from . import database, statements
 from .database import Database, Trouble
 
 # In UTC whatever the time zone of server and session.
@@ -78,6 +78,20 @@ class MySQL(Database):
     """MySQL 8 and MariaDB 10.6 and later, by PyMySQL."""
 
     now = NOW
+
+    def due(self, connection: Connection) -> list[tuple[str, str]]:
+        """Which (queue, job name) pairs have queued runs, a jump for each.
+
+        MariaDB does not jump by itself: of its plans for one statement the best reads every
+        queued run (of 40,000, with 40 names, in 8 ms, the recursive one in 180). The jumps took
+        14 ms there, and take as long where a million wait.
+        """
+        found: list[tuple[str, str]] = []
+        place = {"queue": "", "name": ""}
+        while row := connection.execute(statements.next_due_name(), place).first():
+            found.append((row.queue, row.job_name))
+            place = {"queue": row.queue, "name": row.job_name}
+        return found
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let the next answers on a connection take no longer than so."""

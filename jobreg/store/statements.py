@@ -47,6 +47,9 @@ _FENCE = and_(
 )
 
 
+_BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
+
+
 def _micros(name: str) -> ColumnElement[int]:
     """A parameter in microseconds: more than 32 bits."""
     return bindparam(name, type_=BigInteger)
@@ -148,6 +151,20 @@ def due_names() -> Select[Any]:
 
 
 @cache
+def next_due_name() -> Select[Any]:
+    """The first (queue, job name) with queued runs after :queue and :name; one jump."""
+    queue, name = bindparam("queue", type_=String), bindparam("name", type_=String)
+    later = or_(live.c.queue > queue, and_(live.c.queue == queue, live.c.job_name > name))
+    return (
+        select(live.c.queue, live.c.job_name)
+        .where(live.c.state == "queued", later)
+        .order_by(live.c.queue, live.c.job_name)
+        .limit(1)
+        .with_hint(live, _BY_HEADS, "mysql")
+    )
+
+
+@cache
 def heads() -> Select[Any]:
     """The first :most queued runs of :name in :queue that nobody else is claiming."""
     return (
@@ -160,7 +177,7 @@ def heads() -> Select[Any]:
         .order_by(live.c.priority.desc(), live.c.due_at, live.c.seq)
         .limit(bindparam("most"))
         # A plan that sorts would lock all it sorts.
-        .with_hint(live, "FORCE INDEX (jobreg_live_heads)", "mysql")
+        .with_hint(live, _BY_HEADS, "mysql")
         .with_for_update(skip_locked=True)
     )
 

@@ -116,8 +116,7 @@ class Store(Transactions):
     def due(self) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs."""
         with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.due_names()).all()
-        return [(queue, name) for queue, name in found]
+            return self.database.due(connection)
 
     @again
     def claim(
