@@ -71,13 +71,17 @@ def insert_runs(now: Now) -> Insert:
         "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
         "max_crashes", "tags", "retried_from",
     )  # fmt: skip
-    return insert(runs).values(
-        **{name: bindparam(name) for name in asked},
-        created_at=now,
-        scheduled_at=func.coalesce(bindparam("at", type_=BigInteger), now + _micros("delay")),
-        attempt=0,
-        tries=0,
-        crashes=0,
+    return (
+        insert(runs)
+        .inline()
+        .values(
+            **{name: bindparam(name) for name in asked},
+            created_at=now,
+            scheduled_at=func.coalesce(bindparam("at", type_=BigInteger), now + _micros("delay")),
+            attempt=0,
+            tries=0,
+            crashes=0,
+        )
     )
 
 
@@ -91,15 +95,19 @@ def insert_live(now: Now) -> Insert:
         "run_id", "job_name", "queue", "priority", "queue_by_default", "priority_by_default",
         "max_attempts", "max_crashes", "try_limit", "crash_limit", "worker_id", "dist", "version",
     )  # fmt: skip
-    return insert(live).values(
-        **{name: bindparam(name) for name in same},
-        due_at=due,
-        state=case((claimed, "running"), (due > now, "scheduled"), else_="queued"),
-        attempt=case((claimed, 1), else_=0),
-        started_at=case((claimed, now), else_=null()),
-        tries=0,
-        crashes=0,
-        cancel_requested=0,
+    return (
+        insert(live)
+        .inline()
+        .values(
+            **{name: bindparam(name) for name in same},
+            due_at=due,
+            state=case((claimed, "running"), (due > now, "scheduled"), else_="queued"),
+            attempt=case((claimed, 1), else_=0),
+            started_at=case((claimed, now), else_=null()),
+            tries=0,
+            crashes=0,
+            cancel_requested=0,
+        )
     )
 
 
