@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ..lifecycle import Claim, Provider
 from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
 from . import records, statements
+from .database import Database
 from .records import Row
 from .statements import Now
 
@@ -27,6 +28,7 @@ class Offer:
 
 def take(
     connection: Connection,
+    database: Database,
     now: Now,
     worker_id: str,
     pairs: Sequence[tuple[str, str]],
@@ -38,7 +40,7 @@ def take(
     RETURNING and UPDATE know no order, so the order is the one in which heads were chosen.
     """
     known = {offer.job_name: offer for offer in offers}
-    room = _room(connection, offers)
+    room = _room(connection, database, offers)
     heads: list[Row] = []
     for queue, name in _routed(connection, pairs, known, queues):
         if room[name] > 0:
@@ -110,11 +112,13 @@ def _routed(
     return served
 
 
-def _room(connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
+def _room(connection: Connection, database: Database, offers: Sequence[Offer]) -> dict[str, int]:
     """How many runs of each name may be taken: what the worker would, within the job's cap."""
     room = {offer.job_name: offer.most for offer in offers}
     caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
     if caps:
+        # What was counted must still be so when this claim is committed.
+        database.hold(connection, [f"cap {name}" for name in caps])
         rows = connection.execute(statements.running_counts(), {"names": list(caps)}).all()
         running = {row[0]: row[1] for row in rows}
         for name, cap in caps.items():

@@ -22,7 +22,8 @@ _OLDEST: dict[str, tuple[int, ...]] = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
 # Strict: a text that does not fit is an error, not a shorter text.
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
-    f" time_zone = '+00:00', innodb_lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60"
+    f" time_zone = '+00:00', innodb_lock_wait_timeout = {_LOCKED_FOR},"
+    f" lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60"
 )
 _TROUBLE = {
     Trouble.AWAY: {1040, 1053, 1129, 1158, 1159, 1160, 1161, 1203, 1927, 2002, 2003, 2005, 2006,
@@ -56,7 +57,7 @@ def make(url: URL) -> Database:
         connect_args={
             "charset": "utf8mb4",
             "connect_timeout": database.CONNECT_WITHIN,
-            "read_timeout": database.READ_WITHIN,
+            "read_timeout": database.CONNECT_WITHIN,  # of the handshake; later :meth:`bound`
             "write_timeout": database.ANSWER_WITHIN,
             "init_command": _SESSION,
         },
@@ -105,6 +106,7 @@ class MySQL(Database):
     def begin_upgrade(self, connection: Connection) -> None:
         """Be the only upgrader. MySQL ends a transaction with every step: the name goes on."""
         self.bound(connection.connection.dbapi_connection, None)
+        connection.exec_driver_sql("SET SESSION lock_wait_timeout = 600")
         self._hold(connection, "upgrade", 600)
 
     def _hold(self, connection: Connection, name: str, seconds: int) -> None:

@@ -169,7 +169,7 @@ def _connection_class() -> Any:
     import psycopg
 
     class Bounded(psycopg.Connection[Any]):
-        silent_at_most: float | None = database.READ_WITHIN
+        silent_at_most: float | None = database.CONNECT_WITHIN
 
         def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
             return super().wait(self._listened(gen), *arguments, **options)

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 from sqlalchemy import Connection
 
-from ..errors import Conflict, UnknownRun
+from ..errors import Conflict, SubmitUncertain, UnknownRun
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -22,7 +22,7 @@ from . import claiming, records, settling, statements
 from .claiming import Offer
 from .database import Database, Watch
 from .records import Load, LogRow, Row, WorkerRow, micros
-from .transacting import Transactions, again
+from .transacting import Transactions, Unanswered, again
 
 _LAST = 2**62
 _AT_ONCE = 500
@@ -43,7 +43,6 @@ class Store(Transactions):
 
     # submit
 
-    @again
     def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Store new runs, all or none, and return them in order.
 
@@ -51,7 +50,20 @@ class Store(Transactions):
 
         Raises:
             Conflict: an id is already there with another job or other params.
+            StoreUnavailable: nothing was stored.
+            SubmitUncertain: the database was told to, and its answer was lost.
         """
+        try:
+            return self._insert(runs)
+        except Unanswered as error:
+            many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+            raise SubmitUncertain(
+                f"{error} Whether run {runs[0].run_id}{many} was stored is not known: "
+                "submit again with the same run id, which stores it at most once."
+            ) from error
+
+    @again
+    def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         with self._transaction() as connection:
             known = self._known(connection, [run.run_id for run in runs])
             fresh: dict[str, RunRecord] = {}
@@ -134,7 +146,9 @@ class Store(Transactions):
         """
         with self._transaction() as connection:
             if connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first():
-                return claiming.take(connection, self.now, worker_id, pairs, offers, queues)
+                return claiming.take(
+                    connection, self.database, self.now, worker_id, pairs, offers, queues
+                )
         return None
 
     @again

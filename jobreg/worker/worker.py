@@ -289,7 +289,7 @@ class Worker:
 
     def _mind(self) -> None:
         """Upkeep, and what others want of our runs."""
-        if self._watch.changed():
+        if self._watch.changed(busy=self.settler.holds > 0):
             self._look = True
             self.upkeep.look_for_due()
         if self.upkeep.run(self.lease.worker_id):

@@ -26,6 +26,7 @@ NAMES = [
     "SchemaMismatch",
     "StoreError",
     "StoreUnavailable",
+    "SubmitUncertain",
     "UnknownJob",
     "UnknownRun",
     "WaitTimeout",

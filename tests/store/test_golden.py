@@ -76,7 +76,9 @@ def text_of(statement: Any, dialect: Any) -> str:
     text = re.sub(r"(?<![:\w]):(\w+)", lambda it: constants.get(it[1], it[0]), text)
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(
-        r" (FROM|WHERE|ORDER BY|GROUP BY|LIMIT|VALUES|SET|FOR|LEFT|UNION) ", r"\n\1 ", text
+        r" (FROM(?! clock)|WHERE|ORDER BY|GROUP BY|LIMIT|VALUES|SET|FOR|LEFT|UNION) ",
+        r"\n\1 ",
+        text,
     )
     return "\n".join(
         textwrap.fill(line, 99, subsequent_indent="    ", break_long_words=False)

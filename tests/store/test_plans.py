@@ -60,6 +60,7 @@ def plan(store: Store, statement: Any, **asked_for: Any) -> str:
         ("page_of_runs", {"before": 2**62, "most": 10, "name": JOB}, ""),
         ("live_row", {"of_run": "r"}, ""),
         ("run_by_id", {"run_id": "r"}, ""),
+        ("logs_of_run", {"of_run": "r", "attempt": 1, "number": 0, "most": 9}, ""),
     ],
 )
 def test_hot_statements_are_answered_from_an_index(full, statement, asked_for, index):
@@ -67,6 +68,7 @@ def test_hot_statements_are_answered_from_an_index(full, statement, asked_for, i
     arguments: dict[str, tuple[Any, ...]] = {
         "next_due": (full.now,),
         "held": (full.now, True),
+        "logs_of_run": (False,),
         "page_of_runs": (True, False, None, False),
     }
     made = getattr(statements, statement)(*arguments.get(statement, ()))
@@ -75,7 +77,7 @@ def test_hot_statements_are_answered_from_an_index(full, statement, asked_for, i
 
     assert index in told or "optimized away" in told  # from the index, while planning
     assert _SCANS[name] not in told
-    if statement == "heads":
+    if statement in ("heads", "logs_of_run"):
         assert _SORTS[name] not in told
 
 

@@ -1,6 +1,6 @@
 INSERT INTO jobreg_logs (run_id, attempt, number, at, body) SELECT jobreg_live.run_id,
-    jobreg_live.attempt, :number::INTEGER AS anon_1, CAST(extract(epoch
-FROM clock_timestamp()) * 1000000 AS BIGINT), :body::VARCHAR AS anon_2
+    jobreg_live.attempt, :number::INTEGER AS anon_1, CAST(extract(epoch FROM clock_timestamp()) *
+    1000000 AS BIGINT), :body::VARCHAR AS anon_2
 FROM jobreg_live
 WHERE jobreg_live.run_id = :of_run::VARCHAR AND jobreg_live.attempt = :of_attempt::INTEGER AND
     jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR AND NOT
