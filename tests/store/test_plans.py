@@ -77,7 +77,7 @@ def test_hot_statements_are_answered_from_an_index(full, statement, asked_for, i
 
     assert index in told or "optimized away" in told  # from the index, while planning
     assert _SCANS[name] not in told
-    if statement in ("heads", "logs_of_run"):
+    if statement == "heads":
         assert _SORTS[name] not in told
 
 
