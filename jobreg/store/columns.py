@@ -13,7 +13,7 @@ RUN_ID = String(36)
 NAME = String(128)
 # On MySQL TEXT ends at 64 KiB, and FLOAT has seven digits.
 LONG_TEXT = Text().with_variant(mysql.LONGTEXT(), "mysql")
-SECONDS = Float().with_variant(mysql.DOUBLE(), "mysql")
+SECONDS = Float().with_variant(mysql.DOUBLE(asdecimal=False), "mysql")
 
 # Whatever the database's own defaults are: all of Unicode, and no two names equal but by their
 # characters (MySQL would take 'mail' and 'Mail' for one queue).
