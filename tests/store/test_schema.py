@@ -199,6 +199,96 @@ def test_four_processes_may_open_a_new_file_at_once(tmp_path):
     assert sorted(answers) == sorted(run.run_id for run in open_store(url).find()[0])
 
 
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
+def empty_url(request, tmp_path):
+    """The URL of a database without tables, on each database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return request.getfixturevalue(request.param).empty()
+
+
+def upgrade_and_add(url, start, told):
+    """Upgrade a store, as one of several at once, and use it."""
+    try:
+        start.wait(60)
+        schema.upgrade(open_store(url, check=False))
+        told.send(add(open_store(url)).run_id)
+    except BaseException as error:
+        told.send(f"{type(error).__name__}: {error}")
+
+
+def test_four_upgraders_at_once_make_one_schema(empty_url):
+    start = threading.Barrier(4)
+    heard: list[str] = []
+
+    class Told:
+        send = heard.append
+
+    threads = [
+        threading.Thread(target=upgrade_and_add, args=(empty_url, start, Told)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    opened = open_store(empty_url)
+    assert sorted(heard) == sorted(run.run_id for run in opened.find()[0])
+    assert schema.version_of(opened) == VERSION
+
+
+def test_an_upgrade_keeps_runs_and_lets_a_worker_of_the_version_before_go_on(empty_url):
+    opened = open_store(empty_url, check=False)
+    schema.upgrade(opened, "0001")
+    run, worker = add(opened), add_worker(opened)
+    with pytest.raises(SchemaMismatch, match=r"version 0001.*older, run: jobreg store upgrade"):
+        open_store(empty_url)
+    taken = claim_one(opened, worker)
+
+    schema.upgrade(opened)
+
+    assert schema.version_of(opened) == VERSION
+    assert settle(opened, worker, outcome(taken)) == []
+    assert open_store(empty_url).get(run.run_id).state == "succeeded"
+
+
+def test_an_upgrade_that_was_cut_short_on_mysql_goes_on_where_it_stopped(mysql, monkeypatch):
+    """MySQL commits each step by itself; each step is the last one once."""
+    from alembic import op
+
+    opened = open_store(mysql.empty(), check=False)
+    done = 0
+
+    def cut_short(step):
+        def stop(*arguments, **options):
+            nonlocal done
+            done += 1
+            if done > allowed:
+                raise KeyboardInterrupt
+            return step(*arguments, **options)
+
+        return stop
+
+    steps = {name: getattr(op, name) for name in ("create_table", "create_index")}
+    for allowed in range(40):
+        done = 0
+        for name, step in steps.items():
+            monkeypatch.setattr(op, name, cut_short(step))
+        try:
+            schema.upgrade(opened)
+            break
+        except KeyboardInterrupt:
+            assert schema.version_of(opened) != VERSION
+            with opened.writing() as connection:  # from nothing again, one step further
+                if allowed % 2:
+                    for table in inspect(connection).get_table_names():
+                        connection.exec_driver_sql(f"DROP TABLE {table}")
+    monkeypatch.undo()
+
+    assert schema.version_of(opened) == VERSION
+    test_the_migrations_make_what_the_tables_say(opened)
+
+
 class TestSqlite:
     """What only a file can do."""
 
