@@ -11,10 +11,10 @@ from urllib.parse import quote
 import pytest
 import servers
 from sqlalchemy import make_url
-from store_hands import add, add_worker, asked, claim, offer, states
+from store_hands import add, add_worker, asked, claim, offer, row_of, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
-from jobreg.store import Store, database, open_store
+from jobreg.store import Store, database, mysql, open_store, postgresql, statements
 
 SERVERS = ("postgres", "mysql")
 
@@ -160,6 +160,25 @@ def test_a_table_that_somebody_locks_does_not_hold_a_submit_for_long(databases, 
             connection.exec_driver_sql("UNLOCK TABLES")
 
     assert add(store).attempt == 0
+
+
+def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases, monkeypatch):
+    idle = "idle_in_transaction_session_timeout"
+    monkeypatch.setitem(postgresql._SERVER, idle, "1s")
+    session = mysql._SESSION.replace(
+        "idle_transaction_timeout = 15", "idle_transaction_timeout = 1"
+    )
+    monkeypatch.setattr(mysql, "_SESSION", session)
+    store = open_store(databases.fresh())
+    worker = add_worker(store)
+    row = row_of(store, worker)
+
+    with pytest.raises(StoreUnavailable), store.writing() as frozen:
+        frozen.execute(statements.worker_is_live(), {"of_worker": worker}).one()
+        assert store.rescue(row) == 0  # waits for the claim, and then no longer
+        frozen.execute(statements.take_one(store.now), {"of_run": "x", "of_worker": worker})
+
+    assert store.workers() == []
 
 
 def test_a_server_that_stands_still_is_given_up_within_the_bound(ours):
