@@ -93,8 +93,11 @@ class Database:
         self.url = url
         self.engine = engine
 
-    def watch(self) -> Watch:
-        """A watch of one's own."""
+    channel: str | None = None
+    """What an insert is to be told on, for those who listen; None where nobody can."""
+
+    def watch(self, *, listen: bool = False) -> Watch:
+        """A watch of one's own. Who is to ``listen`` may hold a connection for it."""
         return Poll()
 
     def due(self, connection: Connection) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock
 from ..errors import BadInput, StoreError
 from . import database
-from .database import Database, Trouble
+from .database import Database, Poll, Trouble
 
 # The clock of now, not of the transaction's begin: a claim may have waited for a lock.
 NOW = literal_column(
@@ -110,6 +110,11 @@ class PostgreSQL(Database):
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)
         self.schema = schema
+        self.channel = "jobreg" if schema is None else f"jobreg in {schema}"
+
+    def watch(self, *, listen: bool = False) -> database.Watch:
+        """A poll, which a word from another process cuts short for those who listen."""
+        return Listener(self) if listen else Poll()
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let a connection be silent no longer than so."""
@@ -151,6 +156,57 @@ class PostgreSQL(Database):
         return re.sub(
             r"^connection failed: |: FATAL: +", lambda it: ": " if it[0][0] == ":" else "", line
         )
+
+
+class Listener(Poll):
+    """A poll that looks at once when told of a submit, on a connection used for nothing else.
+
+    What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
+    """
+
+    _AGAIN = 5.0
+
+    def __init__(self, told: PostgreSQL) -> None:
+        super().__init__()
+        self._database = told
+        self._connection: Any = None
+        self._tried = clock.seconds() - self._AGAIN
+
+    def changed(self, busy: bool = True) -> bool:
+        """Were we told, or is it time to look again?"""
+        return self._heard() | super().changed(busy)
+
+    def _heard(self) -> bool:
+        import psycopg
+
+        try:
+            if self._connection is None:
+                return self._connect()
+            self._connection.pgconn.consume_input()
+            words = 0
+            while self._connection.pgconn.notifies() is not None:
+                words += 1
+            return words > 0
+        except (psycopg.Error, StoreError):
+            self.close()
+            return True
+
+    def _connect(self) -> bool:
+        if clock.seconds() - self._tried < self._AGAIN:
+            return False
+        self._tried = clock.seconds()
+        engine = self._database.engine
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        options = {**_NETWORK, **options, "autocommit": True}
+        self._connection = _connection_class().connect(*arguments, **options)
+        self._connection.execute(f'LISTEN "{self._database.channel}"')
+        return True  # what was said meanwhile was not heard
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 @cache

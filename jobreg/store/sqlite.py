@@ -29,7 +29,7 @@ class SQLite(Database):
     now = NOW
     makes_itself = True
 
-    def watch(self) -> Watch:
+    def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
         return Watch(self.url)
 

@@ -50,6 +50,10 @@ _FENCE = and_(
 _BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
 
 
+def _told(channel: str) -> ColumnElement[Any]:
+    return func.pg_notify(literal(channel, String), literal("", String))
+
+
 def _micros(name: str) -> ColumnElement[int]:
     """A parameter in microseconds: more than 32 bits."""
     return bindparam(name, type_=BigInteger)
@@ -86,8 +90,11 @@ def insert_runs(now: Now) -> Insert:
 
 
 @cache
-def insert_live(now: Now) -> Insert:
-    """Make runs just stored live: scheduled, queued, or (:worker_id given) running, attempt 1."""
+def insert_live(now: Now, channel: str | None) -> Insert:
+    """Make runs just stored live: scheduled, queued, or (:worker_id given) running, attempt 1.
+
+    Whoever listens on the channel is told, when the transaction is committed.
+    """
     claimed = bindparam("worker_id", type_=String).is_not(None)
     # What insert_runs wrote: the clock has moved since, and a run has one due time.
     due = select(runs.c.scheduled_at).where(runs.c.run_id == bindparam("run_id")).scalar_subquery()
@@ -95,23 +102,17 @@ def insert_live(now: Now) -> Insert:
         "run_id", "job_name", "queue", "priority", "queue_by_default", "priority_by_default",
         "max_attempts", "max_crashes", "try_limit", "crash_limit", "worker_id", "dist", "version",
     )  # fmt: skip
-    return (
-        insert(live)
-        .inline()
-        .values(
-            **{name: bindparam(name) for name in same},
-            due_at=due,
-            state=case((claimed, "running"), (due > now, "scheduled"), else_="queued"),
-            attempt=case((claimed, 1), else_=0),
-            started_at=case((claimed, now), else_=null()),
-            tries=0,
-            crashes=0,
-            cancel_requested=0,
-        )
+    made = insert(live).inline() if channel is None else insert(live).returning(_told(channel))
+    return made.values(
+        **{name: bindparam(name) for name in same},
+        due_at=due,
+        state=case((claimed, "running"), (due > now, "scheduled"), else_="queued"),
+        attempt=case((claimed, 1), else_=0),
+        started_at=case((claimed, now), else_=null()),
+        tries=0,
+        crashes=0,
+        cancel_requested=0,
     )
-
-
-# claim
 
 
 @cache

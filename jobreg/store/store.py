@@ -35,7 +35,7 @@ class Store(Transactions):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.now = database.now
-        self.watch: Callable[[], Watch] = database.watch
+        self.watch: Callable[..., Watch] = database.watch
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
@@ -79,7 +79,12 @@ class Store(Transactions):
             rows = [records.run_columns(run) for run in fresh.values()]
             if rows:
                 connection.execute(statements.insert_runs(self.now), rows)
-                connection.execute(statements.insert_live(self.now), rows)
+                *silent, last = rows
+                if silent:
+                    connection.execute(statements.insert_live(self.now, None), silent)
+                # Once for all of them: every word to listeners costs the server a lock.
+                telling = statements.insert_live(self.now, self.database.channel)
+                connection.execute(telling, last)
                 known |= self._known(connection, list(fresh))
         return [known[run.run_id] for run in runs]
 
@@ -120,7 +125,7 @@ class Store(Transactions):
             if self._known(connection, [run.run_id]):
                 raise Conflict(f"Run {run.run_id} exists. Give each new run an id of its own.")
             connection.execute(statements.insert_runs(self.now), row)
-            connection.execute(statements.insert_live(self.now), row)
+            connection.execute(statements.insert_live(self.now, None), row)
             return self._claimed_one(connection, run.run_id, worker_id)
 
     # claim

@@ -36,7 +36,7 @@ class InlineStore(Store):
         self, opened: Store, submitted: Callable[[], None], waited: Callable[[], bool]
     ) -> None:
         super().__init__(opened.database)
-        self.watch = lambda: _Watch(opened.watch(), waited)
+        self.watch = lambda **_: _Watch(opened.watch(), waited)
         self.take_time_from(read)
         self._submitted = submitted
 

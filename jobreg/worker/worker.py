@@ -195,7 +195,7 @@ class Worker:
         self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.registry, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
-        self._watch = self.store.watch()
+        self._watch = self.store.watch(listen=True)
         guard.start()
         try:
             self.engine.start()

@@ -26,7 +26,7 @@ from jobreg.store.version import VERSION_TABLE
 
 SQL = Path(direct.__file__).with_name("sql") / "sqlite"
 STATEMENTS: dict[str, Executable] = {
-    "insert_live": statements.insert_live(sqlite.NOW),
+    "insert_live": statements.insert_live(sqlite.NOW, None),
     "insert_runs": statements.insert_runs(sqlite.NOW),
     "run_by_id": statements.run_by_id(),
 }

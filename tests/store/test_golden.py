@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "by_queue": (False, True),
     "state": (None, "queued", "running", "failed"),
     "whole": (False, True),
+    "channel": (None, "jobreg"),
     "one_attempt": (False, True),
 }
 
@@ -50,7 +51,7 @@ def makers() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield name, made
 
 
-def calls(make: Callable[..., Any], now: Any) -> Iterator[tuple[str, Any]]:
+def calls(make: Callable[..., Any], now: Any, dialect: Any) -> Iterator[tuple[str, Any]]:
     """Every statement that one function makes, with what it was called with."""
     names = list(inspect.signature(make).parameters)
     values = [(now,) if name == "now" else ARGUMENTS.get(name, (False,)) for name in names]
@@ -58,6 +59,8 @@ def calls(make: Callable[..., Any], now: Any) -> Iterator[tuple[str, Any]]:
         if sum(value is not first[0] for value, first in zip(chosen, values, strict=True)) > 1:
             continue  # each difference by itself says it all
         given = dict(zip(names, chosen, strict=True))
+        if given.get("channel") and dialect.name != "postgresql":
+            continue
         if "final" in given:
             given["final"] = given["state"] == "failed"
         told = ", ".join(f"{key}={value}" for key, value in given.items() if key != "now")
@@ -93,7 +96,7 @@ def texts(database: str) -> dict[str, str]:
     for name, make in makers():
         parts = [
             (f"-- {told}\n" if told else "") + text_of(statement, dialect) + ";\n"
-            for told, statement in calls(make, now)
+            for told, statement in calls(make, now, dialect)
         ]
         found[name] = "\n".join(parts)
     return found

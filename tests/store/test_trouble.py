@@ -173,11 +173,18 @@ def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases
     worker = add_worker(store)
     row = row_of(store, worker)
 
-    with pytest.raises(StoreUnavailable), store.writing() as frozen:
-        frozen.execute(statements.worker_is_live(), {"of_worker": worker}).one()
-        assert store.rescue(row) == 0  # waits for the claim, and then no longer
-        frozen.execute(statements.take_one(store.now), {"of_run": "x", "of_worker": worker})
+    rescued: list[int | None] = []
 
+    def claims_and_stands_still():
+        with store.writing() as connection:
+            connection.execute(statements.worker_is_live(), {"of_worker": worker}).one()
+            rescued.append(store.rescue(row))  # waits for the claim, and then no longer
+            connection.execute(statements.take_one(store.now), {"of_run": "", "of_worker": worker})
+
+    with pytest.raises(StoreUnavailable):
+        claims_and_stands_still()
+
+    assert rescued == [0]
     assert store.workers() == []
 
 

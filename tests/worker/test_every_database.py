@@ -26,8 +26,9 @@ from test_worker import (  # noqa: F401
 )
 from waiting import until
 
-from jobreg import Client, Registry
+from jobreg import Client, Registry, Worker
 from jobreg.lifecycle import Ending, State
+from jobreg.store import database, postgresql
 
 
 @pytest.fixture(params=["postgres", "mysql"])
@@ -115,3 +116,59 @@ def test_a_run_is_begun_soon_after_it_was_submitted(client: Client, start_worker
         waited.append(time.monotonic() - begun)
 
     assert max(waited) < 2.5
+
+
+@pytest.fixture
+def told_only(postgres: Any, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A client on PostgreSQL, where no worker looks by itself for an hour."""
+    monkeypatch.setattr(database.Poll, "_IDLE", 3600.0)
+    return Client(f"{postgres.fresh()}?schema=public", registry)
+
+
+def listeners(client: Client) -> list[int]:
+    with client.store.reading() as connection:
+        return list(
+            connection.exec_driver_sql(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%%' AND "
+                "datname = current_database()"
+            ).scalars()
+        )
+
+
+@pytest.mark.parametrize("delay", [None, 0.5])
+def test_on_postgresql_a_worker_is_told_of_a_submit(told_only: Client, delay: Any) -> None:
+    with Worker(told_only.store, registry=told_only.registry, concurrency=1):
+        until(lambda: listeners(told_only), what="the worker listens")
+        told_only.submit("hostile.echo", {"value": 0}).result(20)
+
+        for number in range(3):
+            run = told_only.submit("hostile.echo", {"value": number}, delay=delay)
+            assert run.result(4) == number
+
+
+def test_on_postgresql_a_worker_listens_again_when_it_lost_its_ear(
+    told_only: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql.Listener, "_AGAIN", 0.1)
+    with Worker(told_only.store, registry=told_only.registry, concurrency=1):
+        (before,) = until(lambda: listeners(told_only), what="the worker listens")
+        with told_only.store.writing() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({before})")
+
+        (after,) = until(lambda: [pid for pid in listeners(told_only) if pid != before])
+
+        assert after != before
+        assert told_only.submit("hostile.echo", {"value": 1}).result(10) == 1
+
+
+def test_on_postgresql_a_submit_says_one_word_for_all_its_runs(told_only: Client) -> None:
+    import psycopg
+
+    url = told_only.settings.store.partition("?")[0]
+    with psycopg.connect(url, autocommit=True) as ear:
+        ear.execute('LISTEN "jobreg in public"')
+
+        told_only.submit_many([("hostile.echo", {"value": each}) for each in range(50)])
+
+        heard = list(ear.notifies(timeout=2, stop_after=1)) + list(ear.notifies(timeout=0.1))
+    assert len(heard) == 1

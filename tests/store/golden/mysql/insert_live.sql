@@ -1,3 +1,4 @@
+-- channel=None
 INSERT INTO jobreg_live (run_id, job_name, state, queue, priority, queue_by_default,
     priority_by_default, due_at, attempt, tries, crashes, max_attempts, max_crashes, try_limit,
     crash_limit, worker_id, dist, version, started_at, cancel_requested)
