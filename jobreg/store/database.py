@@ -58,10 +58,12 @@ class Watch(Protocol):
 class Poll:
     """For databases that tell nobody: something may have changed since we last looked.
 
-    Often at first, then 5 times a second; every other second where nobody is busy.
+    Often at first, then 5 times a second; where nobody has been busy for some 20 seconds, every
+    other second.
     """
 
     _FIRST, _BUSY, _IDLE = 0.02, 0.2, 2.0
+    _SLOWER, _SLOWLY = 1.5, 1.1
 
     def __init__(self) -> None:
         self._every = self._FIRST
@@ -74,7 +76,7 @@ class Poll:
         now = clock.seconds()
         if now - self._looked < self._every:
             return False
-        self._looked, self._every = now, min(self._every * 1.5, most)
+        self._looked, self._every = now, self._every * (self._SLOWER if busy else self._SLOWLY)
         return True
 
     def close(self) -> None:

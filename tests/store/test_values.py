@@ -145,6 +145,8 @@ def one_round(store: Store) -> None:
     taken = claim_one(store, worker)
     settle(store, worker, outcome(taken, result=json.dumps(HOSTILE, ensure_ascii=False)))
 
+    with store.writing() as connection:
+        assert connection.get_isolation_level() == "READ COMMITTED"
     stored = store.get(run.run_id)
     assert json.loads(taken.params) == {"value": HOSTILE}
     assert json.loads(stored.result) == HOSTILE
@@ -191,7 +193,11 @@ def test_a_postgresql_database_that_is_not_unicode_is_refused(postgres):
 )
 def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options):
     if mysql.server is not None:
-        mysql.run("SET GLOBAL time_zone = '+05:30'", "SET GLOBAL sql_mode = ''")
+        mysql.run(
+            "SET GLOBAL time_zone = '+05:30'",
+            "SET GLOBAL sql_mode = ''",
+            "SET GLOBAL tx_isolation = 'SERIALIZABLE'",
+        )
     try:
         store = made(mysql.empty(options))
         one_round(store)
@@ -201,7 +207,11 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
             add(store, queue="q" * 65)
     finally:
         if mysql.server is not None:
-            mysql.run("SET GLOBAL time_zone = SYSTEM", "SET GLOBAL sql_mode = DEFAULT")
+            mysql.run(
+                "SET GLOBAL time_zone = SYSTEM",
+                "SET GLOBAL sql_mode = DEFAULT",
+                "SET GLOBAL tx_isolation = DEFAULT",
+            )
 
 
 def test_two_postgresql_schemas_are_two_stores(postgres):
