@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import servers
 from sqlalchemy import make_url
-from store_hands import add, add_worker, asked, claim, offer, row_of, states
+from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
 from jobreg.store import Store, database, mysql, open_store, postgresql, statements
@@ -192,14 +192,15 @@ def test_a_server_that_stands_still_is_given_up_within_the_bound(ours):
     store = open_store(ours.fresh())
     add(store)
 
+    threads = ThreadPoolExecutor(1)
     ours.server.freeze()
     begun = time.monotonic()
     try:
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
-            add(store)
+            threads.submit(add, store).result(20)
         by_kept_connection = time.monotonic() - begun
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
-            add(store)
+            threads.submit(add, store).result(20)
         by_new_connection = time.monotonic() - begun - by_kept_connection
     finally:
         ours.server.thaw()
@@ -312,3 +313,49 @@ def test_the_command_line_says_it_in_one_line_and_exits_with_5(run_cli):
             assert done.stderr.count("\n") == 1, done.stderr
             assert "cannot be reached" in done.stderr
             assert "s3cret" not in done.stderr
+
+
+def test_the_command_line_makes_the_tables_and_tells_of_the_store(databases, run_cli):
+    url = databases.empty()
+
+    empty = run_cli("store", "status", "--store", url, "--json", check=True)
+    first = run_cli("store", "upgrade", "--store", url, check=True)
+    again = run_cli("store", "upgrade", "--store", url, check=True)
+    full = run_cli("store", "status", "--store", url, check=True)
+
+    assert '"schema_version": null' in empty.stdout
+    assert "went from version none to" in first.stdout
+    assert "already" in again.stdout
+    assert "schema version" in full.stdout
+    assert run_cli("runs", "list", "--store", url).returncode == 0
+
+
+def test_clients_and_workers_need_no_right_to_change_the_tables(ours):
+    url = ours.fresh()
+    name = make_url(url).database
+    if ours.postgres:
+        admin = open_store(url)
+        ours.run("DO $$BEGIN CREATE ROLE plain LOGIN; EXCEPTION WHEN others THEN NULL; END$$")
+        with admin.writing() as connection:
+            for grant in (
+                "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES",
+                "USAGE ON ALL SEQUENCES",
+            ):
+                connection.exec_driver_sql(f"GRANT {grant} IN SCHEMA public TO plain")
+    else:
+        ours.run(
+            "CREATE OR REPLACE USER plain@'%'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO plain@'%'",
+        )
+    store = open_store(changed(url, username="plain"))
+    worker = add_worker(store)
+    add(store)
+
+    (taken,) = claim(store, worker, offer(concurrency=1)) or []
+    assert settle(store, worker, outcome(taken)) == []
+
+    store.forget(worker)
+    assert states(store) == {"succeeded": 1}
+    with pytest.raises(StoreError, match="Check user, password and database"):
+        with store.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE jobreg_live")
