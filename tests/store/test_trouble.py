@@ -356,6 +356,8 @@ def test_clients_and_workers_need_no_right_to_change_the_tables(ours):
 
     store.forget(worker)
     assert states(store) == {"succeeded": 1}
-    with pytest.raises(StoreError, match="Check user, password and database"):
-        with store.writing() as connection:
-            connection.exec_driver_sql("DROP TABLE jobreg_live")
+    with (
+        pytest.raises(StoreError, match="Check user, password and database"),
+        store.writing() as connection,
+    ):
+        connection.exec_driver_sql("DROP TABLE jobreg_live")

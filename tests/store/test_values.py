@@ -11,7 +11,7 @@ import servers
 from sqlalchemy import make_url
 from store_hands import PROVIDER, add, add_worker, asked, claim, claim_one, outcome, settle
 
-from jobreg import BadInput, Client, Registry, StoreError
+from jobreg import Backoff, BadInput, Client, Registry, StoreError
 from jobreg.codec import clip, encode_params, encode_result
 from jobreg.lifecycle import Ending, ErrorReport, LogChunk, Progress
 from jobreg.store import LogRow, Store, open_store, schema
@@ -120,6 +120,18 @@ def test_moments_come_back_to_the_microsecond_in_utc(store, zone):
 
     assert run.scheduled_at == moment
     assert run.scheduled_at.tzinfo is UTC
+
+
+def test_waits_of_years_are_kept(store, worker):
+    years = 86_400.0 * 800
+    later = add(store, "later.job", delay=years)
+    run = add(store)
+    taken = claim_one(store, worker, max_attempts=2, backoff=Backoff(first=years, longest=years))
+
+    settle(store, worker, outcome(taken, Ending.ERROR))
+
+    for waits in (later, store.get(run.run_id)):
+        assert abs((waits.scheduled_at - waits.created_at).total_seconds() - years) < 60
 
 
 def near_now(moment: datetime) -> bool:
