@@ -217,12 +217,15 @@ def test_a_server_that_was_restarted_is_used_again(ours, monkeypatch):
         list(threads.map(lambda _: add(store), range(6)))
 
     ours.server.stop()
+    ours.server.start()
+    add(store)
+    ours.server.stop()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         add(store)
     ours.server.start()
 
     assert add(store).attempt == 0
-    assert states(store) == {"queued": 7}
+    assert states(store) == {"queued": 8}
 
 
 def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
