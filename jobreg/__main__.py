@@ -5,6 +5,7 @@ A file of its own, because Ctrl-C may come while the command line is still being
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -29,6 +30,12 @@ def main() -> NoReturn:
 
     # The command is over and its code stands; an interrupt now would only print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code == _INTERRUPTED:
+        # Where the interrupt met an exec() of text, as modules do while they are imported, CPython
+        # would end itself by the signal, although it was caught.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

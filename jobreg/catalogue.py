@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import asdict, evolve, field, frozen
 
 from . import clock
+from .errors import BadInput
 from .lifecycle import Provider
 from .options import JobOptions
+from .signature import Signature
 
 ASK_AGAIN = 5.0
 """Seconds for which a job that could not be imported is taken at its word."""
@@ -17,13 +24,14 @@ CAREFUL = JobOptions(max_attempts=1, max_crashes=1, concurrency=1)
 
 @frozen(kw_only=True)
 class Hello:
-    """A child's first message about a job: its provider and options.
+    """A child's first message about a job: all that is known of it without importing it again.
 
     ``trouble`` says what went wrong where the job could not be imported; its options are then
     :data:`CAREFUL`, so that its runs are still claimed, one at a time and once, fail, and tell
-    their cause. Options of None say that the question was cut short and is open still. For
-    ``jobreg jobs doctor``: ``code`` is the kind of trouble, ``cause`` what the import raised,
-    ``seconds`` how long a good one took.
+    their cause; ``code`` is then the kind of trouble, ``cause`` what the import raised. Options of
+    None say that the question was cut short and is open still. ``signature`` is what the job takes
+    and gives back, ``summary`` the first line of its docstring, ``seconds`` how long its import
+    took; None where that was not seen.
     """
 
     job_name: str
@@ -32,7 +40,132 @@ class Hello:
     trouble: str | None = None
     code: str | None = None
     cause: str | None = None
-    seconds: float = 0.0
+    signature: Signature | None = None
+    summary: str = ""
+    seconds: float | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """As JSON, for the pipe and the store."""
+        return {
+            "job_name": self.job_name,
+            "provider": asdict(self.provider),
+            "options": self.options and self.options.to_wire(),
+            "trouble": self.trouble,
+            "code": self.code,
+            "cause": self.cause,
+            "signature": self.signature and self.signature.to_wire(),
+            "summary": self.summary,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Hello:
+        """The inverse of :meth:`to_wire`."""
+        options, signature = wire["options"], wire["signature"]
+        changed = {
+            "provider": Provider(**wire["provider"]),
+            "options": options and JobOptions.from_wire(options),
+            "signature": signature and Signature.from_wire(signature),
+        }
+        return cls(**{**wire, **changed})
+
+
+@frozen
+class Owner:
+    """Whom a name belongs to, and what gave it away: ``hello``, ``sync`` or ``adopt``."""
+
+    dist: str
+    pinned_by: str
+    pinned_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Entry:
+    """What the store knows of a job as one version of one distribution ships it.
+
+    Not where its function is: no row but tracebacks names a module or function.
+    ``options``, ``signature`` and ``params_schema`` are as JSON; the times are the database's.
+    Where the job could not be imported, ``trouble`` says why, and nothing else is known.
+    """
+
+    job_name: str
+    provider: Provider
+    options: dict[str, Any] | None = None
+    signature: dict[str, Any] | None = None
+    params_schema: dict[str, Any] | None = None
+    summary: str | None = None
+    import_seconds: float | None = field(default=None, eq=False)
+    trouble: str | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    @classmethod
+    def of(cls, hello: Hello) -> Entry | None:
+        """What to keep of a hello; None where the question is open still."""
+        if hello.options is None:
+            return None
+        if hello.trouble is not None:
+            return cls(job_name=hello.job_name, provider=hello.provider, trouble=hello.trouble)
+        signature = hello.signature.to_wire() if hello.signature else None
+        schema = signature and json.loads(signature.pop("schema"))
+        return cls(
+            job_name=hello.job_name,
+            provider=hello.provider,
+            options=hello.options.to_wire(),
+            signature=signature,
+            params_schema=schema,
+            summary=hello.summary or None,
+            import_seconds=hello.seconds,
+        )
+
+    def takes(self) -> Signature | None:
+        """The signature, where it is known."""
+        if self.signature is None:
+            return None
+        return Signature.from_wire({**self.signature, "schema": json.dumps(self.params_schema)})
+
+    @property
+    def pinnable(self) -> bool:
+        """False for what cannot be imported, and for what an application registered itself.
+
+        The latter may be another's elsewhere.
+        """
+        return self.provider.version != "" and self.trouble is None
+
+
+@frozen
+class Known:
+    """What the store holds of one job: each version it has seen, and what operators set."""
+
+    entries: tuple[Entry, ...] = ()
+    overrides: Mapping[str, Any] = field(factory=dict)
+
+    def effective(self, options: Mapping[str, Any] | None) -> JobOptions:
+        """The options of one version (as JSON, or nothing) with what operators set before them."""
+        own = JobOptions.from_wire(options) if options else JobOptions()
+        try:
+            return overridden(own, self.overrides)
+        except BadInput:  # written by another version of jobreg; workers tell of it
+            return own
+
+
+def overridden(options: JobOptions, asked: Mapping[str, Any]) -> JobOptions:
+    """A job's options with those that an operator set, as JSON, standing before them.
+
+    Raises:
+        BadInput: there is no such option, or a value cannot be used.
+    """
+    wire = options.to_wire()
+    unknown = asked.keys() - wire.keys()
+    if unknown:
+        raise BadInput(
+            f"options: no {', '.join(map(repr, sorted(unknown)))}. There are: {', '.join(wire)}."
+        )
+    try:
+        changed = JobOptions.from_wire({**wire, **asked})
+    except TypeError as error:
+        raise BadInput(f"options: {error}") from None
+    return evolve(options, **{name: getattr(changed, name) for name in asked})
 
 
 class Catalogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from . import clock, settings
-from .errors import BadInput, Conflict, UnknownJob, UnknownRun, WaitTimeout
+from .catalogue import Known
+from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, WaitTimeout
 from .handle import Run
-from .lifecycle import LEVELS, LogLine, RunRecord, State
+from .judge import prepare
+from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
 from .options import Duration, count, queue_name, seconds
 from .registry import Registry, default_registry
 from .request import (
@@ -40,6 +43,9 @@ _POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
+# Seconds within which what operators set, and new versions, take effect here.
+_KEEP_KNOWN = 5.0
+_NEVER = (-math.inf, Known())
 
 
 class Client:
@@ -68,6 +74,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
+        self._known: dict[str, tuple[float, Known]] = {}
         self._opening = threading.Lock()
 
     @property
@@ -79,6 +86,20 @@ class Client:
 
                 self._store = open_store(self.settings.store, sqlite_sync=self.settings.sqlite_sync)
             return self._store
+
+    def has_store(self) -> bool:
+        """Is there a store already? Makes none, where opening it would.
+
+        Raises:
+            BadInput: its URL cannot be read.
+        """
+        if self._store is not None:
+            return True
+        if direct.is_missing(self.settings.store):
+            return False
+        from .store import exists
+
+        return exists(self.settings.store)
 
     def close(self) -> None:
         """Let go of the store's connections; the next use opens them again."""
@@ -107,16 +128,46 @@ class Client:
             max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
         )  # fmt: skip
         self._check_names([record.job_name])
-        return Run(self, self._insert(record))
+        return Run(self, self._insert_one(record))
 
-    def _insert(self, record: RunRecord) -> RunRecord:
+    def _insert_one(self, record: RunRecord) -> RunRecord:
         """Store one run, without SQLAlchemy where the process may never need it."""
         if self._store is None and self._submitted < _FEW and not _store_is_imported():
             self._submitted += 1
-            stored = direct.insert(self.settings.store, self.settings.sqlite_sync, record)
+            stored = direct.insert(
+                self.settings.store,
+                self.settings.sqlite_sync,
+                record,
+                lambda known: prepare(record, known, self._installed(record.job_name)),
+            )
             if stored is not None:
                 return stored
-        return self.store.insert([record])[0]
+        return self._insert([record])[0]
+
+    def _insert(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store runs as the store's knowledge of their jobs would have them."""
+        try:
+            prepared = self._prepare(records)
+        except BadInput:
+            # By what was read some seconds ago; another version may have come since.
+            prepared = self._prepare(records, anew=True)
+        return self.store.insert(prepared)
+
+    def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
+        names = {record.job_name for record in records}
+        since = math.inf if anew else clock.seconds() - _KEEP_KNOWN
+        for name in names:
+            if self._known.get(name, _NEVER)[0] < since:
+                self._known[name] = clock.seconds(), self.store.catalogue.of(name)
+        installed = {name: self._installed(name) for name in names}
+        return [
+            prepare(record, self._known[record.job_name][1], installed[record.job_name])
+            for record in records
+        ]
+
+    def _installed(self, name: str) -> Provider | None:
+        ref = self.registry.snapshot().jobs.get(name)
+        return None if ref is None else Provider(ref.dist, ref.version)
 
     def submit_many(
         self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
@@ -127,7 +178,7 @@ class Client:
         most = self.settings.max_params
         records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
         self._check_names([record.job_name for record in records])
-        return [Run(self, record) for record in self.store.insert(records)] if records else []
+        return [Run(self, record) for record in self._insert(records)] if records else []
 
     def request(
         self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
@@ -140,13 +191,18 @@ class Client:
         return make_request(job_name, params, options, self.settings.max_params)
 
     def _check_names(self, names: Sequence[str]) -> None:
-        """Refuse a name that neither this installation nor any live worker knows."""
+        """Refuse a name that neither this installation, a live worker nor the store knows."""
         for name in dict.fromkeys(names):
             try:
                 self.registry.ref(name)
             except UnknownJob:
                 workers = self.store.workers()
-                if not any(worker.live and name in worker.names for worker in workers):
+                if any(worker.live and name in worker.names for worker in workers):
+                    continue
+                if not self.store.catalogue.known([name]):
+                    raise
+            except JobConflict:
+                if not self.store.catalogue.owners([name]):
                     raise
 
     def get(self, run_id: str | UUID) -> Run:
@@ -237,7 +293,7 @@ class Client:
                 timeout=record.timeout, max_attempts=record.max_attempts,
                 max_crashes=record.max_crashes, tags=record.tags,
             )  # fmt: skip
-            return Run(self, self.store.insert([copy])[0])
+            return Run(self, self._insert([copy])[0])
         if not record.state.final or not self.store.reopen(record):
             now = run.refresh().state
             raise Conflict(

@@ -3,69 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from math import isfinite
 from typing import Any
 
 from attrs import asdict
 
 from .errors import BadInput, JobRegError, ResultRefused
 from .lifecycle import Attempt, ErrorReport, LogLine, Provider, RunRecord
-
-MAX_DEPTH = 100
-# Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
-_LONGEST_INT = 10**4300
-_PLAIN = (str, int, bool, type(None))
+from .signature.plain import MAX_DEPTH as MAX_DEPTH, fault
 
 
-def _is_unicode(text: str) -> bool:
-    """False where a text holds half of a surrogate pair, which no UTF-8 can carry."""
+def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
+    """Encode the typed values in it, or refuse it with the place named."""
+    from .signature.encoding import NotPlain, plain
+
     try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _fault(value: Any, path: str, depth: int = 0) -> str | None:
-    """Name the first place where a value is not JSON, or None when all of it is."""
-    kind = type(value)
-    if kind is str:
-        return None if _is_unicode(value) else f"{path} holds text that is not Unicode"
-    if kind is int and abs(value) >= _LONGEST_INT:
-        return f"{path} is a number of more than 4,300 digits"
-    if kind in _PLAIN:
-        return None
-    if isinstance(value, float):
-        return None if isfinite(value) else f"{path} is {value}, which JSON cannot hold"
-    if isinstance(value, _PLAIN):
-        # A StrEnum or IntEnum member would come back as a bare string or number.
-        return f"{path} is a {kind.__name__}; give its plain value"
-    if depth >= MAX_DEPTH:
-        return f"{path[:80]}... is nested more than {MAX_DEPTH} levels deep"
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if type(key) is not str:
-                return f"{path} has the key {key!r:.80}, and JSON keys are strings"
-            if not _is_unicode(key):
-                return f"{path} has the key {key!a:.80}, which is not Unicode"
-            fault = _fault(item, f"{path}.{key}", depth + 1)
-            if fault:
-                return fault
-        return None
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            fault = _fault(item, f"{path}[{index}]", depth + 1)
-            if fault:
-                return fault
-        return None
-    return f"{path} is a {kind.__name__}, which JSON cannot hold"
+        return plain(value, what)
+    except NotPlain as error:
+        raise refusal(
+            f"{error}. JSON holds dict, list, str, int, float, bool and None; dates, UUIDs, paths, "
+            "decimals, enums, attrs classes and dataclasses are encoded."
+        ) from None
 
 
 def _encode(value: object, what: str, cap: int, setting: str, refusal: type[JobRegError]) -> str:
-    fault = _fault(value, what)
-    if fault:
-        raise refusal(f"{fault}. JSON holds dict, list, str, int, float, bool and None.")
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     size = len(text.encode())
     if size > cap:
@@ -89,15 +51,28 @@ def encode_params(params: Mapping[str, Any] | None, cap: int) -> str:
             f"params is a {type(params).__name__}; a job takes named parameters: "
             'give an object such as {"account": 42}.'
         )
-    return _encode(dict(params), "params", cap, "JOBREG_MAX_PARAMS", BadInput)
+    value: Any = dict(params)
+    if fault(value, "params"):
+        value = _plain(value, "params", BadInput)
+    return _encode(value, "params", cap, "JOBREG_MAX_PARAMS", BadInput)
 
 
-def encode_result(value: object, cap: int) -> str:
+def encode_result(
+    value: object, cap: int, read_back: Callable[[Any], str | None] = lambda _: None
+) -> str:
     """Turn what a job returned into the JSON that is stored.
+
+    ``read_back`` is asked of a value that had to be encoded: it says where that would not be read
+    back through the job's annotation as it was, None when it would.
 
     Raises:
         ResultRefused: it would not come back as it is, or is over ``cap`` bytes.
     """
+    if fault(value, "result"):
+        value = _plain(value, "result", ResultRefused)
+        told = read_back(value)
+        if told:
+            raise ResultRefused(f"{told}.")
     return _encode(value, "result", cap, "JOBREG_MAX_RESULT", ResultRefused)
 
 
@@ -137,10 +112,10 @@ def run_object(record: RunRecord, waiting_on: str | None = None) -> dict[str, An
         "timeout": record.timeout,
         "unique_key": None,
         "retried_from": record.retried_from,
-        "created_at": _time(record.created_at),
-        "scheduled_at": _time(record.scheduled_at),
-        "started_at": _time(record.started_at),
-        "finished_at": _time(record.finished_at),
+        "created_at": iso_time(record.created_at),
+        "scheduled_at": iso_time(record.scheduled_at),
+        "started_at": iso_time(record.started_at),
+        "finished_at": iso_time(record.finished_at),
         "progress": record.progress and asdict(record.progress),
         "provider": _provider(record.provider),
         "worker_id": record.worker_id,
@@ -153,8 +128,8 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
     return {
         "attempt": attempt.number,
         "outcome": attempt.outcome.value,
-        "started_at": _time(attempt.started_at),
-        "finished_at": _time(attempt.finished_at),
+        "started_at": iso_time(attempt.started_at),
+        "finished_at": iso_time(attempt.finished_at),
         "provider": _provider(attempt.provider),
         "worker_id": attempt.worker_id,
         "host": attempt.host,
@@ -166,10 +141,11 @@ def attempt_object(attempt: Attempt) -> dict[str, Any]:
 
 def log_object(line: LogLine) -> dict[str, Any]:
     """One line of a run's log as programs see it."""
-    return asdict(line) | {"at": _time(line.at)}
+    return asdict(line) | {"at": iso_time(line.at)}
 
 
-def _time(moment: datetime | None) -> str | None:
+def iso_time(moment: datetime | None) -> str | None:
+    """A time as programs see it: ISO 8601, UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 

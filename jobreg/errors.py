@@ -92,9 +92,10 @@ class Conflict(JobRegError):
 
 
 class JobConflict(Conflict):
-    """Several distributions claim one job name; it is run by none until all but one give way.
+    """Several distributions claim one job name, or it belongs to another than is installed here.
 
-    Next: uninstall one of them, or keep it out with ``JOBREG_DENY_DISTS``.
+    Next: choose one with ``jobreg jobs adopt NAME --from DIST``, uninstall one, or keep one out
+    with ``JOBREG_DENY_DISTS``.
     """
 
 

@@ -2,7 +2,7 @@
 
 run.claimed run.settled run.progress run.output run.unlogged lease.lost lease.overdue
 worker.started worker.stopping worker.stopped worker.failed worker.rescued
-child.started child.ended child.refused child.output job.unready store.down store.up
+child.started child.ended child.refused child.output job.unready job.refused store.down store.up
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _LEVELS = {
     "lease.overdue": logging.WARNING,
     "worker.rescued": logging.WARNING,
     "job.unready": logging.WARNING,
+    "job.refused": logging.WARNING,
     "child.refused": logging.WARNING,
     "store.down": logging.WARNING,
     "worker.failed": logging.ERROR,

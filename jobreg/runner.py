@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from . import clock, codec
+from .catalogue import CAREFUL, Hello
 from .context import Control, CurrentRun
 from .errors import Interrupted, JobLoadError, ParamsRefused, ResultRefused
-from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason
+from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
 from .options import options_of
 from .registry.load import load
+from .signature.binding import Arguments, Binder
+from .signature.reading import read
 
-_WAY_IN = (__name__, load.__module__, "importlib")
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_WAY_IN = ("jobreg", "importlib")
+_binders: dict[str, tuple[object, Binder]] = {}
 
 
 def execute(
@@ -40,11 +44,14 @@ def execute(
     try:
         function = load(claim.job_name, claim.target)
         retry_on = options_of(function).retry_on
-        arguments = bind(function, codec.decode(claim.params), claim)
+        binder = binder_of(function, claim.job_name)
+        arguments = binder.bind(codec.decode(claim.params), _who(claim))
         begun = clock.seconds()
         with run.executing():
             value = call(function, arguments)
-        said = {"ending": Ending.SUCCEEDED, "result": codec.encode_result(value, max_result)}
+            # Within the run, because the classes of a result may have code of their own.
+            result = codec.encode_result(value, max_result, binder.result_fault)
+        said = {"ending": Ending.SUCCEEDED, "result": result}
     except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
         raised(error)
         said = _failure(error, retry_on, max_error)
@@ -60,46 +67,64 @@ def execute(
     )
 
 
-def bind(
-    function: Callable[..., object], params: Mapping[str, Any], claim: Claim
-) -> inspect.BoundArguments:
-    """Bind stored parameters by name, or refuse them, naming every fault at once.
+def binder_of(function: Callable[..., object], job_name: str) -> Binder:
+    """How to bind parameters to a function: read once, then kept for that name.
 
     Raises:
-        ParamsRefused: a parameter is missing or unknown to the installed version.
+        JobLoadError: nobody can tell which parameters it takes.
     """
-    signature = inspect.signature(function)
-    takes = {name: each for name, each in signature.parameters.items() if each.kind in _NAMED}
-    open_ended = any(
-        each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.parameters.values()
-    )
-    faults = [
-        f"missing {name!r}"
-        for name, each in takes.items()
-        if each.default is inspect.Parameter.empty and name not in params
-    ]
-    if not open_ended:
-        faults += [f"unknown {name!r}" for name in params if name not in takes]
-    if faults:
-        by = f" of {claim.provider.dist} {claim.provider.version}" if claim.provider else ""
-        raise ParamsRefused(
-            f"Job {claim.job_name!r}{by} refuses these params: {', '.join(faults)}. "
-            f"It takes: {', '.join(takes) or 'none'}."
-        )
-    try:
-        return signature.bind(**params)
-    except TypeError as error:  # positional-only parameters cannot be given by name
-        raise ParamsRefused(f"Job {claim.job_name!r} refuses these params: {error}.") from None
+    # A bound method is another object each time it is looked up; what it wraps is not.
+    key = getattr(function, "__func__", function)
+    known = _binders.get(job_name)
+    if known is None or known[0] is not key:
+        known = _binders[job_name] = key, read(function, job_name)
+    return known[1]
 
 
-def call(function: Callable[..., object], arguments: inspect.BoundArguments) -> object:
+def call(function: Callable[..., object], arguments: Arguments) -> object:
     """Call a job; one written ``async def`` is run to its end."""
-    value = function(*arguments.args, **arguments.kwargs)
+    positional, named = arguments
+    value = function(*positional, **named)
     if inspect.iscoroutine(value):
         import asyncio
 
         return asyncio.run(value)
     return value
+
+
+def introduce(job_name: str, target: str, provider: Provider, max_error: int) -> Hello:
+    """Import a job here, without running it, and say what it is; never raises what it raised."""
+    module = target.partition(":")[0]
+    fresh, begun = module not in sys.modules, clock.seconds()
+    try:
+        function = load(job_name, target)
+        seconds = clock.seconds() - begun if fresh else None
+        binder = binder_of(function, job_name)
+    except JobLoadError as error:
+        cause = report_of(error.__cause__, max_error) if error.__cause__ else None
+        return Hello(
+            job_name=job_name,
+            provider=provider,
+            options=CAREFUL,
+            trouble=report_of(error, max_error).message,
+            code=error.code,
+            cause=None if cause is None else f"{cause.type}: {cause.message}",
+        )
+    from .signature.description import describe, summary
+
+    return Hello(
+        job_name=job_name,
+        provider=provider,
+        options=options_of(function),
+        signature=describe(binder),
+        summary=summary(function),
+        seconds=seconds,
+    )
+
+
+def _who(claim: Claim) -> str:
+    by = f" of {claim.provider.dist} {claim.provider.version}" if claim.provider else ""
+    return f"Job {claim.job_name!r}{by}"
 
 
 def _failure(
@@ -145,7 +170,7 @@ def _frames_of_others(error: BaseException) -> TracebackType | None:
     frames = error.__traceback__
     while frames is not None:
         name = str(frames.tb_frame.f_globals.get("__name__"))
-        if name not in _WAY_IN and not name.startswith("importlib."):
+        if name.partition(".")[0] not in _WAY_IN:
             break
         frames = frames.tb_next
     return frames

@@ -17,6 +17,9 @@ VALID = {
     "jobs list": [],
     "jobs show": [NAME],
     "jobs doctor": [],
+    "jobs sync": [],
+    "jobs adopt": [NAME, "--from", "acme-reports"],
+    "jobs set": [NAME, "priority=1"],
     "submit": [NAME],
     "run": [NAME],
     "runs list": [],
@@ -34,8 +37,11 @@ VALID = {
 }
 """Arguments with which each command does what it is for, in a store that holds these runs."""
 
-STORELESS = {"jobs list", "jobs show", "jobs doctor", "completion"}
+STORELESS = {"jobs list", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
+
+DOCTOR = {"jobs doctor"}
+"""To whom a store that cannot be used is a finding among others."""
 
 
 def every_command(group: CommandGroup = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import StoreError
 from . import as_json, output, store_url
-from .jobs import problem_object
 
 if TYPE_CHECKING:
-    from ..catalogue import Hello
-    from ..registry import JobRef, Snapshot
-
-SLOW = 5.0
-"""Seconds an import may take before the doctor speaks of it: each new child pays them."""
-
-_OTHERS_AT_ONCE = 4
-
-_WAYS_OUT = {
-    "bad_name": "Rename the entry point: words of a-z, 0-9 and '_', joined by dots.",
-    "bad_target": "Write the entry point as name = module:function.",
-    "bad_line": "Write the entry point as name = module:function.",
-    "bad_encoding": "Save the distribution's metadata as UTF-8 and install it again.",
-    "extras": "Leave out the extras; put what the job needs into the dependencies.",
-    "duplicate": "Take out one of the two entry points.",
-    "unreadable": "Check the file and its permissions, or install the distribution again.",
-    "conflict": "Uninstall all but one, or keep one out with JOBREG_DENY_DISTS.",
-    "shadowed": "Uninstall one copy, or take its folder off the path.",
-    "import_error": "Install what it needs, or another version of the distribution.",
-    "not_callable": "Let the entry point name a function; tell the distribution's author.",
-    "name_mismatch": "Let the entry point and @job(name=...) agree.",
-    "died": "Import the module by hand in a Python of its own to see why.",
-    "slow_import": "Import heavy modules inside the function instead of at the top.",
-}
+    from ..catalogue import Owner
+    from ..client import Client
+    from ..registry import Snapshot
+    from .findings import Finding
 
 
 @click.command()
@@ -44,113 +22,71 @@ _WAYS_OUT = {
 @as_json
 @store_url
 def doctor(importing: bool, as_json: bool, store_url: str | None) -> int:
-    """Look for what is wrong with the jobs installed here; exit 1 where something is.
+    """Look for what is wrong with the jobs installed here; exit 1 where there is an error.
 
-    It reads metadata only. With --import it also imports each job, in a process of its own that
-    is thrown away, and tells what cannot be imported or is slow.
+    It reads metadata, source files and the store, and imports no job. With --import it also
+    imports each job, in a process of its own that is thrown away, and tells what cannot be
+    imported or is slow. Warnings break nothing of jobreg's now.
 
     \b
     Example: jobreg jobs doctor --import
     """
-    from ..registry import default_registry
+    from ..client import Client
+    from . import findings
 
-    snapshot = default_registry().snapshot()
-    found = [*_in_metadata(snapshot)]
+    client = Client(store_url)
+    snapshot = client.registry.snapshot()
+    found, owners = _by_store(client, snapshot)
+    found += findings.in_metadata(snapshot, owners)
+    found += findings.in_editables(snapshot)
+    missing = [*findings.in_source(snapshot)]
     if importing:
-        found += [problem for hello, ref in _hellos(snapshot) for problem in _in_import(hello, ref)]
+        with output.plugins_on_stderr():
+            imported = [*findings.in_imports(snapshot, owners)]
+        told = {each["name"] for each in imported}
+        found += imported
+        # The import has the last word on what reading the source had said.
+        missing = [each for each in missing if each["name"] not in told]
+    found += missing
     for each in found:
-        each["way_out"] = _WAYS_OUT[each["code"]]
+        each["severity"] = "warning" if each["code"] in findings.WARNINGS else "error"
+        each["way_out"] = findings.WAYS_OUT[each["code"]]
     if as_json:
         output.print_json({"problems": found})
     else:
         _tell(found, len(snapshot.jobs), importing)
-    return 1 if found else 0
+    return 1 if any(each["severity"] == "error" for each in found) else 0
 
 
-def _in_metadata(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    """The problems that reading the metadata shows."""
-    yield from (problem_object(each) for each in snapshot.problems)
-    for name, refs in snapshot.conflicts.items():
-        owners = " and ".join(ref.provider for ref in refs)
-        yield _problem("conflict", f"{name!r} is claimed by {owners}; it is run by none.", refs[0])
-    for ref in snapshot.shadowed:
-        message = f"{ref.name!r} of {ref.provider} is hidden by an earlier copy of {ref.dist}."
-        yield _problem("shadowed", message, ref)
+def _by_store(client: Client, snapshot: Snapshot) -> tuple[list[Finding], dict[str, Owner]]:
+    """What the store shows, if there is one, and whom the names belong to."""
+    from .findings import in_store
 
-
-def _problem(code: str, message: str, ref: JobRef) -> dict[str, Any]:
-    file = os.path.join(ref.metadata_path, "entry_points.txt")
-    told = {"code": code, "message": message, "file": file, "line": None}
-    return told | {"dist": None if code == "conflict" else ref.dist, "name": ref.name}
-
-
-class _Unguarded:
-    """No guard watches these children: they die with their forkserver, and it with us."""
-
-    def watch(self, group: int) -> None:
-        """Do nothing."""
-
-    def forget(self, group: int) -> None:
-        """Do nothing."""
-
-
-def _hellos(snapshot: Snapshot) -> list[tuple[Hello, JobRef]]:
-    """What each job says of itself when a child has imported it, by name."""
-    from attrs import evolve
-
-    from .. import settings
-    from ..catalogue import Hello
-    from ..engines.processes import ProcessEngine
-    from ..events import listen
-    from ..lifecycle import Provider
-
-    chosen = settings.load()
-    engine = ProcessEngine(
-        evolve(chosen, concurrency=min(chosen.concurrency, _OTHERS_AT_ONCE)), _Unguarded()
-    )
-    said: dict[str, Hello] = {}
-    deaf = listen(_pass_on)
-    engine.start()
+    if not client.has_store():
+        return [], {}
     try:
-        for ref in snapshot.jobs.values():
-            engine.probe(ref.name, ref.target, Provider(ref.dist, ref.version))
-        while len(said) < len(snapshot.jobs):
-            for report in engine.collect(0.5):
-                if isinstance(report, Hello):
-                    said[report.job_name] = report
-    finally:
-        engine.close()
-        deaf()
-    return [(said[name], snapshot.jobs[name]) for name in sorted(said)]
+        return [*in_store(client, snapshot)], client.store.catalogue.owners()
+    except StoreError as error:
+        nobody = {"file": None, "line": None, "dist": None, "name": None}
+        return [{"code": "store", "message": str(error), **nobody}], {}
 
 
-def _pass_on(event: str, facts: dict[str, object]) -> None:
-    """What a plugin prints while it is imported goes to stderr, under its job's name."""
-    if event == "child.output":
-        click.echo(output.safe(f"{facts['job_name']}: {facts['text']}"), err=True)
-
-
-def _in_import(hello: Hello, ref: JobRef) -> Iterator[dict[str, Any]]:
-    """The problems of one job that importing it shows."""
-    if hello.trouble is not None:
-        known = not hello.cause or hello.cause in hello.trouble
-        cause = "" if known else f" ({hello.cause})"
-        told = f"{ref.target}: {hello.trouble}{cause}"
-        yield _problem(hello.code or "import_error", told, ref)
-    elif hello.seconds > SLOW:
-        told = f"{ref.target}: importing it took {hello.seconds:.1f} s."
-        yield _problem("slow_import", told, ref)
-
-
-def _tell(found: list[dict[str, Any]], jobs: int, importing: bool) -> None:
+def _tell(found: list[Finding], jobs: int, importing: bool) -> None:
     for each in found:
-        where = each["file"] if each["line"] is None else f"{each['file']}:{each['line']}"
         owner = f" ({each['dist']})" if each["dist"] else ""
         told = output.safe(each["message"] + owner)
-        print(f"{output.paint(each['code'], 'red')}: {told}")
-        print(f"  at {output.safe(where)}")
+        colour = "red" if each["severity"] == "error" else "yellow"
+        print(f"{each['severity']}: {output.paint(each['code'], colour)}: {told}")
+        if each["file"]:
+            where = each["file"] if each["line"] is None else f"{each['file']}:{each['line']}"
+            print(f"  at {output.safe(where)}")
         print(f"  {each['way_out']}")
+    errors = sum(each["severity"] == "error" for each in found)
     looked = "looked at and imported" if importing else "looked at"
-    count = f"{len(found)} problem{'' if len(found) == 1 else 's'}"
+    count = f"{_number(errors, 'error')}, {_number(len(found) - errors, 'warning')}"
     print(f"{count if found else 'No problems'}; {jobs} runnable jobs {looked}.")
     sys.stdout.flush()
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

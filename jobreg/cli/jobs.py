@@ -1,17 +1,17 @@
-"""``jobreg jobs``: what is installed here. Opens no store and imports no plugin."""
+"""``jobreg jobs``: what is installed here, and whose it is. Imports no plugin."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import CommandGroup, as_json, complete_jobs, output, store_url
+from . import CommandGroup, as_json, output, store_url
 
 if TYPE_CHECKING:
+    from ..catalogue import Owner
     from ..registry import JobRef, Problem, Snapshot
 
 _COLOURS = {
@@ -20,10 +20,17 @@ _COLOURS = {
     "conflict": "red",
     "invalid": "red",
     "denied": "yellow",
+    "refused": "yellow",
 }
 
 
-_LATE = {"doctor": (".doctor:doctor", "Look for what is wrong with the jobs installed here.")}
+_LATE = {
+    "show": (".show_job:show_job", "Show all that is known of one job."),
+    "doctor": (".doctor:doctor", "Look for what is wrong with the jobs installed here."),
+    "sync": (".sync:sync", "Tell the store what the jobs installed here are."),
+    "adopt": (".ownership:adopt", "Let a name belong to a distribution."),
+    "set": (".ownership:set_options", "Set options of a job for every worker."),
+}
 
 
 @click.group(cls=CommandGroup, late=_LATE)
@@ -36,10 +43,13 @@ def jobs() -> None:
 
 
 @jobs.command("list")
+@click.option("--owners", is_flag=True, help="Ask the store whose each name is, and heed it.")
 @as_json
 @store_url
-def list_jobs(as_json: bool, store_url: str | None) -> None:
+def list_jobs(owners: bool, as_json: bool, store_url: str | None) -> None:
     """List the jobs installed here, and what is wrong with any.
+
+    It opens no store, unless --owners asks to whom the names belong.
 
     \b
     Example: jobreg jobs list --json
@@ -47,12 +57,19 @@ def list_jobs(as_json: bool, store_url: str | None) -> None:
     from ..registry import default_registry
 
     snapshot = default_registry().snapshot()
-    rows = _rows(snapshot)
+    rows = job_rows(snapshot)
+    if owners:
+        from ..client import Client
+
+        rows = owned(rows, snapshot, Client(store_url).store.catalogue.owners())
     if as_json:
         problems = [problem_object(each) for each in snapshot.problems]
         output.print_json({"jobs": rows, "problems": problems})
         return
-    if rows:
+    if rows and owners:
+        headers = ("NAME", "PROVIDER", "STATE", "OWNER", "SINCE")
+        output.table(map(_owned_cells, rows), headers, colours=_COLOURS)
+    elif rows:
         output.table(map(_cells, rows), ("NAME", "PROVIDER", "STATE", "TARGET"), colours=_COLOURS)
     else:
         print("No jobs are installed here. Install a plugin that advertises some with pip.")
@@ -60,41 +77,7 @@ def list_jobs(as_json: bool, store_url: str | None) -> None:
     _tell(snapshot.problems)
 
 
-@jobs.command("show")
-@click.argument("name", shell_complete=complete_jobs)
-@as_json
-@store_url
-def show_job(name: str, as_json: bool, store_url: str | None) -> None:
-    """Show where one job comes from.
-
-    \b
-    Example: jobreg jobs show reports.render
-    """
-    from ..registry import default_registry
-
-    registry = default_registry()
-    snapshot = registry.snapshot()
-    row = next((each for each in _rows(snapshot) if each["name"] == name), None)
-    if row is None:
-        registry.ref(name)  # raises, with close names
-        return
-    shown = {**row, **_details(snapshot, row)}
-    if as_json:
-        output.print_json(shown)
-        return
-    claimants = shown.pop("claimants", [])
-    problems = shown.pop("problems")
-    shown["aliases"] = ", ".join(shown["aliases"]) or None
-    output.fields((key.replace("_", " "), value) for key, value in shown.items())
-    if claimants:
-        print("Claimed by several distributions; uninstall or deny all but one:")
-        headers = ("DIST", "VERSION", "TARGET", "LOCATION")
-        output.table((list(each.values()) for each in claimants), headers)
-    for each in problems:
-        print(f"{each['code']}: {output.safe(each['message'])}")
-
-
-def _rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+def job_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
     """The jobs as JSON, by name; where a name has several rows the runnable one comes first."""
     rows = []
     for name, ref in snapshot.jobs.items():
@@ -129,9 +112,42 @@ def _claimant(ref: JobRef) -> dict[str, str]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    owners = row.get("claimants") or [row]
+    owners = [row] if row["dist"] else row.get("claimants") or [row]
     providers = ", ".join(f"{owner['dist']} {owner['version']}".rstrip() for owner in owners)
     return row["name"], providers, row["state"], row["target"] or ""
+
+
+def owned(
+    rows: Iterable[dict[str, Any]], snapshot: Snapshot, owners: Mapping[str, Owner]
+) -> list[dict[str, Any]]:
+    """The rows by the store's word: a conflict that has an owner is settled, a stranger refused."""
+    from ..codec import iso_time
+
+    found = []
+    for row in rows:
+        owner = owners.get(row["name"])
+        told = owner and {
+            "dist": owner.dist,
+            "pinned_by": owner.pinned_by,
+            "pinned_at": iso_time(owner.pinned_at),
+        }
+        row = {**row, "owner": told}
+        if owner is not None and row["state"] in ("ok", "alias", "conflict"):
+            ref = snapshot.pick(row["name"], owner.dist)
+            if ref is None:
+                row["state"] = "refused"
+            elif row["state"] == "conflict":
+                row |= _row(ref, "ok")
+        found.append(row)
+    return found
+
+
+def _owned_cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    name, providers, state, _ = _cells(row)
+    owner = row["owner"]
+    if owner is None:
+        return name, providers, state, "", ""
+    return name, providers, state, owner["dist"], f"{owner['pinned_at']} ({owner['pinned_by']})"
 
 
 def problem_object(problem: Problem) -> dict[str, Any]:
@@ -152,50 +168,3 @@ def _tell(problems: Iterable[Problem]) -> None:
         owner = f" ({each.dist})" if each.dist else ""
         message = f"{where}: {each.message}{owner}"
         print(f"jobreg: {each.code}: {output.safe(message)}", file=sys.stderr)
-
-
-def _details(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
-    name = row["name"]
-    problems = [problem_object(each) for each in snapshot.problems if each.name == name]
-    found: dict[str, Any] = {"file": None, "location": None, "editable": None}
-    aliases: list[str] = []
-    candidates = (*snapshot.jobs.values(), *snapshot.denied, *snapshot.invalid)
-    mine = [ref for ref in candidates if ref.name == name and ref.dist == row["dist"]]
-    if mine:
-        ref = mine[0]
-        editable = _editable(ref)
-        found = {"file": _file(ref, editable), "location": ref.origin, "editable": editable}
-        same = (each for each in snapshot.jobs.values() if each.dist == ref.dist)
-        aliases = [each.name for each in same if each.target == ref.target and each.name != name]
-    return {**found, "aliases": aliases, "problems": problems}
-
-
-def _editable(ref: JobRef) -> str | None:
-    """The folder an editable installation was made from, by its direct_url.json (PEP 610)."""
-    import json
-
-    try:
-        with open(os.path.join(ref.metadata_path, "direct_url.json"), "rb") as stream:
-            source = json.load(stream)
-        if source["dir_info"]["editable"] is not True:
-            return None
-        url = str(source["url"])
-    except (OSError, ValueError, KeyError, TypeError):  # none there, or not as it should be
-        return None
-    from urllib.parse import unquote
-
-    return unquote(url.removeprefix("file://"))
-
-
-def _file(ref: JobRef, editable: str | None) -> str | None:
-    """The file a job's module should be in; looked for, never imported."""
-    module = ref.module.split(".")
-    folders = [ref.origin]
-    if editable:
-        folders += [os.path.join(editable, "src"), editable]
-    for folder in folders:
-        path = os.path.join(folder, *module)
-        for file in (f"{path}.py", os.path.join(path, "__init__.py")):
-            if os.path.isfile(file):
-                return file
-    return None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
 
 DEFAULT_WIDTH = 80
 _GAP = "  "
@@ -43,6 +46,22 @@ def span(seconds: float) -> str:
         if seconds < most * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds / 86400:.0f} d"
+
+
+@contextmanager
+def plugins_on_stderr() -> Iterator[None]:
+    """What plugins print while they are imported goes to stderr, under their job's name."""
+    from ..events import listen
+
+    def pass_on(event: str, facts: dict[str, object]) -> None:
+        if event == "child.output":
+            click.echo(safe(f"{facts['job_name']}: {facts['text']}"), err=True)
+
+    deaf = listen(pass_on)
+    try:
+        yield
+    finally:
+        deaf()
 
 
 def print_json(value: object) -> None:

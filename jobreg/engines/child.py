@@ -16,11 +16,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
-from ..errors import Interrupted, JobLoadError
+from ..errors import Interrupted
 from ..lifecycle import Progress
-from ..options import options_of
-from ..registry.load import load
-from ..runner import execute, report_of
+from ..runner import execute, introduce
 from . import wire
 from .page import Page
 from .tap import Tap
@@ -144,19 +142,10 @@ def _leave_the_forkserver_alone() -> None:
 
 
 def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
-    said = {"is": "hello", "job_name": message["job_name"], "trouble": None, "code": None}
-    began = clock.seconds()
-    try:
-        function = load(message["job_name"], message["target"])
-    except JobLoadError as error:
-        cause = error.__cause__ and report_of(error.__cause__, max_error)
-        return said | {
-            "options": None,
-            "trouble": report_of(error, max_error).message,
-            "code": error.code,
-            "cause": cause and f"{cause.type}: {cause.message}",
-        }
-    return said | {"options": options_of(function).to_wire(), "seconds": clock.seconds() - began}
+    provider = wire.provider_from(message["provider"])
+    assert provider is not None
+    hello = introduce(message["job_name"], message["target"], provider, max_error)
+    return {"is": "hello", "hello": hello.to_wire()}
 
 
 def _outcome(

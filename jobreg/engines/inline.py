@@ -11,12 +11,8 @@ from functools import partial
 from attrs import evolve
 
 from .. import clock
-from ..catalogue import CAREFUL, Hello
-from ..errors import JobLoadError
 from ..lifecycle import Claim, Ending, Outcome, Provider
-from ..options import options_of
-from ..registry.load import load
-from ..runner import execute, report_of
+from ..runner import execute, introduce
 from ..settings import Settings
 from .base import Report, over_time
 
@@ -87,14 +83,7 @@ class InlineEngine:
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
         """Import a job here; its Hello waits to be collected when this returns."""
-        options, trouble = CAREFUL, None
-        try:
-            options = options_of(load(job_name, target))
-        except JobLoadError as error:
-            trouble = report_of(error, self._settings.max_error).message
-        self._reports.append(
-            Hello(job_name=job_name, provider=provider, options=options, trouble=trouble)
-        )
+        self._reports.append(introduce(job_name, target, provider, self._settings.max_error))
 
     def withdraw(self) -> list[Claim]:
         """Give back nothing: every claim has begun."""

@@ -2,9 +2,11 @@
 
 import signal
 
+from ..signature import conversion, encoding
 from . import child
 
-__all__ = ["child"]
+# Once here, and not again in every child whose job has annotations.
+__all__ = ["child", "conversion", "encoding"]
 
 # A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it, its
 # children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the

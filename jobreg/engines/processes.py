@@ -17,7 +17,6 @@ from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
 from ..lifecycle import Claim, Ending, LogChunk, Outcome, Provider
-from ..options import JobOptions
 from ..settings import Settings
 from . import wire
 from .base import Groups, Note, Output, Report, over_time
@@ -210,7 +209,8 @@ class ProcessEngine:
                 return
             self._probes.popleft()
             free.probing, free.handed = name, clock.seconds()
-            self._send(free, {"do": "probe", "job_name": name, "target": target})
+            asked = {"job_name": name, "target": target, "provider": wire.provider_to(provider)}
+            self._send(free, {"do": "probe", **asked})
         while self._open and self._waiting:
             claim = self._waiting[0]
             assert claim.provider is not None
@@ -293,19 +293,8 @@ class ProcessEngine:
             case "hello":
                 self._pass_on(each, each.capture.finish())
                 each.probing = None
-                options = message["options"]
-                options = CAREFUL if options is None else JobOptions.from_wire(options)
-                self._tell(
-                    Hello(
-                        job_name=message["job_name"],
-                        provider=each.provider,
-                        options=options,
-                        trouble=message["trouble"],
-                        code=message["code"],
-                        cause=message.get("cause"),
-                        seconds=message.get("seconds", 0.0),
-                    )
-                )
+                # Which provider it serves is for us to say, not for a child.
+                self._tell(evolve(Hello.from_wire(message["hello"]), provider=each.provider))
             case "outcome":
                 self._finished(each, message)
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 from .. import clock
 from ..errors import InvalidJob, JobConflict, UnknownJob
-from .scan import APPLICATION, JobRef, Problem, name_fault, normalise
+from .scan import APPLICATION, JobRef, Problem, foreign_finders, name_fault, normalise
 from .snapshot import Snapshot, take
 
 __all__ = ["JobRef", "Problem", "Registry", "Snapshot", "default_registry", "normalise"]
@@ -47,6 +47,7 @@ class Registry:
         self._added: tuple[JobRef, ...] = ()
         self._adding = Lock()
         self._seen: tuple[Snapshot, float] | None = None
+        self._taken = 0.0
 
     def snapshot(self, *, recheck: bool = False) -> Snapshot:
         """What is installed now; looked at once a second at most, unless ``recheck`` asks."""
@@ -55,12 +56,24 @@ class Registry:
             return seen[0]
         # A copy: another thread may insert into sys.path while we walk along it.
         path = list(sys.path if self._path is None else self._path)
-        if seen and seen[0].is_current(path, self._added):
+        finders = foreign_finders() if self._path is None else ()
+        if seen and not finders and seen[0].is_current(path, self._added):
             current = seen[0]
         else:
-            current = take(path, self._added, self._allow, self._deny)
+            current = take(path, self._added, self._allow, self._deny, finders)
+            self._taken = now
         self._seen = current, now
         return current
+
+    def _look_again(self) -> Snapshot:
+        """For a name that is missing: read anew, once a second at most, whatever the stamp says.
+
+        A file of a distribution that had advertised nothing may have been written over, which no
+        folder's time tells.
+        """
+        if clock.seconds() - self._taken >= CHECK_EVERY:
+            self._seen = None
+        return self.snapshot(recheck=True)
 
     def names(self) -> list[str]:
         """The names that can be run here, aliases too, in order."""
@@ -76,7 +89,7 @@ class Registry:
         name = str(name)  # whatever it is, there is no job of that name
         ref = self.snapshot().jobs.get(name)
         if ref is None:
-            snapshot = self.snapshot(recheck=True)
+            snapshot = self._look_again()
             ref = snapshot.jobs.get(name)
             if ref is None:
                 raise _refusal(name, snapshot)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
@@ -19,6 +21,9 @@ APPLICATION = "application"
 
 _ENTRY_POINTS = "entry_points.txt"
 _HEADERS = ("METADATA", "PKG-INFO")
+_EGG = "EGG-INFO"
+# They look into the folders and zip files of the path, as we do.
+_KNOWN_FINDERS = ("_frozen_importlib_external", "importlib", "importlib_metadata")
 _HEADER_BYTES = 16384
 _NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -144,8 +149,12 @@ def places(path: Sequence[str]) -> tuple[Mark, ...]:
     return tuple(found.values())
 
 
-def scan(path: Sequence[str]) -> Scan:
-    """Read what is advertised on a module search path; never raises for what it finds there."""
+def scan(path: Sequence[str], finders: Iterable[object] = ()) -> Scan:
+    """Read what is advertised on a module search path; never raises for what it finds there.
+
+    ``finders`` are asked as well: those on ``sys.meta_path`` that know distributions no folder
+    holds (see :func:`foreign_finders`).
+    """
     # Marked before it is read: what changes meanwhile is noticed at the next look.
     marks = places(path)
     finds = _Finds()
@@ -153,6 +162,8 @@ def scan(path: Sequence[str]) -> Scan:
         try:
             with os.scandir(place) as entries:
                 folders = [each.name for each in entries if _is_metadata(each.name)]
+            if place.endswith(".egg"):
+                folders.append(_EGG)
         except FileNotFoundError:
             continue
         except NotADirectoryError:
@@ -161,6 +172,8 @@ def scan(path: Sequence[str]) -> Scan:
             finds.problems.append(_unreadable(place, error))
         else:
             _scan_folder(place, folders, finds)
+    for finder in finders:
+        _scan_foreign(finder, path, finds)
     return Scan(tuple(finds.sources), tuple(finds.problems), marks, tuple(finds.files))
 
 
@@ -169,12 +182,21 @@ def _is_metadata(name: str) -> bool:
     return name.endswith((".dist-info", ".egg-info")) and name[0] != "~"
 
 
+def foreign_finders() -> tuple[object, ...]:
+    """The finders of this process that may know distributions which lie in no folder."""
+    return tuple(
+        finder for finder in sys.meta_path
+        if hasattr(finder, "find_distributions")
+        and getattr(finder, "__module__", "").partition(".")[0] not in _KNOWN_FINDERS
+    )  # fmt: skip
+
+
 def _scan_folder(place: str, folders: list[str], finds: _Finds) -> None:
     earlier = set(finds.seen)
     found: list[tuple[Mark, str, bytes]] = []
     for folder in folders:
-        finds.seen.add(normalise(_name_in(folder)))
         path = f"{place}/{folder}"
+        finds.seen.add(normalise(_name_in(os.path.basename(place) if folder == _EGG else folder)))
         file = f"{path}/{_ENTRY_POINTS}"
         try:
             data = _read(file)
@@ -206,20 +228,40 @@ def _read(file: str) -> bytes:
 
 def _scan_archive(place: str, finds: _Finds) -> None:
     """Look into a zip file on the path; only importlib_metadata can, and only then is it paid."""
-    earlier = set(finds.seen)
     try:
         from importlib_metadata import distributions
 
-        for dist in distributions(path=[place]):
-            path = str(getattr(dist, "_path", place))
-            header = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
-            finds.seen.add(normalise(_name_in(os.path.basename(path))))
-            text = dist.read_text(_ENTRY_POINTS) or ""
-            if GROUP in text:
-                data = text.encode("utf-8", "surrogatepass")
-                _add_source(path, place, data, header, earlier, finds)
+        _add_distributions(distributions(path=[place]), place, finds)
     except Exception as error:  # a foreign archive, read by foreign code
         finds.problems.append(_unreadable(place, error))
+
+
+def _scan_foreign(finder: Any, path: Sequence[str], finds: _Finds) -> None:
+    """Ask a finder of somebody else's for its distributions."""
+    place = f"<{type(finder).__name__ if not isinstance(finder, type) else finder.__name__}>"
+    try:
+        from importlib_metadata import DistributionFinder
+
+        context: Any = DistributionFinder.Context(path=list(path))  # type: ignore[no-untyped-call]
+        _add_distributions(finder.find_distributions(context), place, finds)
+    except Exception as error:  # foreign code may do anything
+        finds.problems.append(_unreadable(place, error))
+
+
+def _add_distributions(found: Iterable[Any], place: str, finds: _Finds) -> None:
+    earlier = set(finds.seen)
+    for dist in found:
+        path = str(getattr(dist, "_path", place))
+        try:
+            header = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
+            text = dist.read_text(_ENTRY_POINTS) or ""
+        except Exception as error:  # not UTF-8, or damaged: it costs that distribution only
+            finds.problems.append(_unreadable(path, error))
+            continue
+        finds.seen.add(_identify(header, os.path.basename(path))[0])
+        if GROUP in text:
+            data = text.encode("utf-8", "surrogatepass")
+            _add_source(path, place, data, header, earlier, finds)
 
 
 def _read_header(path: str) -> tuple[str, str]:
@@ -253,7 +295,8 @@ def _identify(header: str, folder: str) -> tuple[str, str]:
 def _add_source(
     path: str, origin: str, data: bytes, header: str, earlier: set[str], finds: _Finds
 ) -> None:
-    dist, version = _identify(header, os.path.basename(path))
+    folder = os.path.basename(path)
+    dist, version = _identify(header, os.path.basename(origin) if folder == _EGG else folder)
     jobs: dict[str, JobRef] = {}
     invalid: list[JobRef] = []
     problems: list[Problem] = []

@@ -18,7 +18,8 @@ class Stamp:
     """By which a change is noticed: places, contributing files, and what was added by hand.
 
     ``settled`` is False where something was written within 2 s: a second write in the same tick
-    of the file system's clock would not show, so such a stamp is not trusted.
+    of the file system's clock would not show, so such a stamp is not trusted. Nor is one where a
+    foreign finder was asked: nothing shows when its answer changes.
     """
 
     places: tuple[Mark, ...]
@@ -46,8 +47,22 @@ class Snapshot:
     stamp: Stamp
 
     def names_of(self, target: str) -> tuple[str, ...]:
-        """The names under which a ``module:attr`` can be run."""
-        return tuple(name for name, ref in self.jobs.items() if ref.target == target)
+        """The names under which a ``module:attr`` is advertised, contested ones too."""
+        contested = (ref for refs in self.conflicts.values() for ref in refs)
+        found = (ref.name for ref in (*self.jobs.values(), *contested) if ref.target == target)
+        return tuple(dict.fromkeys(found))
+
+    def pick(self, name: str, owner: str | None) -> JobRef | None:
+        """Where the job is, if its distribution may run the name.
+
+        ``owner`` is the distribution the name belongs to; it settles a conflict. None is nobody:
+        then only an uncontested name can be run. What an application added is its own.
+        """
+        ref = self.jobs.get(name)
+        if ref is not None:
+            return ref if owner in (None, ref.dist) or ref.dist == APPLICATION else None
+        claimants = self.conflicts.get(name, ()) if owner else ()
+        return next((ref for ref in claimants if ref.dist == owner), None)
 
     def is_current(self, path: Sequence[str], added: tuple[JobRef, ...]) -> bool:
         """True where looking again would find the same."""
@@ -60,12 +75,14 @@ def take(
     added: tuple[JobRef, ...] = (),
     allow: Collection[str] = (),
     deny: Collection[str] = (),
+    finders: Sequence[object] = (),
 ) -> Snapshot:
     """Look at what is installed on a module search path, and add an application's own jobs.
 
-    ``allow`` (where not empty) and ``deny`` hold normalised names of distributions.
+    ``allow`` (where not empty) and ``deny`` hold normalised names of distributions; ``finders``
+    are asked for more of them.
     """
-    found = scan(path)
+    found = scan(path, finders)
     visible = [source for source in found.sources if not source.hidden]
     denied = [source for source in visible if _is_denied(source.dist, allow, deny)]
     own = Source(APPLICATION, False, added, (), ())
@@ -80,7 +97,7 @@ def take(
         invalid=tuple(ref for source in visible for ref in source.invalid),
         shadowed=_refs(source for source in found.sources if source.hidden),
         problems=(*found.problems, *(each for source in visible for each in source.problems)),
-        stamp=_stamp(found, added),
+        stamp=_stamp(found, added, bool(finders)),
     )
 
 
@@ -112,8 +129,8 @@ def _aliases(jobs: Iterable[JobRef]) -> dict[str, str]:
     return found
 
 
-def _stamp(found: Scan, added: tuple[JobRef, ...]) -> Stamp:
+def _stamp(found: Scan, added: tuple[JobRef, ...], foreign: bool) -> Stamp:
     now = time.time_ns()
     # A time in the future settles nothing either way: a later write would bring it back to now.
     fresh = any(abs(now - each[3]) < _UNSETTLED_NS for each in (*found.places, *found.files))
-    return Stamp(found.places, found.files, added, settled=not fresh)
+    return Stamp(found.places, found.files, added, settled=not fresh and not foreign)

@@ -7,11 +7,13 @@ Importing SQLAlchemy takes longer than all the rest of a script that submits one
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from ..catalogue import Known
 from ..lifecycle import RunRecord
 from . import records
 from .version import VERSION, VERSION_TABLE
@@ -21,15 +23,33 @@ _SQL = Path(__file__).with_name("sql") / "sqlite"
 _BUSY_SECONDS = 5.0
 
 
-def insert(url: str, sync: str, run: RunRecord) -> RunRecord | None:
+Prepare = Callable[[Known], RunRecord]
+
+
+def is_missing(url: str) -> bool:
+    """Is this the URL of a SQLite file that is not there? No, where that is not plain to see."""
+    path = _plain_path(url)
+    return path is not None and not Path(path).exists()
+
+
+def _plain_path(url: str) -> str | None:
+    path = url.removeprefix(_PREFIX)
+    plain = url.startswith(_PREFIX) and path and "?" not in path and path != ":memory:"
+    return path if plain else None
+
+
+def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord | None:
     """Store one new run in an existing SQLite store and return it as it stands.
+
+    ``prepare`` is given what is known of the job; it returns the run as it is to be stored, or
+    raises where the run is refused.
 
     Returns None, and leaves nothing behind, wherever this is not the plain case: another
     database, no file or another schema yet, an id that is there, an error of any kind.
     ``Store.insert`` then decides, and finds the words.
     """
-    path = url.removeprefix(_PREFIX)
-    if not url.startswith(_PREFIX) or not path or "?" in path or path == ":memory:":
+    path = _plain_path(url)
+    if path is None:
         return None
     try:
         # As a URI, because only so does SQLite not make a file that is missing.
@@ -39,13 +59,16 @@ def insert(url: str, sync: str, run: RunRecord) -> RunRecord | None:
         ) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute(f"PRAGMA synchronous={sync.upper()}")
-            return _insert(connection, run)
+            return _insert(connection, run, prepare)
     except sqlite3.Error:
         return None
 
 
-def _insert(connection: sqlite3.Connection, run: RunRecord) -> RunRecord | None:
-    row = records.run_columns(run)
+def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) -> RunRecord | None:
+    asked = {"job_name": run.job_name}
+    versions = connection.execute(_statement("versions_of"), asked).fetchall()
+    overrides = connection.execute(_statement("overrides_of"), asked).fetchall()
+    row = records.run_columns(prepare(records.known_of(versions, overrides)))
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:

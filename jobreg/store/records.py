@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import asdict, frozen
 
 from .. import clock
+from ..catalogue import Entry, Known
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -285,6 +286,34 @@ def log_row_of(row: Row) -> LogRow:
     """Read a row of ``jobreg_logs``."""
     chunks = tuple(LogChunk(**chunk) for chunk in json.loads(row["body"]))
     return LogRow(row["run_id"], row["attempt"], row["number"], chunks)
+
+
+def entry_of(row: Row) -> Entry:
+    """Read a row of ``jobreg_catalogue``."""
+
+    def value(text: str | None) -> Any:
+        return None if text is None else json.loads(text)
+
+    return Entry(
+        job_name=row["job_name"],
+        provider=Provider(row["dist"], row["version"]),
+        options=value(row["options"]),
+        signature=value(row["signature"]),
+        params_schema=value(row["params_schema"]),
+        summary=row["summary"],
+        import_seconds=row["import_seconds"],
+        trouble=row["trouble"],
+        first_seen=from_stored_time(row["first_seen"]),
+        last_seen=from_stored_time(row["last_seen"]),
+    )
+
+
+def known_of(entries: Iterable[Row], overrides: Iterable[Row]) -> Known:
+    """Read what ``known`` and ``overrides_of`` found of one job."""
+    return Known(
+        tuple(entry_of(row) for row in entries),
+        {row["option_name"]: json.loads(row["value"]) for row in overrides},
+    )
 
 
 def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:

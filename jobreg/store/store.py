@@ -19,6 +19,7 @@ from ..lifecycle import (
     State,
 )
 from . import claiming, records, settling, statements
+from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
 from .records import Load, LogRow, Row, WorkerRow, micros
@@ -36,6 +37,7 @@ class Store(Transactions):
         super().__init__(database)
         self.now = database.now
         self.watch: Callable[..., Watch] = database.watch
+        self.catalogue = StoredCatalogue(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
@@ -122,11 +124,19 @@ class Store(Transactions):
                 is None
             ):
                 return None
-            if self._known(connection, [run.run_id]):
-                raise Conflict(f"Run {run.run_id} exists. Give each new run an id of its own.")
+            self._refuse_known(connection, run.run_id)
             connection.execute(statements.insert_runs(self.now), row)
             connection.execute(statements.insert_live(self.now, None), row)
             return self._claimed_one(connection, run.run_id, worker_id)
+
+    def refuse_known(self, run_id: str) -> None:
+        """Raise Conflict where a run with this id exists."""
+        with self._transaction(reading=True) as connection:
+            self._refuse_known(connection, run_id)
+
+    def _refuse_known(self, connection: Connection, run_id: str) -> None:
+        if self._known(connection, [run_id]):
+            raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
 
     # claim
 

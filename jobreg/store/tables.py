@@ -156,3 +156,45 @@ workers = Table(
     Column("expires_at", TIME, nullable=False),
     **MYSQL,
 )
+
+# What the store has learned of jobs: a row for each version of each provider that was ever seen.
+catalogue = Table(
+    "jobreg_catalogue",
+    metadata,
+    Column("job_name", NAME, primary_key=True),
+    Column("dist", String(256), primary_key=True),
+    Column("version", String(128), primary_key=True),
+    # JSON, as the child that imported the job said it
+    Column("options", LONG_TEXT),
+    Column("signature", LONG_TEXT),
+    Column("params_schema", LONG_TEXT),
+    Column("summary", LONG_TEXT),
+    Column("import_seconds", SECONDS),
+    # why it could not be imported when that was last tried
+    Column("trouble", LONG_TEXT),
+    Column("first_seen", TIME, nullable=False),
+    Column("last_seen", TIME, nullable=False),
+    **MYSQL,
+)
+
+# Which distribution a name belongs to, once one was seen to provide it.
+owners = Table(
+    "jobreg_owners",
+    metadata,
+    Column("job_name", NAME, primary_key=True),
+    Column("dist", String(256), nullable=False),
+    Column("pinned_by", String(16), nullable=False),
+    Column("pinned_at", TIME, nullable=False),
+    **MYSQL,
+)
+
+# What an operator set for a job: it stands before what the job itself says.
+overrides = Table(
+    "jobreg_overrides",
+    metadata,
+    Column("job_name", NAME, primary_key=True),
+    Column("option_name", String(32), primary_key=True),
+    Column("value", LONG_TEXT, nullable=False),
+    Column("set_at", TIME, nullable=False),
+    **MYSQL,
+)

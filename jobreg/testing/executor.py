@@ -20,6 +20,7 @@ from ..store.database import Watch
 from ..worker import leases
 from ..worker.claimer import Claimer
 from ..worker.host import Host
+from ..worker.ownership import Ownership
 from ..worker.settler import Settler
 from .clock import FakeClock, read
 
@@ -80,7 +81,7 @@ class Executor:
         self.raises = raises
         self.clock = FakeClock(self._advance_to)
         self.store = InlineStore(opened, self.run_due, self._waited)
-        self._registry = registry
+        self._ownership = Ownership(self.store, registry)
         self._settings = settings.load(store=opened.full_url, concurrency=1)
         self._here = Host.here()
         self._worker_id = ""
@@ -175,8 +176,9 @@ class Executor:
     def _step(self, job_name: str | None) -> str | None:
         raised: list[BaseException] = []
         engine = InlineEngine(self._settings, self._is_cancelled, raised.append)
-        claimer = Claimer(self.store, self._registry, engine, ())
+        claimer = Claimer(self.store, self._ownership, engine, ())
         settler = Settler(self.store, self._here.name)
+        self._ownership.look()
         pairs = [pair for pair in self.store.due() if job_name in (None, pair[1])]
         offers = self._offers(claimer, engine, {name for _, name in pairs})
         worker_id = self._beat()
@@ -193,18 +195,18 @@ class Executor:
         return claims[0].run_id
 
     def _offers(self, claimer: Claimer, engine: InlineEngine, names: set[str]) -> dict[str, Offer]:
-        jobs = self._registry.snapshot().jobs
-        known = [jobs[name] for name in sorted(names) if name in jobs]
+        known = [ref for name in sorted(names) if (ref := self._ownership.ref(name)) is not None]
         for ref in known:
             claimer.offer(ref)
         for report in engine.collect(0):
             if isinstance(report, Hello):
                 claimer.learn(report)
+        self._ownership.look()
         offers = [claimer.offer(ref) for ref in known]
         return {offer.job_name: offer for offer in offers if offer is not None}
 
     def _beat(self) -> str:
-        names, lease = self._registry.names(), self._settings.lease
+        names, lease = self._ownership.names(), self._settings.lease
         if not (self._worker_id and self.store.beat(self._worker_id, lease, json.dumps(names))):
             self._worker_id = new_run_id()
             row = leases.columns(self._worker_id, self._here, self._settings, names)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from .. import clock
+from ..errors import JobConflict
 from ..lifecycle import Claim, Ending, RunRecord, State
 from ..store import Offer
 from .worker import Worker
@@ -22,11 +24,15 @@ class LoneWorker(Worker):
             UnknownJob, JobConflict: the job is not installed here.
             Conflict: a run with this id exists.
         """
-        ref = self.registry.ref(request.job_name)
+        with suppress(JobConflict):  # the store may say whose the name is
+            self.registry.ref(request.job_name)
         with self._signals(), self._house():
+            self.store.refuse_known(request.run_id)
+            ref = self.ownership.require(request.job_name)
             due = _due(request)
             while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
                 self._idle_turn()
+            self.ownership.require(request.job_name)  # the hello may have come to a name now owned
             claim = None
             while claim is None:
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 
 from attrs import evolve
 
-from ..catalogue import Catalogue, Hello
+from ..catalogue import Catalogue, Entry, Hello
 from ..engines.base import Engine
 from ..events import emit
 from ..lifecycle import Claim, Provider
-from ..registry import JobRef, Registry
+from ..registry import JobRef
 from ..store import Offer, Store
+from .ownership import Ownership
 
 WORK_IN_HAND = 0.05
 """Seconds of work to hold beyond what runs, so that a child never waits for the database."""
@@ -22,10 +23,10 @@ class Claimer:
     """Claims for one worker. A job it does not know yet is probed first, and claimed after."""
 
     def __init__(
-        self, store: Store, registry: Registry, engine: Engine, queues: Sequence[str]
+        self, store: Store, ownership: Ownership, engine: Engine, queues: Sequence[str]
     ) -> None:
         self._store = store
-        self._registry = registry
+        self._ownership = ownership
         self._engine = engine
         self._queues = queues
         self._catalogue = Catalogue()
@@ -42,6 +43,9 @@ class Claimer:
         """Take the answer to a probe."""
         self._probing.discard(hello.job_name)
         self._catalogue.learn(hello)
+        entry = Entry.of(hello)
+        if entry is not None and self._ownership.ref(hello.job_name) is not None:
+            self._ownership.learn(entry)
         if hello.trouble is not None and hello.options is not None:
             emit("job.unready", job_name=hello.job_name, trouble=hello.trouble)
 
@@ -56,6 +60,7 @@ class Claimer:
 
     def claim(self, worker_id: str) -> list[Claim] | None:
         """Claim what there is room for, ready to execute; None when this worker is fenced."""
+        self._ownership.look()
         pairs = self._store.due()
         offers = self._offers({name for _, name in pairs})
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
@@ -71,6 +76,7 @@ class Claimer:
         provider = Provider(ref.dist, ref.version)
         options = self._catalogue.options(ref.name, provider)
         if options is not None:
+            options = self._ownership.options(ref.name, options)
             return Offer(ref.name, ref.target, provider, options)
         if ref.name not in self._probing:
             self._probing.add(ref.name)
@@ -86,8 +92,9 @@ class Claimer:
 
     def _offers(self, names: Collection[str]) -> dict[str, Offer]:
         """Offers for those of the names that this worker can run and knows."""
-        jobs, room = self._registry.snapshot().jobs, self._engine.room()
-        found = (self.offer(jobs[name]) for name in names if name in jobs)
+        room = self._engine.room()
+        refs = [ref for name in names if (ref := self._ownership.ref(name)) is not None]
+        found = (self.offer(ref) for ref in refs)
         offers = (
             evolve(offer, most=room + self._ahead(offer)) for offer in found if offer is not None
         )

@@ -26,6 +26,7 @@ from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
+from .ownership import Ownership
 from .scribe import Scribe
 from .settler import Settler
 from .upkeep import Upkeep
@@ -190,15 +191,18 @@ class Worker:
         )
         guard = Guard(stale=self.settings.lease * FENCE_AT)
         self.engine = ProcessEngine(self.settings, guard)
-        self.lease = Lease(self.store, self.settings, guard, self.registry.names, self.engine.kill)
+        self.ownership = Ownership(self.store, self.registry)
+        names = self.ownership.names
+        self.lease = Lease(self.store, self.settings, guard, names, self.engine.kill)
         self.settler = Settler(self.store, self.lease.host.name)
         self.scribe = Scribe(self.store)
-        self.claimer = Claimer(self.store, self.registry, self.engine, self.settings.queues)
+        self.claimer = Claimer(self.store, self.ownership, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
         self._watch = self.store.watch(listen=True)
         guard.start()
         try:
             self.engine.start()
+            self.ownership.look()
             self.lease.start()
             yield
         finally:

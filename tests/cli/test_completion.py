@@ -47,7 +47,7 @@ def complete(run_cli, environ, tmp_path):
     ("line", "offered"),
     [
         ("jobreg s", ["submit", "status", "store"]),
-        ("jobreg jobs ", ["list", "show", "doctor"]),
+        ("jobreg jobs ", ["list", "show", "doctor", "sync", "adopt", "set"]),
         ("jobreg runs c", ["cancel"]),
         ("jobreg submit rep", ["reports.profile", "reports.render"]),
         ("jobreg run m", ["mail.send"]),
@@ -58,7 +58,10 @@ def complete(run_cli, environ, tmp_path):
         ("jobreg runs list --st", ["--state", "--store"]),
         ("jobreg worker --allow ac", ["acme-reports"]),
         ("jobreg completion ", ["bash", "zsh", "fish"]),
-        ("jobreg jobs no-such-command ", ["list", "show", "doctor"]),  # as if it were not there
+        (
+            "jobreg jobs no-such-command ",
+            ["list", "show", "doctor", "sync", "adopt", "set"],
+        ),  # as if it were not there
     ],
 )
 def test_what_is_offered(complete, line, offered):

@@ -111,11 +111,22 @@ def test_show_tells_where_a_job_comes_from_without_importing_it(run_cli, fake_pl
         "dist": "acme",
         "version": "1.0",
         "state": "ok",
+        "owner": None,
         "file": str(fake_plugins.path / "pack" / "work.py"),
+        "line": None,
         "location": str(fake_plugins.path),
         "editable": "/src/my acme",
         "aliases": ["old.a"],
         "problems": [],
+        "summary": None,
+        "signature": None,
+        "params_schema": None,
+        "not_enforced": [],
+        "trouble": None,
+        "import_seconds": None,
+        "known_as": None,
+        "options": None,
+        "runs": {},
     }
 
 

@@ -236,10 +236,10 @@ def test_wait_gives_up_with_a_code_of_its_own(jobreg):
     assert done.stderr.startswith(f"jobreg: Run {run_id} was still queued after 0.05 s")
 
 
-def waiting_submit(environ, tmp_path, store):
+def waiting_submit(environ, tmp_path, store, module="jobreg"):
     """Start ``submit --wait``; returns the process once its run is stored."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobreg", "submit", NAME, "--wait", "--json"],
+        [sys.executable, "-m", module, "submit", NAME, "--wait", "--json"],
         env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     until(lambda: store.find()[0], what="the run is stored")
@@ -258,8 +258,24 @@ def test_submit_can_wait_for_the_result(environ, tmp_path, store):
     assert (told["state"], told["result"]) == ("succeeded", {"pages": 3})
 
 
-def test_an_interrupted_wait_exits_130_and_the_run_goes_on(environ, tmp_path, store):
-    process = waiting_submit(environ, tmp_path, store)
+@pytest.mark.parametrize("met_an_exec", [False, True], ids=["anywhere", "in an exec"])
+def test_an_interrupted_wait_exits_130_and_the_run_goes_on(environ, tmp_path, store, met_an_exec):
+    if met_an_exec:  # CPython remembers it, and would end itself by the signal whatever is said
+        source = """
+import jobreg.cli
+from jobreg.__main__ import main
+
+def run(arguments, whole=jobreg.cli.run):
+    code = whole(arguments)
+    try: exec('raise KeyboardInterrupt')
+    except KeyboardInterrupt: return code
+
+jobreg.cli.run = run
+main()
+"""
+        (Path(environ["PYTHONPATH"]) / "met_an_exec.py").write_text(source)
+    module = "met_an_exec" if met_an_exec else "jobreg"
+    process = waiting_submit(environ, tmp_path, store, module)
 
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -49,7 +50,7 @@ BAD = [
     ("tags", ["x"] * 21, "tags"),
     ("tags", 5, "tags"),
 ]
-BAD_PARAMS = [["a", "list"], "text", 5, {"when": datetime.now(UTC)}, {"x": {1, 2}}, {5: "x"}]
+BAD_PARAMS = [["a", "list"], "text", 5, {"when": b"now"}, {"x": {1, 2}}, {5: "x"}]
 
 
 def stored(client):
@@ -90,6 +91,15 @@ def test_a_bad_option_is_refused_by_name_and_nothing_is_stored(client, option, v
         client.submit(NAME, {}, **{option: value})
 
     assert stored(client) == []
+
+
+def test_typed_parameters_are_stored_as_the_json_a_job_would_be_given(client):
+    when = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    run = client.submit("reports.render", {"when": when, "file": Path("a.csv")})
+
+    stored_params = client.get(run.id).params
+    assert stored_params == {"when": "2026-01-31T12:00:00+00:00", "file": "a.csv"}
 
 
 @pytest.mark.parametrize("params", BAD_PARAMS, ids=repr)

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from jobreg import Client, Conflict, Registry
 from jobreg.lifecycle import RunRecord
 from jobreg.request import new_run_id
-from jobreg.store import Store, direct, open_store, sqlite, statements
+from jobreg.store import Store, direct, job_statements, open_store, sqlite, statements
 from jobreg.store.version import VERSION_TABLE
 
 SQL = Path(direct.__file__).with_name("sql") / "sqlite"
@@ -29,7 +29,14 @@ STATEMENTS: dict[str, Executable] = {
     "insert_live": statements.insert_live(sqlite.NOW, None),
     "insert_runs": statements.insert_runs(sqlite.NOW),
     "run_by_id": statements.run_by_id(),
+    "versions_of": job_statements.versions_of(),
+    "overrides_of": job_statements.overrides_of(),
 }
+
+
+def as_it_is(run: RunRecord) -> direct.Prepare:
+    """Take it, whatever is known of its job."""
+    return lambda _: run
 
 
 def text_of(statement: Any) -> str:
@@ -71,7 +78,7 @@ def test_it_stores_what_the_store_would(url: str, asked: dict[str, Any]) -> None
     one, other = (RunRecord(run_id=new_run_id(), job_name="a.b", **asked) for _ in range(2))
     store = open_store(url)
 
-    by_driver = direct.insert(url, "normal", one)
+    by_driver = direct.insert(url, "normal", one, as_it_is(one))
     by_store = store.insert([other])[0]
 
     assert by_driver is not None
@@ -115,20 +122,20 @@ def test_what_is_not_the_plain_case_is_left_to_the_store(url: str, tmp_path: Pat
         "postgresql://h/d",
         "nonsense",
     ):
-        assert direct.insert(other, "normal", run) is None, other
+        assert direct.insert(other, "normal", run, as_it_is(run)) is None, other
     assert not missing.exists()
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
-    assert direct.insert(url, "normal", run) is None
+    assert direct.insert(url, "normal", run, as_it_is(run)) is None
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         assert connection.execute("SELECT count(*) FROM jobreg_runs").fetchone() == (0,)
 
 
 def test_an_id_that_is_there_is_left_to_the_store_and_changes_nothing(url: str) -> None:
     run = RunRecord(run_id=new_run_id(), job_name="a.b")
-    first = direct.insert(url, "normal", run)
+    first = direct.insert(url, "normal", run, as_it_is(run))
 
-    assert direct.insert(url, "normal", run) is None
+    assert direct.insert(url, "normal", run, as_it_is(run)) is None
     assert first is not None
     assert open_store(url).insert([run]) == [first]
 
@@ -138,7 +145,9 @@ def test_it_waits_for_another_writer(url: str) -> None:
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     stored: list[RunRecord | None] = []
-    thread = threading.Thread(target=lambda: stored.append(direct.insert(url, "normal", run)))
+    thread = threading.Thread(
+        target=lambda: stored.append(direct.insert(url, "normal", run, as_it_is(run)))
+    )
 
     thread.start()
     assert not stored

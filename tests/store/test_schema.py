@@ -132,10 +132,15 @@ def test_the_upgrade_only_adds(tmp_path):
 
     after = tables(opened)
     assert {name: after.get(name) for name in before} == before
-    assert set(after) - set(before) == {"jobreg_logs"}
+    assert set(after) - set(before) == {
+        "jobreg_catalogue",
+        "jobreg_logs",
+        "jobreg_overrides",
+        "jobreg_owners",
+    }
 
 
-@pytest.mark.parametrize("version", ["0003", "9999"])
+@pytest.mark.parametrize("version", ["0004", "9999"])
 def test_a_newer_schema_is_refused_with_what_to_do(store, version):
     write_version(store, version)
 

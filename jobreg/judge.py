@@ -1,0 +1,199 @@
+"""What the store knows of a job is applied to a run before it is stored; no job is imported.
+
+The judge knows the part of JSON Schema 2020-12 (json-schema.org/draft/2020-12) that a job's own
+description is written in. What it does not know it lets pass: the version of the job that will
+run has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from types import NoneType
+from typing import Any
+
+from attrs import evolve
+
+from . import codec
+from .catalogue import Entry, Known
+from .errors import BadInput
+from .lifecycle import Provider, RunRecord
+from .signature.refusal import below, faults as all_faults, refusal
+
+SEEN_WITHIN = timedelta(days=1)
+"""A version seen this shortly before the newest may run still: what it takes is not refused."""
+
+_KINDS: dict[object, type] = {
+    "string": str, "integer": int, "boolean": bool, "null": NoneType, "array": list,
+    "object": dict,
+}  # fmt: skip
+_PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
+
+
+def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunRecord:
+    """Return a run as it is to be stored: with the queue and priority its job would give it.
+
+    ``known`` is what the store holds of the job; ``installed`` is who provides it here. What
+    operators set stands before what the job says, and what the submitter said before both.
+
+    Raises:
+        BadInput: no version of the job would take its parameters; each fault, with its path.
+    """
+    whole = (each for each in known.entries if each.trouble is None)
+    versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
+    # One that is installed here, and that the store never saw, may be the one that will run it.
+    if versions and installed in (None, *(each.provider for each in versions)):
+        _judge(record, versions, installed)
+    if record.queue is not None and record.priority is not None:
+        return record
+    mine = [each.options for each in versions if each.provider == installed]
+    mine += [each.options for each in versions if installed is None]
+    options = known.effective(mine[0] if mine else None)
+    return evolve(
+        record,
+        queue=options.queue if record.queue is None else record.queue,
+        priority=options.priority if record.priority is None else record.priority,
+    )
+
+
+def _judge(record: RunRecord, versions: list[Entry], installed: Provider | None) -> None:
+    """Refuse parameters that no version takes of those that may be at work during a deployment."""
+    newest = versions[0].last_seen
+    params = codec.decode(record.params)
+    refused: Entry | None = None
+    for each in versions:
+        assert newest is not None
+        assert each.last_seen is not None
+        if each.last_seen < newest - SEEN_WITHIN and each.provider != installed:
+            continue
+        if each.params_schema is None or next(faults(each.params_schema, params), None) is None:
+            return
+        refused = refused or each
+    if refused is not None and refused.params_schema is not None:
+        provider, takes = refused.provider, refused.takes()
+        way_out = (
+            f"See: jobreg jobs show {record.job_name}"
+            if takes is None
+            else f"It takes {evolve(takes, returns=None)}."
+        )
+        who = f"Job {record.job_name!r} of {provider.dist} {provider.version}"
+        raise BadInput(refusal(who, faults(refused.params_schema, params), way_out))
+
+
+def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
+    """Name what is wrong with ``params``, each fault with its path; nothing where nothing is.
+
+    ``schema`` describes the whole object of parameters.
+
+    Example:
+        >>> schema = {"type": "object", "properties": {"account": {"type": "integer"}},
+        ...           "required": ["account"], "additionalProperties": False}
+        >>> list(faults(schema, {"acount": 42}))
+        ["missing 'account'", "unknown 'acount' (did you mean 'account'?)"]
+    """
+    judge = _Judge(schema.get("$defs") or {})
+    whole = judge.resolved(schema)
+    schema = whole if isinstance(whole, Mapping) else {}
+    takes, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+
+    def of_value(value: Any, name: str, path: str) -> Iterator[str]:
+        return judge.check(takes.get(name, others), value, path)
+
+    return all_faults(takes, schema.get("required", ()), others is not False, params, of_value)
+
+
+class _Judge:
+    """Follows a schema into arrays and objects; what is left is told by who converts values."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+
+    def check(self, schema: object, value: object, path: str) -> Iterator[str]:
+        """Name what is wrong with the value at a path."""
+        schema = self.resolved(schema)
+        if not isinstance(schema, Mapping) or self._plainly_fits(schema, value):
+            return
+        if "anyOf" in schema:
+            yield from self._any_of(schema, value, path)
+        elif isinstance(value, dict) and schema.get("type") == "object":
+            yield from self._object(schema, value, path)
+        elif isinstance(value, list) and schema.get("type") == "array":
+            yield from self._list(schema, value, path)
+        else:
+            yield from self._misfits(schema, value, path)
+
+    def resolved(self, schema: object) -> object:
+        """A schema itself, where this one refers to it."""
+        for _ in range(20):  # a reference to a reference; never in circles without an end
+            if not isinstance(schema, Mapping) or "$ref" not in schema:
+                break
+            schema = self._definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
+        return schema
+
+    def _plainly_fits(self, schema: object, value: object) -> bool:
+        """Does it fit as far as can be seen without msgspec, whose import takes its time?"""
+        schema = self.resolved(schema)
+        if not isinstance(schema, Mapping) or "anyOf" in schema:
+            choices = schema["anyOf"] if isinstance(schema, Mapping) else ()
+            return any(self._plainly_fits(each, value) for each in choices)
+        kind = schema.get("type")
+        if not schema.keys() <= _PLAIN_WORDS or isinstance(kind, list):
+            return False
+        number = kind == "number" and type(value) in (int, float)
+        return number or kind is None or type(value) is _KINDS.get(kind)
+
+    def _any_of(self, schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:
+        if isinstance(value, list | dict):
+            kind = "array" if isinstance(value, list) else "object"
+            choices = [self.resolved(each) for each in schema["anyOf"]]
+            told = [
+                list(self.check(each, value, path))
+                for each in choices
+                if isinstance(each, Mapping) and each.get("type", kind) == kind
+            ]
+            if not all(told):
+                return
+            if len(told) == 1:  # only one of that kind can be meant: its own faults say more
+                yield from told[0]
+                return
+        yield from self._misfits(schema, value, path)
+
+    def _object(self, schema: Mapping[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
+        known, required = schema.get("properties", {}), schema.get("required", ())
+        for name, each in known.items():
+            if name in value:
+                yield from self.check(each, value[name], f"{path}.{name}")
+            elif name in required:
+                yield f"{path}.{name}: missing"
+        others = schema.get("additionalProperties", True)
+        keys = schema.get("propertyNames")
+        for name, each in value.items():
+            if name in known:
+                continue
+            if others is False:
+                yield f"{path}: object contains unknown field {name[:80]}"
+                return
+            if isinstance(keys, Mapping):
+                from .signature.conversion import key_faults
+                from .signature.schema import annotation
+
+                yield from key_faults(name, annotation(keys), keys.get("title", "str"), path)
+            yield from self.check(others, each, below(path, name))
+
+    def _list(self, schema: Mapping[str, Any], value: list[Any], path: str) -> Iterator[str]:
+        first, told = schema.get("prefixItems", []), False
+        fits = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        for index, each in enumerate(value) if fits or not first else ():
+            wanted = first[index] if index < len(first) else schema.get("items")
+            for fault in self.check(wanted, each, f"{path}[{index}]"):
+                yield fault
+                told = True
+        if not told and not fits:
+            yield from self._misfits(schema, value, path)
+
+    def _misfits(self, schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:
+        """What the one who will convert it finds wrong with a value, in the same words."""
+        from .signature.conversion import faults
+        from .signature.schema import annotation
+
+        yield from faults(value, annotation(schema, self.resolved), path)

@@ -1,0 +1,186 @@
+"""Annotations as JSON Schema, and as much of them back as judging a value by the schema takes.
+
+msgspec writes the schema. What it leaves out, and the conversion insists on, is put in: formats
+of times without a zone, ``propertyNames`` of keys that are no plain text, members of an enum in
+the order in which they are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path, PurePath
+from types import NoneType
+from typing import Annotated, Any, Literal, Union
+from uuid import UUID
+
+import msgspec
+from msgspec import inspect as types
+
+from .conversion import name_of
+
+_FORMATS: dict[object, Any] = {
+    "date-time": datetime, "datetime": datetime, "date": date, "time": time, "time-of-day": time,
+    "partial-time": time, "duration": timedelta, "uuid": UUID, "decimal": Decimal, "path": Path,
+}  # fmt: skip
+_KINDS: dict[object, Any] = {
+    "string": str, "integer": int, "number": float, "boolean": bool, "null": NoneType,
+    "array": list, "object": dict,
+}  # fmt: skip
+_BOUNDS = {
+    "minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of", "minLength": "min_length", "maxLength": "max_length",
+    "pattern": "pattern", "minItems": "min_length", "maxItems": "max_length",
+    "minProperties": "min_length", "maxProperties": "max_length",
+}  # fmt: skip
+_KEYS: dict[type, dict[str, str]] = {
+    types.UUIDType: {"title": "UUID", "format": "uuid"},
+    types.DateType: {"title": "date", "format": "date"},
+    types.DateTimeType: {"title": "datetime", "format": "datetime"},
+    types.IntType: {"title": "int", "type": "string", "pattern": "^-?(0|[1-9][0-9]*)$"},
+}
+
+
+def schemas(hints: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """JSON Schema (draft 2020-12) of several annotations.
+
+    Returns:
+        the schemas by the names given; the definitions they share; and why, where none can be
+        made.
+    """
+    odd: dict[str, str] = {}
+    for name, hint in hints.items():
+        try:
+            _components([hint])
+        except Exception as error:  # a default in a class of the job may have no form in JSON
+            odd[name] = name_of(error)
+    good = {name: hint for name, hint in hints.items() if name not in odd}
+    made, shared = _components(list(good.values()))
+    return dict(zip(good, made, strict=True)), shared, odd
+
+
+def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
+    """An annotation that takes what a schema takes, but for what is within arrays and objects.
+
+    ``resolved`` follows references. Where the schema says what no annotation does, it is Any.
+
+    Example:
+        >>> from jobreg.signature.schema import annotation
+        >>> annotation({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]})
+        typing.Optional[uuid.UUID]
+    """
+    schema = resolved(schema)
+    if not isinstance(schema, Mapping):
+        return Any
+    if "anyOf" in schema:
+        choices = tuple(annotation(each, resolved) for each in schema["anyOf"])
+        return Union[choices]  # noqa: UP007
+    if "enum" in schema:
+        values = tuple(schema["enum"])
+        if "title" not in schema:
+            return Literal[values]
+        return Enum(schema["title"], [(f"member_{n}", each) for n, each in enumerate(values)])
+    kind = _FORMATS.get(schema.get("format")) or _kind(schema.get("type"))
+    if "contentEncoding" in schema:
+        return bytes  # its bounds are those of the text
+    if kind is list and len(schema.get("prefixItems", ())) == schema.get("maxItems"):
+        items = (Any,) * len(schema["prefixItems"])
+        return tuple[items]  # type: ignore[valid-type]
+    bounds = {ours: schema[key] for key, ours in _BOUNDS.items() if key in schema}
+    return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+
+
+def _kind(name: object) -> Any:
+    return _KINDS.get(name, Any) if isinstance(name, str) else Any
+
+
+def _components(hints: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    made, shared = msgspec.json.schema_components(
+        hints, schema_hook=_schema, ref_template="#/$defs/{name}"
+    )
+    completion = _Completion(shared)
+    for hint, schema in zip(hints, made, strict=True):
+        completion.complete(schema, types.type_info(hint))
+    return made, shared
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    return {"type": "string", "format": "path"} if issubclass(kind, PurePath) else {}
+
+
+class _Completion:
+    """Walks a schema beside the types it was made of, and puts in what is enforced as well."""
+
+    def __init__(self, shared: dict[str, Any]) -> None:
+        self._shared = shared
+        self._seen: set[str] = set()
+
+    def complete(self, schema: Any, info: Any) -> None:
+        while isinstance(info, types.Metadata):
+            info = info.type
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            if name in self._seen:
+                return
+            self._seen.add(name)
+            schema = self._shared[name]
+        self._one(schema, info)
+        for part, its_info in self._parts(schema, info):
+            if isinstance(part, dict):
+                self.complete(part, its_info)
+
+    def _one(self, schema: dict[str, Any], info: Any) -> None:
+        match info:
+            case types.DateTimeType():
+                schema.setdefault("format", "datetime")
+            case types.TimeType():
+                schema.setdefault("format", "time-of-day")
+            case types.DecimalType():
+                schema["type"] = ["string", "number"]
+            case types.EnumType(cls=kind):
+                schema["enum"] = [each.value for each in kind]
+            case types.DictType(key_type=key):
+                if type(key) in _KEYS:
+                    schema["propertyNames"] = dict(_KEYS[type(key)])
+
+    def _parts(self, schema: dict[str, Any], info: Any) -> Iterator[tuple[Any, Any]]:
+        match info:
+            case types.CollectionType(item_type=item):
+                yield schema.get("items"), item
+            case types.TupleType(item_types=items):
+                yield from zip(schema.get("prefixItems", ()), items, strict=False)
+            case types.DictType(value_type=value):
+                yield schema.get("additionalProperties"), value
+            case types.UnionType(types=choices):
+                yield from self._choices(schema, choices)
+            case _:
+                for index, each in enumerate(getattr(info, "fields", ())):
+                    if "properties" in schema:
+                        yield schema["properties"].get(each.encode_name), each.type
+                    elif "prefixItems" in schema:
+                        yield schema["prefixItems"][index], each.type
+
+    def _choices(self, schema: dict[str, Any], choices: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """The members of a union, in msgspec's order: structs behind the others, None last."""
+        bare = [(each, _bare(each)) for each in choices]
+        structs = [
+            each for each, it in bare if isinstance(it, types.StructType) and not it.array_like
+        ]
+        nothing = [each for each, it in bare if isinstance(it, types.NoneType)]
+        others = [each for each, _ in bare if each not in structs and each not in nothing]
+        parts = list(schema["anyOf"])
+        tagged = next((each for each in (schema, *parts) if "discriminator" in each), None)
+        if tagged is None:
+            yield from zip(parts, [*others, *structs, *nothing], strict=True)
+            return
+        yield from zip(tagged["anyOf"], structs, strict=True)
+        if tagged is not schema:
+            yield from zip(parts, others, strict=False)
+
+
+def _bare(info: Any) -> Any:
+    while isinstance(info, types.Metadata):
+        info = info.type
+    return info

@@ -1,0 +1,165 @@
+"""What the store knows of jobs: their catalogue, their owners, what operators set for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection
+
+from ..catalogue import Entry, Known, Owner
+from . import job_statements
+from .records import Row, entry_of, from_stored_time, known_of
+from .transacting import again
+
+if TYPE_CHECKING:
+    from .store import Store
+
+T = TypeVar("T")
+
+
+class StoredCatalogue:
+    """The verbs about jobs, one transaction each. Get one as ``store.catalogue``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def learn(self, entries: Sequence[Entry], pinned_by: str) -> dict[str, Owner]:
+        """Keep what was said of jobs, and return whom each of these names belongs to.
+
+        A name that belongs to nobody yet is given to the distribution of its entry; what the
+        application registered itself (it is in no distribution) belongs to nobody.
+        """
+
+        def write(connection: Connection) -> dict[str, Owner]:
+            owners = self._owners(connection, [entry.job_name for entry in entries])
+            for entry in entries:
+                asked = _columns(entry)
+                if not connection.execute(
+                    job_statements.note_again(self._store.now), asked
+                ).rowcount:
+                    connection.execute(job_statements.note_first(self._store.now), asked)
+                if entry.job_name not in owners and entry.pinnable:
+                    self._pin(connection, entry.job_name, entry.provider.dist, pinned_by)
+                    owners |= self._owners(connection, [entry.job_name])
+            return owners
+
+        return self._again(write)
+
+    def known(self, names: Iterable[str] | None = None) -> list[Entry]:
+        """What is known of these jobs, or of all; of each the version that was seen last first."""
+        asked = None if names is None else list(names)
+        if asked == []:
+            return []
+        with self._store.reading() as connection:
+            query = job_statements.known(asked is None)
+            rows = connection.execute(query, {} if asked is None else {"names": asked}).mappings()
+            return [entry_of(row) for row in rows]
+
+    def of(self, name: str) -> Known:
+        """All that bears on a submit of this job."""
+        asked = {"job_name": name}
+        with self._store.reading() as connection:
+            versions = connection.execute(job_statements.versions_of(), asked).mappings().all()
+            overrides = connection.execute(job_statements.overrides_of(), asked).mappings()
+            return known_of(versions, overrides)
+
+    def owners(self, names: Iterable[str] | None = None) -> dict[str, Owner]:
+        """Whom these names, or all, belong to."""
+        asked = None if names is None else list(names)
+        with self._store.reading() as connection:
+            return self._owners(connection, asked)
+
+    def adopt(self, name: str, dist: str) -> Owner | None:
+        """Let a name belong to a distribution from now on; return whom it belonged to before."""
+
+        def write(connection: Connection) -> Owner | None:
+            before = self._owners(connection, [name]).get(name)
+            self._pin(connection, name, dist, "adopt", again=before is not None)
+            return before
+
+        return self._again(write)
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """What operators set, by job name and option."""
+        with self._store.reading() as connection:
+            found: dict[str, dict[str, Any]] = {}
+            for row in connection.execute(job_statements.all_overrides()).mappings():
+                found.setdefault(row["job_name"], {})[row["option_name"]] = json.loads(row["value"])
+            return found
+
+    def override(self, name: str, options: Mapping[str, Any]) -> None:
+        """Set options of a job; None takes back what was set."""
+
+        def write(connection: Connection) -> None:
+            for option, value in options.items():
+                asked = {"of_job": name, "of_option": option, "to_value": json.dumps(value)}
+                connection.execute(job_statements.take_override_back(), asked)
+                if value is not None:
+                    connection.execute(job_statements.set_override(self._store.now), asked)
+
+        self._again(write)
+
+    def counts(self, name: str) -> dict[str, int]:
+        """How many runs of a job are in each state that any is in."""
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.counts_of(), {"name": name})
+            return {row[0]: row[1] for row in found}
+
+    def unfinished(self) -> dict[str, int]:
+        """How many unfinished runs each job has that has any."""
+        with self._store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(job_statements.unfinished())}
+
+    def waiting_params(self, name: str, most: int = 1000) -> list[tuple[str, str]]:
+        """Id and parameters (JSON) of the oldest runs of a job that wait."""
+        asked = {"name": name, "most": most}
+        with self._store.reading() as connection:
+            found = connection.execute(job_statements.waiting_params(), asked)
+            return [(row[0], row[1]) for row in found]
+
+    def _again(self, write: Callable[[Connection], T]) -> T:
+        """Do it in a transaction; anew where another process wrote the same rows first."""
+
+        @again
+        def once() -> T:
+            with self._store.writing() as connection:
+                return write(connection)
+
+        return once()
+
+    def _owners(self, connection: Connection, names: Sequence[str] | None) -> dict[str, Owner]:
+        if names is not None and not names:
+            return {}
+        query = job_statements.owners_of(names is None)
+        rows = connection.execute(query, {} if names is None else {"names": list(names)}).mappings()
+        return {row["job_name"]: _owner_of(row) for row in rows}
+
+    def _pin(
+        self, connection: Connection, name: str, dist: str, by: str, *, again: bool = False
+    ) -> None:
+        asked = {"of_job": name, "to_dist": dist, "to_pinned_by": by}
+        statement = job_statements.pin_again if again else job_statements.pin
+        connection.execute(statement(self._store.now), asked)
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    def text(value: object) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+
+    return {
+        "of_job": entry.job_name,
+        "of_dist": entry.provider.dist,
+        "of_version": entry.provider.version,
+        "to_options": text(entry.options),
+        "to_signature": text(entry.signature),
+        "to_params_schema": text(entry.params_schema),
+        "to_summary": entry.summary,
+        "to_import_seconds": entry.import_seconds,
+        "to_trouble": entry.trouble,
+    }
+
+
+def _owner_of(row: Row) -> Owner:
+    return Owner(row["dist"], row["pinned_by"], from_stored_time(row["pinned_at"]))

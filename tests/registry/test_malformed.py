@@ -1,0 +1,142 @@
+"""The matrix of malformed metadata: whatever is wrong, in our group or another's, costs itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobreg.registry.snapshot import take
+
+OURS, OTHERS = b"[jobreg.jobs]", b"[console_scripts]"
+GOOD = b"fine.job = m:f"
+
+# What one distribution's entry_points.txt holds below its header, the code and the line.
+LINES = {
+    "no equals": (b"nothing at all", "bad_line"),
+    "no name": (b" = m:f", "bad_line"),
+    "no target": (b"a.b =", "bad_line"),
+    "not UTF-8": (b"a.\xff = m:f", "bad_encoding"),
+    "hyphen in the module": (b"a.b = foo-bar:x", "bad_target"),
+    "no function": (b"a.b = module", "bad_target"),
+    "extras": (b"a.b = m:f [more]", "extras"),
+    "NUL": (b"a\x00b = m:f", "bad_name"),
+    "NUL in the target": (b"a.b = m\x00:f", "bad_target"),
+    "capital": (b"Bad = m:f", "bad_name"),
+    "too long": (b"a" * 129 + b" = m:f", "bad_name"),
+    "a line of 1 MB": (b"x" * 1_000_000, "bad_line"),
+    "duplicate key": (GOOD.replace(b"m:f", b"m:g"), "duplicate"),
+}
+
+
+def names(snapshot):
+    return sorted(snapshot.jobs)
+
+
+@pytest.fixture
+def neighbours(fake_plugins):
+    """Whole plugins before and after, by name, of the one that is spoilt."""
+    for dist in ("aaa", "zzz"):
+        fake_plugins.add(dist, "1.0", {f"{dist}.job": "m:f"})
+    return fake_plugins
+
+
+@pytest.mark.parametrize(("line", "code"), LINES.values(), ids=LINES)
+def test_a_malformed_line_of_ours_is_told_with_file_and_line(neighbours, line, code):
+    file = neighbours.add_raw("mmm", "1.0", b"\n".join([OURS, GOOD, line, b"last.job = m:f", b""]))
+
+    found = take([str(neighbours.path)])
+
+    assert names(found) == ["aaa.job", "fine.job", "last.job", "zzz.job"]
+    (problem,) = found.problems
+    assert (problem.code, problem.file, problem.line, problem.dist) == (code, str(file), 3, "mmm")
+    assert found.jobs["fine.job"].target == "m:f"
+
+
+@pytest.mark.parametrize("line", [line for line, _ in LINES.values()], ids=LINES)
+def test_a_malformed_line_of_others_costs_nothing(neighbours, line):
+    data = b"\n".join([OTHERS, line, OURS, GOOD, b"[gui_scripts]", line, b""])
+    neighbours.add_raw("mmm", "1.0", data)
+    neighbours.add_raw("nnn", "1.0", b"\n".join([line, OTHERS, line]))
+
+    found = take([str(neighbours.path)])
+
+    assert names(found) == ["aaa.job", "fine.job", "zzz.job"]
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf", b""], ids=["BOM", "no BOM"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"], ids=["CRLF", "LF", "CR"])
+def test_every_way_to_end_a_line_is_accepted(neighbours, data, end):
+    neighbours.add_raw("mmm", "1.0", data + end.join([OURS, GOOD, b""]))
+
+    found = take([str(neighbours.path)])
+
+    assert (names(found), found.problems) == (["aaa.job", "fine.job", "zzz.job"], ())
+
+
+@pytest.mark.parametrize("group", [OURS, OTHERS], ids=["ours", "another's"])
+def test_a_file_of_10_mb_is_read_to_its_end(neighbours, group):
+    padding = b"# " + b"x" * 10_000_000
+    neighbours.add_raw("mmm", "1.0", b"\n".join([group, padding, OURS, GOOD, b""]))
+
+    found = take([str(neighbours.path)])
+
+    assert (names(found), found.problems) == (["aaa.job", "fine.job", "zzz.job"], ())
+
+
+def test_links_that_lead_in_a_circle_are_told(neighbours):
+    loop = neighbours.path / "loop-1.0.dist-info"
+    loop.symlink_to(loop)
+    file = neighbours.add_raw("mmm", "1.0", b"")
+    file.unlink()
+    file.symlink_to(file)
+
+    found = take([str(neighbours.path), str(loop)])
+
+    assert names(found) == ["aaa.job", "zzz.job"]
+    assert {each.code for each in found.problems} == {"unreadable"}
+    assert {each.file for each in found.problems} == {
+        str(loop), str(loop / "entry_points.txt"), str(file)
+    }  # fmt: skip
+
+
+LOOK = """
+import json, os, sys
+from jobreg.registry.snapshot import take
+os.setgid(65534); os.setuid(65534)
+found = take(sys.argv[1:])
+print(json.dumps([sorted(found.jobs), sorted([each.code, each.file] for each in found.problems)]))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+def test_what_may_not_be_read_is_told(neighbours, tmp_path):
+    file = neighbours.add_raw("mmm", "1.0", OURS)
+    file.chmod(0)
+    folder = neighbours.add_raw("nnn", "1.0", OURS).parent
+    folder.chmod(0)
+    place = tmp_path / "place"
+    place.mkdir(mode=0)
+    for each in (tmp_path, *tmp_path.parents):
+        if each.stat().st_uid == 0 and each != Path("/") and "pytest" in str(each):
+            each.chmod(0o755)
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(neighbours.path), str(place)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    folder.chmod(0o755)
+    place.chmod(0o755)
+
+    assert done.returncode == 0, done.stderr
+    jobs, problems = json.loads(done.stdout)
+    assert jobs == ["aaa.job", "zzz.job"]
+    assert problems == sorted(
+        ["unreadable", str(each)] for each in (file, folder / "entry_points.txt", place)
+    )

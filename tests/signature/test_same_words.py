@@ -1,0 +1,207 @@
+"""Who submits and who executes refuse parameters in the same words: by the schema, by the types."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from jobreg import judge
+from jobreg.catalogue import Entry, Hello, Known
+from jobreg.errors import BadInput, ParamsRefused
+from jobreg.lifecycle import Provider, RunRecord
+from jobreg.options import JobOptions
+from jobreg.signature.description import describe
+from jobreg.signature.reading import read
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    HIGH = 2
+    LOW = 1
+
+
+@attrs.define
+class Line:
+    item: uuid.UUID
+    count: int = 1
+
+
+@dataclasses.dataclass
+class Report:
+    at: datetime
+    lines: list[Line]
+    colour: Colour = Colour.RED
+    after: Report | None = None
+
+
+class Row(TypedDict):
+    day: date
+    at: time
+
+
+class Pair(NamedTuple):
+    first: int
+    second: str
+
+
+class Cat(msgspec.Struct, tag=True):
+    born: datetime
+
+
+class Dog(msgspec.Struct, tag=True):
+    born: date
+
+
+def job(
+    account: int,
+    at: datetime,
+    who: uuid.UUID | None = None,
+    colour: Colour = Colour.RED,
+    lines: list[Line] = [],  # noqa: B006
+    report: Report = None,  # type: ignore[assignment]
+    mode: Literal["a", "b"] = "a",
+    pair: tuple[int, str] = (1, "a"),
+    counts: dict[str, int] = {},  # noqa: B006
+    ratio: float = 1.0,
+    price: Decimal = Decimal(1),
+    file: Path = Path(),
+    wait: timedelta | None = None,
+    key: int | str = 1,
+    some: set[int] = frozenset(),  # type: ignore[assignment]
+    positive: Annotated[int, msgspec.Meta(ge=1)] = 1,
+    level: Level = Level.LOW,
+    raw: bytes = b"",
+    by_id: dict[uuid.UUID, int] = {},  # noqa: B006
+    by_number: dict[int, list[date]] = {},  # noqa: B006
+    row: Row | None = None,
+    named: Pair | None = None,
+    pet: Cat | Dog | None = None,
+    few: Annotated[list[int], msgspec.Meta(max_length=2)] = [],  # noqa: B006
+    plain=None,  # type: ignore[no-untyped-def]
+    **rest: int,
+) -> None: ...
+
+
+def strict(account: int, a_b: str = "x") -> None: ...
+
+
+FITS: dict[str, Any] = {"account": 1, "at": "2026-01-31T12:00:00"}
+ROWS: list[dict[str, Any]] = [
+    {"account": "5"}, {"account": None, "at": None}, {"account": 1.0}, {"account": True},
+    {"at": "2026-01-31"}, {"at": 5}, {"who": 5}, {"who": "x"}, {"who": []},
+    {"colour": "green"}, {"colour": 5}, {"colour": None}, {"level": 3}, {"level": "x"},
+    {"lines": [{"item": "x"}, {}, {"item": None, "count": "1"}, 5]}, {"lines": {}},
+    {"report": {"at": "x", "lines": [{}], "colour": "g"}}, {"report": 5}, {"report": {}},
+    {"report": {"at": "2026-01-31T12:00:00Z", "lines": [], "after": {"lines": 5}}},
+    {"mode": "c"}, {"mode": 5}, {"mode": None}, {"pair": [1]}, {"pair": ["x", 1]}, {"pair": "x"},
+    {"counts": {"a": "x", "\x1b": "y"}}, {"counts": [1]}, {"ratio": "1"}, {"price": "x"},
+    {"price": []}, {"file": 5}, {"wait": "x"}, {"wait": 5}, {"key": []}, {"key": 1.5},
+    {"some": ["x"]}, {"some": 1}, {"positive": 0}, {"positive": "x"}, {"raw": "!"}, {"raw": 5},
+    {"by_id": {"x": 1}}, {"by_id": {"x": "y"}}, {"by_number": {"x": [1], "2": ["no"]}},
+    {"row": {}}, {"row": {"day": "x", "at": 5}}, {"row": 5}, {"pet": 5},
+    {"few": [1, 2, 3]}, {"few": ["x", 2, 3]}, {"zz": "x", "yy": []}, {"a\nb": "x"},
+    {"x" * 200: "x"},
+]  # fmt: skip
+
+
+def words(function: Callable[..., object], params: dict[str, Any]) -> tuple[str, str]:
+    """What is said where the function would be executed, and where its run is submitted."""
+    binder = read(function, "a.b")
+    provider = Provider("acme", "1.0")
+    hello = Hello(
+        job_name="a.b", provider=provider, options=JobOptions(), signature=describe(binder)
+    )
+    entry = Entry.of(hello)
+    assert entry is not None
+    known = Known((attrs.evolve(entry, last_seen=datetime(2026, 1, 31)),))
+    executed = submitted = ""
+    try:
+        binder.bind(params, "Job 'a.b' of acme 1.0")
+    except ParamsRefused as error:
+        executed = str(error)
+    try:
+        judge.prepare(RunRecord(run_id="", job_name="a.b", params=json.dumps(params)), known, None)
+    except BadInput as error:
+        submitted = str(error)
+    return executed, submitted
+
+
+@pytest.mark.parametrize("params", ROWS, ids=lambda params: ascii(params)[:40])
+def test_each_misfit_is_told_in_the_same_words(params: dict[str, Any]) -> None:
+    executed, submitted = words(job, {**FITS, **params})
+
+    assert executed != ""
+    assert submitted == executed
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"acount": 1}, {}, {"account": 1, "x" * 200: 2}, {"account": 1, "\x1b": 2},
+     {"accounts": 1, "a_c": "x"}, {"account": "x" * 500, "a_b": 5},
+     {f"no{number}": 1 for number in range(200)}],
+    ids=lambda params: ascii(params)[:40],
+)  # fmt: skip
+def test_what_is_missing_or_unknown_is_told_in_the_same_words(params: dict[str, Any]) -> None:
+    executed, submitted = words(strict, params)
+
+    assert "It takes (account: int, a_b: str = 'x')." in executed
+    assert submitted == executed
+
+
+def test_all_faults_are_told_at_once() -> None:
+    _, submitted = words(job, {"account": "5", "colour": "green", "who": "me", "extra": "x"})
+
+    assert submitted.startswith(
+        "Job 'a.b' of acme 1.0 refuses these params: missing 'at'; "
+        'account: expected int, got str "5"; '
+        'colour: expected Colour, got str "green" (one of "red", "blue"); '
+        'who: expected UUID | None, got str "me" (invalid UUID); '
+        'extra: expected int, got str "x". It takes (account: int, at: datetime, '
+    )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 2.0])
+    | st.sampled_from(["", "a", "red", "12", "2026-01-31", "2026-01-31T12:00:00Z"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["item", "count", "at", "lines", "colour", "after", "day", "x", "1"]),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+SAME = ("account", "at", "who", "colour", "lines", "report", "mode", "pair", "counts", "ratio",
+        "key", "some", "positive", "level", "by_id", "by_number", "few", "plain", "z")  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(SAME), JSON, max_size=4))
+def test_whatever_is_given_the_words_are_the_same(params: dict[str, Any]) -> None:
+    executed, submitted = words(job, {**FITS, **params})
+
+    assert submitted == executed
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(["row", "named", "pet", "price", "wait", "raw"]), JSON))
+def test_what_the_job_takes_is_never_refused_at_submit(params: dict[str, Any]) -> None:
+    executed, submitted = words(job, {**FITS, **params})
+
+    assert executed or not submitted

@@ -1,0 +1,133 @@
+"""What the store knows of jobs: learned once, owned by one, overridden by operators."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from store_hands import START, Clock
+
+from jobreg.catalogue import Entry, Owner
+from jobreg.lifecycle import Provider
+from jobreg.options import JobOptions
+from jobreg.store import Store, open_store
+
+SCHEMA = {"type": "object", "properties": {"account": {"type": "integer"}}}
+
+
+def at(seconds: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=START + seconds * 1_000_000)
+
+
+def entry(name: str = "reports.render", dist: str = "acme-reports", **more: Any) -> Entry:
+    version = more.pop("version", "1.0")
+    options = JobOptions(queue="mail").to_wire()
+    return Entry(
+        job_name=name,
+        provider=Provider(dist, version),
+        options=options,
+        **more,
+    )
+
+
+def test_what_is_learned_is_known_as_it_was_said(store: Store, clock: Clock) -> None:
+    said = entry(
+        signature={"parameters": [{"name": "account"}]},
+        params_schema=SCHEMA,
+        summary="Render a report: é, 漢, \N{GRINNING FACE}",
+        import_seconds=0.25,
+    )
+
+    store.catalogue.learn([said], "hello")
+
+    [known] = store.catalogue.known(["reports.render", "no.such"])
+    assert (known.first_seen, known.last_seen) == (at(0), at(0))
+    same = ("provider", "options", "signature", "params_schema", "summary")
+    assert [getattr(known, name) for name in same] == [getattr(said, name) for name in same]
+    assert known.import_seconds == 0.25
+
+
+def test_a_version_seen_again_is_the_newest_and_keeps_when_it_was_first_seen(
+    store: Store, clock: Clock
+) -> None:
+    store.catalogue.learn([entry(version="1.0")], "hello")
+    clock.set(10)
+    store.catalogue.learn([entry(version="2.0")], "hello")
+    clock.set(20)
+
+    store.catalogue.learn([entry(version="1.0")], "hello")
+
+    known = store.catalogue.known()
+    assert [each.provider.version for each in known] == ["1.0", "2.0"]
+    assert (known[0].first_seen, known[0].last_seen) == (at(0), at(20))
+
+
+def test_the_first_who_provides_a_name_owns_it(store: Store, clock: Clock) -> None:
+    first = store.catalogue.learn([entry()], "hello")
+
+    clock.set(5)
+    then = store.catalogue.learn([entry(dist="other")], "sync")
+
+    assert first == then == {"reports.render": Owner("acme-reports", "hello", at(0))}
+    assert len(store.catalogue.known()) == 2
+
+
+def test_adopting_gives_a_name_to_another(store: Store, clock: Clock) -> None:
+    store.catalogue.learn([entry()], "hello")
+    clock.set(7)
+
+    before = store.catalogue.adopt("reports.render", "other")
+    unowned = store.catalogue.adopt("never.seen", "other")
+
+    assert before == Owner("acme-reports", "hello", at(0))
+    assert unowned is None
+    wanted = Owner("other", "adopt", at(7))
+    assert store.catalogue.owners() == {"reports.render": wanted, "never.seen": wanted}
+    assert store.catalogue.owners(["never.seen", "x"]) == {"never.seen": wanted}
+
+
+def test_what_an_application_registered_itself_belongs_to_nobody(store: Store) -> None:
+    owners = store.catalogue.learn([entry(dist="application", version="")], "hello")
+
+    assert owners == {}
+    assert store.catalogue.owners() == {}
+
+
+def test_overrides_are_set_changed_and_taken_back(store: Store) -> None:
+    store.catalogue.override("reports.render", {"timeout": 5.0, "queue": "slow"})
+    store.catalogue.override("mail.send", {"priority": -3})
+
+    store.catalogue.override("reports.render", {"timeout": 9.5, "queue": None})
+
+    assert store.catalogue.overrides() == {
+        "reports.render": {"timeout": 9.5},
+        "mail.send": {"priority": -3},
+    }
+
+
+def test_nothing_is_asked_of_no_names(store: Store) -> None:
+    assert store.catalogue.known([]) == []
+    assert store.catalogue.owners([]) == {}
+    assert store.catalogue.learn([], "hello") == {}
+
+
+def test_eight_who_learn_at_once_agree_on_the_owner(store_url: str) -> None:
+    dists = [f"dist-{number}" for number in range(8)]
+    told: list[dict[str, Owner]] = []
+    start = threading.Barrier(len(dists))
+
+    def learn(dist: str) -> None:
+        mine = open_store(store_url)
+        start.wait()
+        told.append(mine.catalogue.learn([entry(dist=dist)], "hello"))
+        mine.close()
+
+    threads = [threading.Thread(target=learn, args=(dist,)) for dist in dists]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(told) == 8
+    assert len({owner["reports.render"] for owner in told}) == 1

@@ -1,0 +1,141 @@
+"""What a job's schema finds wrong with parameters, before anything is stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from jobreg.judge import faults
+from jobreg.signature.refusal import refusal
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "account": {"type": "integer", "minimum": 1},
+        "name": {"type": "string", "maxLength": 5},
+        "kind": {"enum": ["a", 1]},
+        "ratio": {"type": "number"},
+        "until": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+        "pair": {
+            "type": "array",
+            "prefixItems": [{"type": "integer"}, {"type": "string"}],
+            "minItems": 2,
+            "maxItems": 2,
+            "items": False,
+        },
+        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "any": {},
+    },
+    "required": ["account"],
+    "additionalProperties": False,
+    "$defs": {
+        "Row": {
+            "type": "object",
+            "properties": {"x": {"type": "number"}, "next": {"$ref": "#/$defs/Row"}},
+            "required": ["x"],
+        }
+    },
+}
+
+
+def told_of(schema: dict[str, Any], params: dict[str, Any]) -> list[str]:
+    return list(faults(schema, params))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"account": 1},
+        {"account": 1, "ratio": 2, "kind": 1, "until": None, "any": [{}], "pair": [1, "x"]},
+        {"account": 1, "rows": [{"x": 1.5, "next": {"x": 2, "more": 3}}], "counts": {"a": 1}},
+    ],
+)
+def test_what_fits_has_no_faults(params: dict[str, Any]) -> None:
+    assert told_of(SCHEMA, params) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({}, ["missing 'account'"]),
+        ({"acount": 1}, ["missing 'account'", "unknown 'acount' (did you mean 'account'?)"]),
+        ({"account": "5"}, ["account: expected int, got str \"5\""]),
+        ({"account": True}, ["account: expected int, got bool true"]),
+        ({"account": 1.0}, ["account: expected int, got float 1.0"]),
+        ({"account": None}, ["account: expected int, got null"]),
+        ({"account": 0}, ["account: expected int, got int 0 (expected int >= 1)"]),
+        ({"account": 1, "kind": True}, ["kind: expected int | str, got bool true"]),
+        ({"account": 1, "until": 5}, ["until: expected datetime | null, got int 5"]),
+        ({"account": 1, "until": "tomorrow"}, [
+            'until: expected datetime | None, got str "tomorrow" (invalid RFC3339 encoded datetime)'
+        ]),
+        ({"account": 1, "name": "toolong"}, [
+            'name: expected str, got str "toolong" (expected str of length <= 5)'
+        ]),
+        ({"account": 1, "pair": [1]}, ["pair: expected array of length 2, got 1"]),
+        ({"account": 1, "pair": ["x", 1]}, [
+            "pair[0]: expected int, got str \"x\"",
+            "pair[1]: expected str, got int 1",
+        ]),
+        ({"account": 1, "rows": [{"x": 1}, {"next": {"x": "n"}}]}, [
+            "rows[1].x: missing",
+            "rows[1].next.x: expected float, got str \"n\"",
+        ]),
+        ({"account": 1, "counts": {"a": "b"}}, [
+            "counts.a: expected int, got str \"b\""
+        ]),
+    ],
+)  # fmt: skip
+def test_every_fault_is_told_with_its_path(params: dict[str, Any], told: list[str]) -> None:
+    assert told_of(SCHEMA, params) == told
+
+
+def test_at_most_a_hundred_faults_are_told() -> None:
+    params = {"account": 1, **{f"x{number}": 1 for number in range(150)}}
+
+    told = refusal("Job 'a.b'", faults(SCHEMA, params), "See the docs.")
+
+    assert told.count("unknown") == 100
+    assert told.endswith("; unknown 'x99'; and more. See the docs.")
+
+
+@pytest.mark.parametrize(
+    "schema", [{}, {"$ref": "#/$defs/none"}, {"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "a"},
+               {"type": "unheard"}, {"not": {}}, {"type": ["string", "null"]}]
+)  # fmt: skip
+def test_what_it_does_not_know_it_lets_pass(schema: dict[str, Any]) -> None:
+    assert told_of(schema, {"x": 1}) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 2.0]) | st.text("ab"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xy"), inner, max_size=3),
+    max_leaves=6,
+)
+Struct = msgspec.defstruct(
+    "Struct",
+    [("x", int | None, None), ("y", dict[str, list[float]] | str, "s"), ("xy", bool, True)],
+    forbid_unknown_fields=True,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["x", "y", "xy", "z"]), JSON))
+def test_what_msgspec_accepts_is_never_refused_and_what_it_refuses_is_told(
+    params: dict[str, Any],
+) -> None:
+    try:
+        msgspec.json.decode(json.dumps(params), type=Struct)
+        accepted = True
+    except msgspec.ValidationError:
+        accepted = False
+
+    told = told_of(msgspec.json.schema(Struct), params)
+
+    # msgspec takes 2.0 for a whole number; we do not quarrel with whoever does not.
+    integral = isinstance(params.get("x"), float)
+    assert (not told) == accepted or integral

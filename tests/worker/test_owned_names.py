@@ -1,0 +1,145 @@
+"""A name belongs to the distribution that was first seen to provide it, until it is adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waiting import until
+
+from jobreg import Client, JobConflict, Registry, Worker
+from jobreg.worker.alone import LoneWorker
+
+NAME = "reports.render"
+
+
+class Place:
+    """A machine: a folder of plugins and the workers on it; all share one store."""
+
+    def __init__(self, store: str, plugins: Any, folder: str) -> None:
+        self.store, self._plugins, self._folder = store, plugins, folder
+        self.registry = Registry(path=[str(plugins.path / folder)])
+
+    def install(self, dist: str) -> None:
+        module = f"plugin_{dist}_{self._folder}"
+        source = f"def render():\n    return {dist!r}\n"
+        jobs = {NAME: f"{module}:render", f"{dist}.own": f"{module}:render"}
+        self._plugins.add(dist, "1.0", jobs, {f"{module}.py": source}, folder=self._folder)
+
+    def work(self) -> None:
+        Worker(self.store, registry=self.registry, concurrency=1, until_idle=True).run()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    made = Client(tmp_path / "jobs.db", Registry(path=[]))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(client: Client, fake_plugins: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def make(folder: str, *dists: str) -> Place:
+        made = Place(client.settings.store, fake_plugins, folder)
+        (fake_plugins.path / folder).mkdir()
+        monkeypatch.syspath_prepend(str(fake_plugins.path / folder))
+        for dist in dists:
+            made.install(dist)
+        return made
+
+    return make
+
+
+def submit_on(place: Place, name: str = NAME) -> Any:
+    return Client(place.store, place.registry).submit(name)
+
+
+def test_the_first_hello_gives_the_name_away(client: Client, place: Any) -> None:
+    here = place("one", "acme")
+    run = submit_on(here)
+
+    here.work()
+
+    assert run.result(timeout=5) == "acme"
+    owners = client.store.catalogue.owners()
+    assert {name: (owner.dist, owner.pinned_by) for name, owner in owners.items()} == {
+        NAME: ("acme", "hello")
+    }
+    [known] = client.store.catalogue.known()
+    assert (known.job_name, known.provider.dist, known.provider.version) == (NAME, "acme", "1.0")
+
+
+def test_another_distribution_that_claims_an_owned_name_is_refused(
+    client: Client, place: Any
+) -> None:
+    here, there = place("one", "acme"), place("two", "evil")
+    submit_on(here)
+    here.work()
+    waiting, own = submit_on(there), submit_on(there, "evil.own")
+
+    there.work()
+
+    assert own.result(timeout=5) == "evil"
+    assert (waiting.refresh().state, waiting.attempt) == ("queued", 0)
+    here.work()
+    assert waiting.result(timeout=5) == "acme"
+
+
+def test_an_owner_settles_a_conflict_and_adopting_changes_who(client: Client, place: Any) -> None:
+    here, both = place("one", "acme"), place("two", "acme", "evil")
+    with pytest.raises(JobConflict):
+        submit_on(both)
+    submit_on(here)
+    here.work()
+
+    first = submit_on(both)
+    both.work()
+    client.store.catalogue.adopt(NAME, "evil")
+    then = submit_on(both)
+    both.work()
+
+    assert first.result(timeout=5) == "acme"
+    assert then.result(timeout=5) == "evil"
+
+
+def test_a_name_is_adopted_while_workers_run(client: Client, place: Any) -> None:
+    here = place("one", "evil")
+    client.store.catalogue.adopt(NAME, "acme")
+    run = submit_on(here)
+    worker = Worker(here.store, registry=here.registry, concurrency=1).start()
+    try:
+        client.store.catalogue.adopt(NAME, "evil")
+
+        assert run.result(timeout=20) == "evil"
+        names = lambda: client.store.workers()[0].names  # noqa: E731
+        until(lambda: NAME in names(), 30, "the worker says that it provides the name")
+    finally:
+        worker.stop()
+
+
+def test_run_here_obeys_the_owner(client: Client, place: Any) -> None:
+    here = place("one", "evil")
+    client.store.catalogue.adopt(NAME, "acme")
+    lone = LoneWorker(here.store, registry=here.registry, concurrency=1)
+
+    with pytest.raises(
+        JobConflict, match=r"belongs to acme.*jobs adopt reports\.render --from evil"
+    ):
+        lone.run_one(client.request(NAME))
+
+    assert list(client.find()) == []
+
+
+def test_what_operators_set_stands_before_what_the_job_says(client: Client, place: Any) -> None:
+    here = place("one", "acme")
+    client.store.catalogue.override(NAME, {"max_attempts": 3, "queue": "slow", "nonsense": 1})
+    client.store.catalogue.override("acme.own", {"priority": 9, "queue": "slow"})
+    broken, fine = submit_on(here), submit_on(here, "acme.own")
+
+    here.work()
+
+    assert broken.result(timeout=5) == "acme"
+    record = fine.refresh().record
+    assert (record.queue, record.priority) == ("slow", 9)
