@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import servers
+from attrs import evolve
 from sqlalchemy import make_url
 from store_hands import PROVIDER, add, add_worker, asked, claim, claim_one, outcome, settle
 
 from jobreg import Backoff, BadInput, Client, Registry, StoreError
+from jobreg.catalogue import Entry
 from jobreg.codec import clip, encode_params, encode_result
 from jobreg.lifecycle import Ending, ErrorReport, LogChunk, Progress
 from jobreg.store import LogRow, Store, open_store, schema
@@ -97,6 +99,29 @@ def test_errors_tags_progress_and_logs_come_back_as_they_were(store, worker):
     assert "\\x00" in error.message  # as on every database
     assert stored.progress == progress
     assert store.logs(run.run_id)[0].chunks == (chunk,)
+
+
+def test_what_jobs_say_of_themselves_is_kept_whatever_it_is(store):
+    said = Entry(
+        job_name="reports.render",
+        provider=PROVIDER,
+        options={"queue": HOSTILE},
+        signature={"default": "half \ud800 and null \0"},
+        params_schema={HOSTILE: 10**30},
+        summary="half \ud800, null \0, \N{GRINNING FACE}",
+        import_seconds=0.1 + 0.2,
+    )
+
+    store.catalogue.learn([said, evolve(said, job_name="b", trouble=HOSTILE)], "hello")
+
+    known = {each.job_name: each for each in store.catalogue.known()}
+    for each in known.values():
+        assert each.options == said.options
+        assert each.signature == said.signature
+        assert each.params_schema == said.params_schema
+        assert each.import_seconds == said.import_seconds
+        assert each.summary == "half \\ud800, null \\x00, \N{GRINNING FACE}"
+    assert known["b"].trouble == HOSTILE.replace("\0", "\\x00")
 
 
 @pytest.mark.parametrize("timeout", [0.001, 0.1, 1.5, 1234567.891, 86_400.0 * 365])
