@@ -152,10 +152,8 @@ class PostgreSQL(Database):
         """The server's own sentence, without what libpq puts around it."""
         diagnosis = getattr(error.orig, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or str(error.orig)
-        line = database.one_line(said)
-        return re.sub(
-            r"^connection failed: |: FATAL: +", lambda it: ": " if it[0][0] == ":" else "", line
-        )
+        line = database.one_line(said).removeprefix("connection failed: ")
+        return line.replace(" FATAL:  ", " ")
 
 
 class Listener(Poll):
