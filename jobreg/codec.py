@@ -82,9 +82,8 @@ def decode(text: str) -> Any:
 
 
 def clip(text: str, cap: int) -> str:
-    """Cut a text to ``cap`` bytes, saying so; what no UTF-8 or no database takes is escaped."""
-    # PostgreSQL keeps no null character in a text; what one store keeps all must.
-    data = text.replace("\0", "\\x00").encode("utf-8", "backslashreplace")
+    """Cut a text to ``cap`` bytes, saying so; what cannot be encoded is escaped."""
+    data = text.encode("utf-8", "backslashreplace")
     if len(data) <= cap:
         return data.decode()
     marker = f"\n... cut, {len(data):,} bytes in all"

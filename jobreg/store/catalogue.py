@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
-from .. import codec
 from ..catalogue import Entry, Known, Owner
 from . import job_statements
-from .records import Row, entry_of, from_stored_time, known_of
+from .records import Row, entry_of, from_stored_time, known_of, storable
 from .transacting import again
 
 if TYPE_CHECKING:
     from .store import Store
 
 T = TypeVar("T")
-
-_MOST_WORDS = 65536
 
 
 class StoredCatalogue:
@@ -148,12 +145,8 @@ class StoredCatalogue:
 
 
 def _columns(entry: Entry) -> dict[str, Any]:
-    # Whatever stands in a docstring or a default: no half characters, no null characters.
     def text(value: object) -> str | None:
         return None if value is None else json.dumps(value)
-
-    def words(text: str | None) -> str | None:
-        return None if text is None else codec.clip(text, _MOST_WORDS)
 
     return {
         "of_job": entry.job_name,
@@ -162,9 +155,9 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "to_options": text(entry.options),
         "to_signature": text(entry.signature),
         "to_params_schema": text(entry.params_schema),
-        "to_summary": words(entry.summary),
+        "to_summary": storable(entry.summary),
         "to_import_seconds": entry.import_seconds,
-        "to_trouble": words(entry.trouble),
+        "to_trouble": storable(entry.trouble),
     }
 
 

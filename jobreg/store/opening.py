@@ -35,7 +35,7 @@ def _parsed(url: str) -> URL:
         ) from error
     if parsed.drivername not in _SCHEMES:
         raise BadInput(
-            f"jobreg does not speak to {parsed.drivername[:80]!a}. "
+            f"jobreg does not speak to {parsed.drivername[:80]}. "
             "Give a URL that begins with sqlite:///, postgresql://, mysql:// or mariadb://."
         )
     if "schema" in parsed.query:

@@ -146,6 +146,13 @@ def load_of(depths: Sequence[Row], settled: Sequence[Row], window: float, most: 
     return Load(depths=tuple(found), per_minute=rates)
 
 
+def storable(text: str | None) -> str | None:
+    """A text as every database keeps it: null and half characters, which some do not, escaped."""
+    if text is None:
+        return None
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def _progress_of(text: str | None) -> Progress | None:
     return None if text is None else Progress(*json.loads(text))
 
@@ -338,8 +345,8 @@ def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
         "version": provider.version if provider else held["version"],
         "started_at": started,
         "finished_at": finished,
-        "error_type": error.type[:256] if error else None,
-        "error_message": error.message if error else None,
-        "error_traceback": error.traceback if error else None,
+        "error_type": storable(error.type[:256]) if error else None,
+        "error_message": storable(error.message) if error else None,
+        "error_traceback": storable(error.traceback) if error else None,
         "exit_signal": outcome.exit_signal,
     }

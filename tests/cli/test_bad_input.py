@@ -55,7 +55,7 @@ BAD = [
     (["submit", NAME, "--max-crashes", "-1"], "max_crashes"),
     (["submit", NAME, "--run-id", "x"], "run id: 'x' is not a UUID"),
     (["submit", NAME, "--tag", ""], "tags"),
-    (["submit", NAME, "--store", "oracle://x/y"], "does not speak to 'oracle'"),
+    (["submit", NAME, "--store", "oracle://x/y"], "does not speak to oracle"),
     (["run", NAME, "--delay", "soon"], "delay: 'soon' is not a duration"),
     (["runs", "list", "--state", "done"], "state: 'done' is none of scheduled, queued"),
     (["runs", "list", "--limit", "0"], "limit: '0' is not a whole number from 1 to 1000"),
@@ -273,7 +273,7 @@ ROWS = {
     ],
 }
 URLS = [
-    ("oracle://somewhere/db", 2, "does not speak to 'oracle'"),
+    ("oracle://somewhere/db", 2, "does not speak to oracle"),
     ("nonsense://", 2, "jobreg"),
     ("://", 2, "is not a store URL"),
     ("sqlite://", 2, "A SQLite store needs a file"),

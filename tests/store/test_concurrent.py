@@ -282,7 +282,7 @@ def test_processes_execute_each_run_exactly_once(store, processes, number):
 
     executed = [each for share in shares for each in share]
     assert sorted(executed) == sorted((run_id, 1) for run_id in ids)
-    assert all(shares)
+    assert sum(map(bool, shares)) > 1
     assert states(store) == {"succeeded": number}
     tables = everything(store)
     assert tables["jobreg_live"] == []

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from store_hands import (
     JOB,
     START,
@@ -21,6 +22,7 @@ from store_hands import (
     settle,
 )
 
+from jobreg import Conflict
 from jobreg.lifecycle import Ending, State
 from jobreg.store import Store, open_store
 
@@ -83,6 +85,14 @@ def test_a_clock_that_is_given_stands_in_for_the_databases(store, worker):
     assert first.created_at < second.created_at
     assert (second.scheduled_at - second.created_at).total_seconds() > 89
     assert first.created_at.year == 2027
+
+
+def test_an_id_that_is_there_is_refused(store):
+    run = add(store)
+
+    store.refuse_known(asked().run_id)
+    with pytest.raises(Conflict, match=run.run_id):
+        store.refuse_known(run.run_id)
 
 
 def test_ids_are_found_by_their_beginning(store):

@@ -361,7 +361,7 @@ class TestSqlite:
     @pytest.mark.parametrize(
         ("bad", "told"),
         [
-            ("oracle://localhost/x", "does not speak to 'oracle'"),
+            ("oracle://localhost/x", "does not speak to oracle"),
             ("nonsense", "is not a store URL"),
             ("nodb://x", "is not a store URL|does not speak"),
             ("sqlite://", "needs a file"),
