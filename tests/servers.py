@@ -28,6 +28,7 @@ import pytest
 from waiting import until
 
 from jobreg.store import open_store, schema
+from jobreg.store.schema import version_of as schema_version
 
 # Read when tests are collected: each test runs without any of our variables.
 OWN = {
@@ -278,6 +279,7 @@ class Databases:
         self._made: list[str] = []
         self._template: str | None = None
         self._statements: list[str] = []
+        self._kept: str | None = None
 
     def run(self, *statements: str) -> None:
         with self._admin.connect() as connection:
@@ -311,6 +313,40 @@ class Databases:
         self.run(f"USE {name}", *self._statements)
         return url
 
+    def clean(self) -> str:
+        """The URL of a database with our tables, without rows: the last one, if it is as it was.
+
+        A tenth of a second less for each of many hundred tests.
+        """
+        if self._kept is None or not self._emptied(self._kept):
+            self._kept = self.fresh()
+            self._made.remove(self._kept.rpartition("/")[2])
+        return self._kept
+
+    def _emptied(self, url: str) -> bool:
+        """Delete all rows; False where the test before left the tables otherwise than they were."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from jobreg.store.tables import metadata
+        from jobreg.store.version import VERSION
+
+        columns = sum(len(table.columns) for table in metadata.tables.values()) + 1
+        opened = open_store(url, check=False)
+        try:
+            with opened.engine.begin() as connection:
+                for table in metadata.tables:
+                    connection.exec_driver_sql(f"DELETE FROM {table}")
+                schema = "current_schema()" if self.postgres else "database()"
+                found = connection.exec_driver_sql(
+                    "SELECT count(*) FROM information_schema.columns "
+                    f"WHERE table_name LIKE 'jobreg%%' AND table_schema = {schema}"
+                ).scalar()
+            return found == columns and schema_version(opened) == VERSION
+        except SQLAlchemyError:
+            return False
+        finally:
+            opened.close()
+
     def drop(self) -> None:
         """Drop what was made since the last call, but for the template."""
         for name in self._made:
@@ -319,8 +355,9 @@ class Databases:
         self._made.clear()
 
     def close(self) -> None:
-        self._made = [] if self._template is None else [self._template]
-        self._template = None
+        kept = self._kept and self._kept.rpartition("/")[2]
+        self._made = [name for name in (self._template, kept) if name is not None]
+        self._template = self._kept = None
         with contextlib.suppress(Exception):
             self.drop()
         self._admin.dispose()
