@@ -73,10 +73,8 @@ def test_a_bad_import_hurts_its_own_jobs_only(
             assert run.state == "failed", name
             assert run.error is not None
             assert cause in f"{run.error.message}\n{run.error.traceback}", name
-            assert (run.attempts()[0].outcome, len(run.attempts())) in {
-                ("error", 1),
-                ("crashed", 1),
-            }
+            (attempt,) = run.attempts()
+            assert attempt.outcome in ("error", "crashed", "timeout"), name
         if cause is None:
             assert (shown["trouble"], found.get(f"{name}.job")) == (None, None), name
         else:
