@@ -211,9 +211,9 @@ def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:
     owners = " and ".join(ref.provider for ref in claimants)
     installed = [ref.dist for ref in claimants if ref.dist != APPLICATION]
     return JobConflict(
-        f"Job {name!r} is claimed by {owners}, so it is not run. Choose one, for example with: "
-        f"jobreg jobs adopt {name} --from {installed[0]}; or uninstall or deny "
-        f"(JOBREG_DENY_DISTS={installed[-1]}) the others."
+        f"Job {name!r} is claimed by {owners}, so it is not run. Uninstall or deny "
+        f"(JOBREG_DENY_DISTS={installed[-1]}) all but one, or choose one, as with: "
+        f"jobreg jobs adopt {name} --from {installed[0]}"
     )
 
 
