@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from waiting import until
 
-from jobreg import Client
+from jobreg import Client, Registry
 from jobreg.errors import JobLoadError
 from jobreg.events import listen
 from jobreg.lifecycle import Provider
 from jobreg.registry.motion import was_moved
+from jobreg.worker.probing import hellos
 
 SOURCE = "from .version import VERSION\ndef work(): return VERSION\n"
 MODULES = {"torn/__init__.py": "", "torn/version.py": "VERSION = '{}'\n", "torn/jobs.py": SOURCE}
@@ -61,6 +62,22 @@ def test_what_stays_broken_fails_when_the_installation_is_over(
 
     assert (run.state, run.error and run.error.type) == ("failed", "JobLoadError")
     assert run.record.tries == 1
+
+
+def test_who_probes_waits_until_the_installation_is_over(
+    fake_plugins: Any, monkeypatch: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    part = fake_plugins.path / "torn" / "version.py"
+    part.unlink()
+    touch(fake_plugins)
+    monkeypatch.syspath_prepend(str(fake_plugins.path))
+    ref = Registry(path=[str(fake_plugins.path)]).ref("torn.work")
+
+    ((_, hello),) = hellos([ref])
+
+    assert hello.options is not None
+    assert "No module named 'torn.version'" in (hello.cause or "")
 
 
 @pytest.mark.parametrize(
