@@ -20,6 +20,7 @@ VALID = {
     "jobs sync": [],
     "jobs adopt": [NAME, "--from", "acme-reports"],
     "jobs set": [NAME, "priority=1"],
+    "jobs lazy-check": ["json"],
     "submit": [NAME],
     "run": [NAME],
     "runs list": [],
@@ -37,7 +38,7 @@ VALID = {
 }
 """Arguments with which each command does what it is for, in a store that holds these runs."""
 
-STORELESS = {"jobs list", "completion"}
+STORELESS = {"jobs list", "jobs lazy-check", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
 
 DOCTOR = {"jobs doctor"}

@@ -25,6 +25,9 @@ WAYS_OUT = {
     "bad_line": "Write the entry point as name = module:function.",
     "bad_encoding": "Save the distribution's metadata as UTF-8 and install it again.",
     "extras": "Leave out the extras; put what the job needs into the dependencies.",
+    "bad_group": "Write the group as [jobreg.jobs] on a line of its own.",
+    "too_large": "Tell the distribution's author; nothing of it is read.",
+    "two_copies": "Uninstall the distribution and install it again.",
     "duplicate": "Take out one of the two entry points.",
     "unreadable": "Check the file and its permissions, or install the distribution again.",
     "conflict": "Uninstall all but one, or choose one with: jobreg jobs adopt NAME --from DIST.",
@@ -46,8 +49,9 @@ WAYS_OUT = {
 }
 
 WARNINGS = frozenset({
-    "unreadable", "settled_conflict", "refused", "shadowed", "slow_import", "stale_editable",
-    "other_line", "other_encoding", "unknown_name", "queued_params",
+    "unreadable", "too_large", "two_copies", "settled_conflict", "refused", "shadowed",
+    "slow_import", "stale_editable", "other_line", "other_encoding", "unknown_name",
+    "queued_params",
 })  # fmt: skip
 """What is worth a word and breaks nothing of ours now; all else is an error."""
 

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import count
 from threading import Lock
 
-from .. import clock
+from attrs import evolve, frozen
+
+from .. import clock, settings
 from ..errors import InvalidJob, JobConflict, UnknownJob
-from .scan import APPLICATION, JobRef, Problem, foreign_finders, name_fault, normalise
+from .foreign import foreign_finders
+from .scan import APPLICATION, JobRef, Problem, name_fault, normalise
 from .snapshot import Snapshot, take
 
 __all__ = ["JobRef", "Problem", "Registry", "Snapshot", "default_registry", "normalise"]
 
 CHECK_EVERY = 1.0
 """Seconds for which a known job is given out without looking whether it is still there."""
+THOROUGHLY_EVERY = 5.0
+"""Seconds for which files that advertised nothing, and foreign finders, are not asked again."""
+
+
+@frozen
+class _Look:
+    """A snapshot, which look it is of, and when it was last checked and thoroughly checked."""
+
+    snapshot: Snapshot
+    turn: int
+    checked: float
+    thoroughly: float
 
 
 class Registry:
     """The jobs that can be run here, by name.
 
     Args:
-        path: where to look; by default ``sys.path``, as it is at each look.
+        path: where to look: folders, zip files, eggs. By default ``sys.path``, as it is at each
+            look, and the foreign finders on ``sys.meta_path`` that know distributions.
         allow: distributions whose jobs may run; empty for all.
         deny: distributions whose jobs may not.
 
-    Safe to use from several threads: each look is published by one assignment, and nothing is
-    held while job code is imported.
+    Safe to use from several threads and after a fork: each look is published by one assignment,
+    and no lock is held while foreign code runs or job code is imported.
 
     Example:
         >>> from jobreg import Registry
@@ -45,35 +63,35 @@ class Registry:
         self._allow = frozenset(normalise(dist) for dist in allow)
         self._deny = frozenset(normalise(dist) for dist in deny)
         self._added: tuple[JobRef, ...] = ()
-        self._adding = Lock()
-        self._seen: tuple[Snapshot, float] | None = None
-        self._taken = 0.0
+        self._seen: _Look | None = None
+        self._turns = count()
 
     def snapshot(self, *, recheck: bool = False) -> Snapshot:
         """What is installed now; looked at once a second at most, unless ``recheck`` asks."""
-        seen, now = self._seen, clock.seconds()
-        if seen and not recheck and now - seen[1] < CHECK_EVERY:
-            return seen[0]
+        seen, added, now, turn = self._seen, self._added, clock.seconds(), next(self._turns)
+        fresh = seen and not recheck and now - seen.checked < CHECK_EVERY
+        if seen and fresh and seen.snapshot.stamp.added is added:
+            return seen.snapshot
         # A copy: another thread may insert into sys.path while we walk along it.
         path = list(sys.path if self._path is None else self._path)
         finders = foreign_finders() if self._path is None else ()
-        if seen and not finders and seen[0].is_current(path, self._added):
-            current = seen[0]
-        else:
-            current = take(path, self._added, self._allow, self._deny, finders)
-            self._taken = now
-        self._seen = current, now
-        return current
+        if seen:
+            thoroughly = now - seen.thoroughly >= THOROUGHLY_EVERY
+            if seen.snapshot.is_current(path, added, finders, thoroughly=thoroughly):
+                last = now if thoroughly else seen.thoroughly
+                return self._publish(_Look(seen.snapshot, turn, now, last))
+        found = take(path, added, self._allow, self._deny, finders)
+        return self._publish(_Look(found, turn, now, now))
 
-    def _look_again(self) -> Snapshot:
-        """For a name that is missing: read anew, once a second at most, whatever the stamp says.
-
-        A file of a distribution that had advertised nothing may have been written over, which no
-        folder's time tells.
-        """
-        if clock.seconds() - self._taken >= CHECK_EVERY:
-            self._seen = None
-        return self.snapshot(recheck=True)
+    def _publish(self, look: _Look) -> Snapshot:
+        """Make a look that of the process, unless another thread's began later or saw the same."""
+        seen = self._seen
+        if seen and seen.turn > look.turn:
+            return seen.snapshot
+        if seen and seen.snapshot == look.snapshot:
+            look = evolve(look, snapshot=seen.snapshot)
+        self._seen = look
+        return look.snapshot
 
     def names(self) -> list[str]:
         """The names that can be run here, aliases too, in order."""
@@ -89,7 +107,7 @@ class Registry:
         name = str(name)  # whatever it is, there is no job of that name
         ref = self.snapshot().jobs.get(name)
         if ref is None:
-            snapshot = self._look_again()
+            snapshot = self.snapshot(recheck=True)
             ref = snapshot.jobs.get(name)
             if ref is None:
                 raise _refusal(name, snapshot)
@@ -118,17 +136,17 @@ class Registry:
             raise InvalidJob(fault)
         module, attr = function.__module__, function.__qualname__
         ref = JobRef(name, module, attr, APPLICATION, "", "", "")
-        with self._adding:
+        # Looked at before the lock is taken: a look may run foreign code.
+        snapshot = self.snapshot(recheck=True)
+        claimants = snapshot.conflicts.get(name) or (snapshot.jobs.get(name, ref),)
+        with _writing:
             known = {each.name: each for each in self._added}
             if known.get(name, ref) != ref:
                 raise InvalidJob(f"Job {name!r} was already added, with another function.")
-            snapshot = self.snapshot(recheck=True)
-            claimants = snapshot.conflicts.get(name) or (snapshot.jobs.get(name, ref),)
             if claimants != (ref,):
                 raise _conflict(name, dict.fromkeys((*claimants, ref)))
-            self._added = tuple({**known, name: ref}.values())
             # The next look differs from the last by what was added, and so is taken anew.
-            self._seen = None
+            self._added = tuple({**known, name: ref}.values())
 
 
 def _function_fault(name: str, function: Callable[..., object]) -> str | None:
@@ -193,23 +211,34 @@ def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:
     owners = " and ".join(ref.provider for ref in claimants)
     installed = [ref.dist for ref in claimants if ref.dist != APPLICATION]
     return JobConflict(
-        f"Job {name!r} is claimed by {owners}, so it is not run. Uninstall one of them, or deny "
-        f"one, for example with JOBREG_DENY_DISTS={installed[-1]}."
+        f"Job {name!r} is claimed by {owners}, so it is not run. Uninstall or deny "
+        f"(JOBREG_DENY_DISTS={installed[-1]}) all but one, or choose one, as with: "
+        f"jobreg jobs adopt {name} --from {installed[0]}"
     )
 
 
 _default: Registry | None = None
-_making = Lock()
+_writing = Lock()
+
+
+def _forget_lock() -> None:
+    """Another thread may have held it at the fork, and does not go on in the child."""
+    global _writing
+    _writing = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # where there is a fork
+    os.register_at_fork(after_in_child=_forget_lock)
 
 
 def default_registry() -> Registry:
     """The registry of this process, made on first use with the allow and deny settings."""
     global _default
-    with _making:
-        if _default is None:
-            from .. import settings
-
-            # No store is wanted here; naming one spares looking for the user's data folder.
-            known = settings.load(store=":none:")
-            _default = Registry(allow=known.allow_dists, deny=known.deny_dists)
+    if _default is None:
+        # No store is wanted here; naming one spares looking for the user's data folder.
+        known = settings.load(store=":none:")
+        made = Registry(allow=known.allow_dists, deny=known.deny_dists)
+        with _writing:
+            if _default is None:
+                _default = made
     return _default

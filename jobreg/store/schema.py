@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
@@ -55,6 +57,30 @@ def require(store: Store) -> None:
         )
 
 
+@contextmanager
+def _tolerant_entry_points() -> Iterator[None]:
+    """Let other packages' malformed metadata not keep Alembic from being imported.
+
+    It looks for plugins of its own when it is imported, by ``importlib.metadata.entry_points``,
+    which raises at the first bad line or byte in any distribution. Then it gets none.
+    """
+    from importlib import metadata
+
+    strict = metadata.entry_points
+
+    def tolerant(**params: Any) -> Any:
+        try:
+            return strict(**params)
+        except Exception:
+            return metadata.EntryPoints(())
+
+    metadata.entry_points = tolerant
+    try:
+        yield
+    finally:
+        metadata.entry_points = strict
+
+
 def upgrade(store: Store, version: str = "head") -> None:
     """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
 
@@ -63,9 +89,10 @@ def upgrade(store: Store, version: str = "head") -> None:
     Raises:
         SchemaMismatch: the store is of a version this code does not know.
     """
-    from alembic.command import upgrade
-    from alembic.config import Config
-    from alembic.util import CommandError
+    with _tolerant_entry_points():
+        from alembic.command import upgrade
+        from alembic.config import Config
+        from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", "jobreg.store:migrations")

@@ -269,6 +269,8 @@ class Worker:
                     claim = self.settler.add(report)
                     if claim is not None and report.started is not None:
                         self.claimer.timed(claim.job_name, report.ended - report.started)
+                    elif claim is not None and report.ending is Ending.RELEASED:
+                        self.claimer.rest(claim.job_name)
                 case Hello():
                     self.claimer.learn(report)
                     self._look = True
@@ -328,7 +330,7 @@ class Worker:
                     self.engine.execute(claims)
                 else:  # the claim took too long: others may think us dead by now
                     self.settler.release(claims)
-        return not (self._look or self.settler.holds or self.claimer.probing)
+        return not (self._look or self.settler.holds or self.claimer.waits)
 
     def _begin_anew(self) -> None:
         """This worker was declared dead: end what it runs, and come back under a new id."""

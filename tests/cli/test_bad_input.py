@@ -169,6 +169,13 @@ ROWS = {
         (["jobs", "adopt", NAME, "--from", "other"], 2, "'other' is not known to provide"),
         (["jobs", "adopt", NAME, "--from", "\x1b[31m"], 2, r"\x1b[31m"),
     ],
+    "jobs lazy-check": [
+        (["jobs", "lazy-check"], 2, "Missing argument 'MODULE'"),
+        (["jobs", "lazy-check", "no-module"], 2, "'no-module' is not the name of a module"),
+        (["jobs", "lazy-check", "a..b"], 2, "is not the name of a module"),
+        (["jobs", "lazy-check", "\x1b[31m"], 2, r"\x1b[31m"),
+        (["jobs", "lazy-check", "no_such_module.web"], 3, "There is no module 'no_such_module"),
+    ],
     "jobs set": [
         (["jobs", "set"], 2, "Missing argument 'NAME'"),
         (["jobs", "set", "reports.rendr", "priority=1"], 3, "Did you mean 'reports.render'"),

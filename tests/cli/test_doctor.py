@@ -187,7 +187,9 @@ def test_every_code_has_a_way_out():
     root = Path(findings.__file__).parents[1]
     found = set()
     for room, pattern in (
-        ("registry/scan.py", r'(?:_BadLineError|Problem)\(\s*"(\w+)"'),
+        ("registry/scan.py", r'Problem\(\s*"(\w+)"'),
+        ("registry/entry_points.py", r'(?:_BadLineError|Problem)\(\s*"(\w+)"'),
+        ("registry/foreign.py", r'Problem\(\s*"(\w+)"'),
         ("registry/neighbours.py", r'Problem\("(\w+)"'),
         ("registry/load.py", r'code="(\w+)"'),
         ("engines/processes.py", r'code="(\w+)"'),

@@ -12,9 +12,10 @@ import importlib_metadata
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from jobreg import Registry, UnknownJob
-from jobreg.registry import CHECK_EVERY
-from jobreg.registry.scan import foreign_finders, scan
+from jobreg import Registry, UnknownJob, clock
+from jobreg.registry import THOROUGHLY_EVERY
+from jobreg.registry.foreign import foreign_finders
+from jobreg.registry.scan import scan
 from jobreg.registry.snapshot import take
 
 
@@ -54,11 +55,13 @@ def test_a_foreign_finder_is_asked(monkeypatch):
     found = registry.snapshot()
 
     assert foreign_finders() == (finder,)
-    assert (found.jobs["a"].provider, found.jobs["a"].origin) == ("dist0 3", "<Foreign>")
+    assert (found.jobs["a"].provider, found.jobs["a"].origin) == ("dist0 3", f"{__name__}.Foreign")
     assert {"bad_name", "unreadable"} <= {each.code for each in found.problems}
     finder.texts = ("[jobreg.jobs]\nb = m:f\n",)
+    later = clock.seconds() + THOROUGHLY_EVERY
+    monkeypatch.setattr("jobreg.clock.seconds", lambda: later)
     assert registry.snapshot(recheck=True).jobs["b"].target == "m:f"
-    assert "a" not in registry.snapshot().jobs
+    assert "a" not in registry.names()
 
 
 def test_a_finder_that_raises_costs_its_own(monkeypatch, fake_plugins):
@@ -71,7 +74,9 @@ def test_a_finder_that_raises_costs_its_own(monkeypatch, fake_plugins):
     found = scan([str(fake_plugins.path)], [Broken()])
 
     assert [ref.name for each in found.sources for ref in each.jobs] == ["a"]
-    assert [(each.code, each.file) for each in found.problems] == [("unreadable", "<Broken>")]
+    assert [(each.code, each.file) for each in found.problems] == [
+        ("unreadable", f"{__name__}.{Broken.__qualname__}")
+    ]
 
 
 def test_python_s_own_finders_are_not_asked_again():
@@ -97,11 +102,13 @@ def test_an_egg_info_beside_a_dist_info_of_the_same_is_one_distribution(fake_plu
     old.mkdir()
     (old / "PKG-INFO").write_text("Name: acme\nVersion: 0.9\n")
     (old / "entry_points.txt").write_text("[jobreg.jobs]\na = m:old\n")
-    os.utime(old / "entry_points.txt", (1, 1))
+    for file in old.iterdir():
+        os.utime(file, (1, 1))
 
     found = take([str(fake_plugins.path)])
 
     assert (found.jobs["a"].target, dict(found.conflicts)) == ("m:f", {})
+    assert [(each.code, each.file) for each in found.problems] == [("two_copies", str(old))]
 
 
 def test_lib_and_lib64_are_one_place(fake_plugins, tmp_path):
@@ -145,10 +152,10 @@ def test_a_file_written_over_in_place_is_found_by_who_misses_its_name(fake_plugi
     assert registry.names() == []
 
     file.write_text("[jobreg.jobs]\na = m:f\n")
-    os.utime(file, (1, 1))
-    with pytest.raises(UnknownJob):  # looked at within this second
+    os.utime(file, (2, 2))
+    with pytest.raises(UnknownJob):  # looked at within these seconds
         registry.ref("a")
-    now += CHECK_EVERY
+    now += THOROUGHLY_EVERY
 
     assert registry.ref("a").target == "m:f"
 
