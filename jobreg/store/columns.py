@@ -11,6 +11,7 @@ ID = BigInteger().with_variant(Integer(), "sqlite")  # only this one counts up b
 TIME = BigInteger()
 RUN_ID = String(36)
 NAME = String(128)
+UNIQUE_KEY = String(256)
 # On MySQL TEXT ends at 64 KiB, and FLOAT has seven digits.
 LONG_TEXT = Text().with_variant(mysql.LONGTEXT(), "mysql")
 SECONDS = Float().with_variant(mysql.DOUBLE(asdecimal=False), "mysql")

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Table,
 )
 
-from .columns import ID, LONG_TEXT, MYSQL, NAME, RUN_ID, SECONDS, TIME
+from .columns import ID, LONG_TEXT, MYSQL, NAME, RUN_ID, SECONDS, TIME, UNIQUE_KEY
 
 metadata = MetaData()
 
@@ -37,6 +37,7 @@ runs = Table(
     Column("max_crashes", Integer),
     Column("tags", LONG_TEXT, nullable=False),
     Column("retried_from", RUN_ID),
+    Column("unique_key", UNIQUE_KEY),
     Column("created_at", TIME, nullable=False),
     Column("scheduled_at", TIME, nullable=False),
     # came out; state is NULL while the run has a row in jobreg_live
@@ -57,6 +58,7 @@ runs = Table(
     Column("worker_id", RUN_ID),
     Index("jobreg_runs_by_job", "job_name", "seq"),
     Index("jobreg_runs_by_state", "state", "seq"),
+    Index("jobreg_runs_by_time", "created_at", "seq"),
     **MYSQL,
 )
 
@@ -88,8 +90,11 @@ live = Table(
     Column("started_at", TIME),
     Column("cancel_requested", SmallInteger, nullable=False, default=0),
     Column("progress", LONG_TEXT),
+    # of the live runs of a job one may have a key; settling frees it
+    Column("unique_key", UNIQUE_KEY),
     **MYSQL,
 )
+Index("jobreg_live_unique", live.c.job_name, live.c.unique_key, unique=True)
 Index(
     "jobreg_live_heads",
     live.c.state,

@@ -18,8 +18,15 @@ def create_table(name: str, *columns: Column[object]) -> None:
         op.create_table(name, *columns, **MYSQL)
 
 
-def create_index(name: str, table: str, *columns: str | TextClause) -> None:
+def add_column(table: str, column: Column[object]) -> None:
+    """Add a column that may be NULL, unless it is there."""
+    there = inspect(op.get_bind()).get_columns(table)
+    if column.name not in {each["name"] for each in there}:
+        op.add_column(table, column)
+
+
+def create_index(name: str, table: str, *columns: str | TextClause, unique: bool = False) -> None:
     """Create an index, unless it is there."""
     there = inspect(op.get_bind()).get_indexes(table)
     if name not in {index["name"] for index in there}:
-        op.create_index(name, table, list(columns))
+        op.create_index(name, table, list(columns), unique=unique)
