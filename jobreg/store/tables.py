@@ -94,7 +94,8 @@ live = Table(
     Column("unique_key", UNIQUE_KEY),
     **MYSQL,
 )
-Index("jobreg_live_unique", live.c.job_name, live.c.unique_key, unique=True)
+# The key first: by name first it would offer itself to those who look for names that wait.
+Index("jobreg_live_unique", live.c.unique_key, live.c.job_name, unique=True)
 Index(
     "jobreg_live_heads",
     live.c.state,

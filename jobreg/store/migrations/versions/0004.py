@@ -13,5 +13,5 @@ def upgrade() -> None:
     """Add columns that code of the version before leaves NULL, and indexes."""
     add_column("jobreg_runs", Column("unique_key", UNIQUE_KEY))
     add_column("jobreg_live", Column("unique_key", UNIQUE_KEY))
-    create_index("jobreg_live_unique", "jobreg_live", "job_name", "unique_key", unique=True)
+    create_index("jobreg_live_unique", "jobreg_live", "unique_key", "job_name", unique=True)
     create_index("jobreg_runs_by_time", "jobreg_runs", "created_at", "seq")
