@@ -3,10 +3,11 @@
     python benchmarks/backlog.py [sqlite] [postgres] [mysql] [--rows 1000000] [--plans]
 
 Two stores of each kind, asked in turns: a small one (1,000 queued runs, and 25 in each other state,
-for who looks for some must find some) that stays so, and one to which is added, in turn, ``--rows`` queued runs of the worker's own jobs, as many of jobs it lacks, as many scheduled
-ones, and twice as many finished ones (on SQLite finished ones alone, as many). Each figure is the
-median of its verb, in milliseconds, and the ratio to the small store's. ``--plans`` prints the
-query plans of the hot statements at the end. The servers are those of the tests.
+for who looks for some must find some) that stays so, and one to which is added, in turn, ``--rows``
+queued runs of the worker's own jobs, as many of jobs it lacks, as many scheduled ones, and twice as
+many finished ones (on SQLite finished ones alone, as many). Each figure is the median of its verb,
+in milliseconds, and the ratio to the small store's. ``--plans`` prints the query plans of the hot
+statements at the end. The servers are those of the tests.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ ROUNDS = 60
 
 # A source of the numbers 0 to :rows - 1, for the bulk.
 NUMBERS = {
-    "sqlite": "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < {rows})",
+    "sqlite": (
+        "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < {rows})"
+    ),
     "postgresql": "WITH s(n) AS (SELECT generate_series(0, {rows} - 1))",
     "mysql": "WITH s AS (SELECT seq AS n FROM seq_0_to_{last})",
 }

@@ -176,8 +176,10 @@ def test_a_full_disk_is_said_and_a_submit_after_it_works(tmp_path, environ, plug
     if not allowed:
         pytest.skip("no file system can be mounted here")
 
+    folder = tmp_path / "small"
+    folder.mkdir()
     done = subprocess.run(
-        [unshare, "-rm", sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path), NAME],
+        [unshare, "-rm", sys.executable, "-c", _ON_A_FULL_DISK, str(folder), NAME],
         env=environ,
         capture_output=True,
         text=True,
