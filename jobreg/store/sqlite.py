@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from ..errors import BadInput, StoreUnavailable
 from .database import Database, Trouble
 
 BUSY_SECONDS = 5.0
+# Bytes: SQLite lets the file that its processes share grow by no less.
+_ROOM = 32_768
 
 # SQLite before 3.42 has no unixepoch('subsec'); julianday('now') is good to the millisecond.
 NOW: ColumnElement[int] = literal_column(
@@ -34,11 +37,23 @@ class SQLite(Database):
         return Watch(self.url)
 
     def trouble(self, error: DBAPIError) -> Trouble:
-        """Locked, or what SQLAlchemy makes of it."""
+        """What SQLite's result code tells of (sqlite.org/rescode.html)."""
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        # A file that cannot grow is an error of input and output, as a broken disk is.
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._no_room()):
+            return Trouble.FULL
         return Trouble.LOCKED if isinstance(error, OperationalError) else Trouble.OTHER
 
-    def hint(self, _: Trouble) -> str:
+    def _no_room(self) -> bool:
+        try:
+            return shutil.disk_usage(path_of(self.url).parent).free < _ROOM
+        except OSError:
+            return False
+
+    def hint(self, trouble: Trouble) -> str:
         """What to do next: it is the file, whatever it is."""
+        if trouble is Trouble.FULL:
+            return f"The disk is full. {trouble.value}"
         return (
             "Check the file, its folder and their permissions; "
             "if another process held it, try again."

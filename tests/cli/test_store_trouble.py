@@ -191,6 +191,6 @@ def test_a_full_disk_is_said_and_a_submit_after_it_works(tmp_path, environ, plug
     assert (first[0], after[0]) == (0, 0)
     assert (full[0], full[1]) == (5, "")
     assert full[2].count("\n") == 1
-    assert "disk is full" in full[2]
+    assert "The disk is full" in full[2]
     assert "no room left" in full[2]
     assert listed[1].count('"run_id"') == 2
