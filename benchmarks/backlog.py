@@ -31,6 +31,7 @@ import servers
 from store_hands import add_worker, asked, claim, offer, outcome, settle
 
 from jobreg.lifecycle import Ending, State
+from jobreg.selection import Selection
 from jobreg.store import Store, open_store, statements
 
 OWN = tuple(f"own.job{number}" for number in range(10))
@@ -145,10 +146,10 @@ class Side:
             "next due": store.stage_due,
             "get": lambda: store.get(self.run_id),
             "find": lambda: store.find(most=20),
-            "find by job": lambda: store.find(job_name=OWN[1], most=20),
-            "find queued": lambda: store.find(state=State.QUEUED, most=20),
-            "find scheduled": lambda: store.find(state=State.SCHEDULED, most=20),
-            "find failed": lambda: store.find(state=State.FAILED, most=20),
+            "find by job": lambda: store.find(Selection(job_name=OWN[1]), most=20),
+            "find queued": lambda: store.find(Selection(state=State.QUEUED), most=20),
+            "find scheduled": lambda: store.find(Selection(state=State.SCHEDULED), most=20),
+            "find failed": lambda: store.find(Selection(state=State.FAILED), most=20),
         }
 
     def writes(self) -> dict[str, Callable[[], Any]]:

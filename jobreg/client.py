@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
+
+from attrs import evolve
 
 from . import clock, settings
 from .catalogue import Known
@@ -20,18 +22,17 @@ from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, Wai
 from .handle import Run
 from .judge import prepare
 from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
-from .options import Duration, count, queue_name, seconds
+from .options import Duration, count, seconds
 from .registry import Registry, default_registry
 from .request import (
     checked_level,
-    checked_name,
     checked_run_id,
-    checked_state,
     make_request,
     new_run_id,
     one_of_many,
     spread_id,
 )
+from .selection import Filters, Selection, select_runs
 from .store import direct
 
 if TYPE_CHECKING:
@@ -232,51 +233,43 @@ class Client:
         told = ", ".join(found[:_CANDIDATES])
         raise BadInput(f"run id: {text!r} begins several: {told}{more}. Give more of it.")
 
-    def find(
-        self,
-        *,
-        job_name: str | None = None,
-        state: State | str | None = None,
-        queue: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[Run]:
+    def find(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Run]:
         """Iterate over runs, newest first, read page by page. See :func:`find`."""
-        asked = _filters(job_name, state, queue)
-        return self._pages(asked, None if limit is None else count(limit, "limit", least=0))
+        wanted = self._selection(filters)
+        return self._pages(wanted, None if limit is None else count(limit, "limit", least=0))
 
-    def _pages(self, asked: dict[str, Any], left: int | None) -> Iterator[Run]:
-        before = None
+    def _pages(self, wanted: Selection, left: int | None) -> Iterator[Run]:
+        cursor = None
         while left is None or left > 0:
             most = PAGE if left is None else min(PAGE, left)
-            page, before = self.store.find(**asked, before=before, most=most)
+            page, cursor = self.store.find(wanted, cursor=cursor, most=most)
             for record in page:
                 yield Run(self, record)
-            if before is None:
+            if cursor is None:
                 return
             left = None if left is None else left - len(page)
 
     def page(
-        self,
-        *,
-        job_name: str | None = None,
-        state: State | str | None = None,
-        queue: str | None = None,
-        limit: int = PAGE,
-        cursor: str | None = None,
+        self, *, limit: int = PAGE, cursor: str | None = None, **filters: Unpack[Filters]
     ) -> tuple[list[Run], str | None]:
         """One page of runs, newest first, and the cursor of the next (None: it was the last).
 
+        With tags or params a page may hold fewer than ``limit`` though another follows.
+
         Raises:
-            BadInput: no such state, a limit outside 1 to 1,000, a cursor of no page.
+            BadInput: a filter cannot be used, a limit outside 1 to 1,000, a cursor of no page.
         """
-        if cursor is not None and not re.fullmatch("[0-9]{1,18}", str(cursor)):
-            raise BadInput(f"cursor: {str(cursor)[:80]!r} is not one that a page gave as its next.")
         most = count(limit, "limit", most=LARGEST_PAGE)
-        before = None if cursor is None else int(cursor)
-        asked = _filters(job_name, state, queue)
-        records, following = self.store.find(**asked, before=before, most=most)
-        runs = [Run(self, record) for record in records]
-        return runs, None if following is None else str(following)
+        cursor = None if cursor is None else str(cursor)
+        records, following = self.store.find(self._selection(filters), cursor=cursor, most=most)
+        return [Run(self, record) for record in records], following
+
+    def _selection(self, filters: Filters) -> Selection:
+        """What these filters mean, with the other names that the job has here."""
+        wanted = select_runs(filters, lambda: self.store.time())
+        if wanted.job_name is None:
+            return wanted
+        return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""
@@ -384,15 +377,6 @@ def _is_over(record: RunRecord, attempt: int | None) -> bool:
 
 def _store_is_imported() -> bool:
     return "sqlalchemy" in sys.modules
-
-
-def _filters(job_name: object, state: object, queue: object) -> dict[str, Any]:
-    """What ``Store.find`` is asked, checked."""
-    return {
-        "job_name": checked_name(job_name),
-        "state": checked_state(state),
-        "queue": None if queue is None else queue_name(queue),
-    }
 
 
 def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
@@ -506,22 +490,28 @@ def get(run_id: str | UUID) -> Run:
     return default_client().get(run_id)
 
 
-def find(
-    *,
-    job_name: str | None = None,
-    state: State | str | None = None,
-    queue: str | None = None,
-    limit: int | None = None,
-) -> Iterator[Run]:
+def find(*, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Run]:
     """Iterate over runs, newest first, read page by page.
 
+    Each filter given must hold:
+
     Args:
-        job_name: only runs of this job.
-        state: only runs in this state, such as ``"failed"``.
+        job_name: only runs of this job, under any of the names it has here (its aliases).
+        state: only runs in this state, such as ``"failed"``. Unfinished runs come in the order
+            in which they became due, the last first.
+        reason: only runs that failed or were cancelled for this reason, such as ``"timeout"``.
         queue: only runs that wait in this queue, or did last.
+        provider: only runs whose last attempt was of this distribution.
+        version: only runs whose last attempt was of this version of its distribution.
+        unique_key: only runs that were submitted with this key.
+        tags: only runs that have all these tags.
+        since, until: only runs submitted from, and before, this moment: a datetime with a time
+            zone, or how long ago, in seconds or as ``"2h"``.
+        params: only runs with these parameter values, by name or dotted path
+            (``{"account.id": 42}``); wants ``job_name`` or ``since`` too.
         limit: at most this many in all; no bound by default.
 
     Raises:
-        BadInput: there is no such state, or the limit is not a whole number.
+        BadInput: a filter cannot be used, such as a state there is not.
     """
-    return default_client().find(job_name=job_name, state=state, queue=queue, limit=limit)
+    return default_client().find(limit=limit, **filters)

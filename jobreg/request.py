@@ -51,9 +51,9 @@ def make_request(
         timeout=limit(asked.get("timeout")),
         max_attempts=_count(asked, "max_attempts"),
         max_crashes=_count(asked, "max_crashes"),
-        tags=_tags(asked.get("tags", ())),
+        tags=checked_tags(asked.get("tags", ())),
         delay=seconds(asked.get("delay", 0), "delay"),
-        scheduled_at=_moment(asked.get("at")),
+        scheduled_at=checked_moment(asked.get("at"), "at"),
     )
 
 
@@ -130,7 +130,8 @@ def _count(asked: Mapping[str, Any], name: str) -> int | None:
     return count(asked[name], name) if name in asked else None
 
 
-def _tags(tags: object) -> tuple[str, ...]:
+def checked_tags(tags: object) -> tuple[str, ...]:
+    """Tags as they are kept. Raises BadInput where they are not a list of short texts."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
     checked = tuple(tags)
@@ -144,15 +145,16 @@ def _tags(tags: object) -> tuple[str, ...]:
     return checked
 
 
-def _moment(at: object) -> datetime | None:
+def checked_moment(at: object, what: str) -> datetime | None:
+    """A moment in UTC. Raises BadInput where it is no datetime with a time zone."""
     if at is None:
         return None
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise BadInput(
-            f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
+            f"{what}: {str(at)[:80]!r} is not a datetime with a time zone, "
             "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
         )
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise BadInput(f"at: {at} is outside the years 1 to 9999 in UTC.") from None
+        raise BadInput(f"{what}: {at} is outside the years 1 to 9999 in UTC.") from None

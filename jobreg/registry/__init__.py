@@ -97,6 +97,13 @@ class Registry:
         """The names that can be run here, aliases too, in order."""
         return sorted(self.snapshot().jobs)
 
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """The other names that the same function has in the same distribution, in order."""
+        snapshot = self.snapshot()
+        first = snapshot.aliases.get(name, name)
+        same = {first, *(alias for alias, of in snapshot.aliases.items() if of == first)}
+        return tuple(sorted(same - {name}))
+
     def ref(self, name: str) -> JobRef:
         """Find where a job is, importing nothing.
 

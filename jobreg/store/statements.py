@@ -476,7 +476,15 @@ def forget_worker() -> Delete:
 # read
 
 
-def _runs() -> Select[Any]:
+@cache
+def clock(now: Now) -> Select[Any]:
+    """What the database's clock says."""
+    return select(now)
+
+
+def whole_runs() -> Select[Any]:
+    """Runs as they stand, live columns first."""
+
     def first(name: str) -> ColumnElement[Any]:
         return func.coalesce(live.c[name], runs.c[name]).label(name)
 
@@ -490,6 +498,7 @@ def _runs() -> Select[Any]:
             *settled,
             *(first(name) for name in lately),
             func.coalesce(live.c.due_at, runs.c.scheduled_at).label("due_at"),
+            live.c.seq.label("live_seq"),
             live.c.cancel_requested,
         )
         .select_from(runs)
@@ -500,32 +509,13 @@ def _runs() -> Select[Any]:
 @cache
 def runs_by_id() -> Select[Any]:
     """The runs :run_ids as they stand."""
-    return _runs().where(runs.c.run_id.in_(bindparam("run_ids", expanding=True)))
+    return whole_runs().where(runs.c.run_id.in_(bindparam("run_ids", expanding=True)))
 
 
 @cache
 def run_by_id() -> Select[Any]:
     """The run :run_id as it stands."""
-    return _runs().where(runs.c.run_id == bindparam("run_id"))
-
-
-@cache
-def page_of_runs(by_job: bool, by_queue: bool, state: str | None, final: bool) -> Select[Any]:
-    """A page of runs, newest first, before :before; of :name, in :queue, in the state."""
-    page = _runs().where(runs.c.seq < bindparam("before"))
-    unfinished = state is not None and not final
-    if by_job:
-        # Of unfinished runs the live table is asked: that job's history may be long.
-        page = page.where((live if unfinished else runs).c.job_name == bindparam("name"))
-    if by_queue:
-        page = page.where(func.coalesce(live.c.queue, runs.c.queue) == bindparam("queue"))
-    if state is not None:
-        page = page.where((live if unfinished else runs).c.state == literal(state))
-    if unfinished and state != "running":
-        # Many may wait: the index of runs without a final state gives them in order. Those that
-        # run are few, and are sorted.
-        page = page.where(runs.c.state.is_(None))
-    return page.order_by(runs.c.seq.desc()).limit(bindparam("most"))
+    return whole_runs().where(runs.c.run_id == bindparam("run_id"))
 
 
 @cache

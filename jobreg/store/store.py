@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from attrs import evolve
@@ -18,14 +19,15 @@ from ..lifecycle import (
     RunRecord,
     State,
 )
-from . import claiming, records, settling, statements
+from ..selection import Selection
+from . import claiming, finding, records, settling, statements
 from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
-from .records import Load, LogRow, Row, WorkerRow, micros
+from .records import Load, LogRow, Row, WorkerRow, from_stored_time, micros
 from .transacting import Transactions, Unanswered, again
 
-_LAST = 2**62
+_ALL = Selection()
 _AT_ONCE = 500
 _LATELY = 10_000
 
@@ -342,26 +344,26 @@ class Store(Transactions):
         return found[run_id]
 
     def find(
-        self, *, job_name: str | None = None, state: State | None = None,
-        queue: str | None = None, before: int | None = None, most: int = 100,
-    ) -> tuple[list[RunRecord], int | None]:  # fmt: skip
-        """A page of runs, newest first, and where the next page begins (None: there is none)."""
-        page = statements.page_of_runs(
-            job_name is not None,
-            queue is not None,
-            state and state.value,
-            state is not None and state.final,
-        )
-        asked: dict[str, object] = {
-            "before": _LAST if before is None else before,
-            "most": most + 1,
-        }
-        asked |= {} if job_name is None else {"name": job_name}
-        asked |= {} if queue is None else {"queue": queue}
+        self, wanted: Selection = _ALL, *, cursor: str | None = None, most: int = 100
+    ) -> tuple[list[RunRecord], str | None]:
+        """A page of runs, newest first, and the cursor of the next page (None: there is none).
+
+        Where tags or parameters are asked for a page may be a short one and still have a next.
+
+        Raises:
+            BadInput: the cursor is not one that a page of this selection gave.
+        """
+        place = finding.place_of(cursor, wanted)
         with self._transaction(reading=True) as connection:
-            rows = connection.execute(page, asked).mappings().all()
-        following = rows[most - 1]["seq"] if len(rows) > most else None
-        return [records.run_of(row) for row in rows[:most]], following
+            found, following = finding.page(connection, wanted, place, most)
+        return found, None if following is None else str(following)
+
+    def time(self) -> datetime:
+        """What the database's clock says, in UTC."""
+        with self._transaction(reading=True) as connection:
+            told = from_stored_time(connection.execute(statements.clock(self.now)).scalar())
+        assert told is not None
+        return told
 
     def ids_between(self, first: str, last: str, most: int = 20) -> list[str]:
         """Run ids from ``first`` to ``last``, in order; an index look-up, whatever the history."""

@@ -183,7 +183,7 @@ def plan(kept, statement, **bound):
 
 
 def test_no_question_scans_the_runs(kept):
-    from jobreg.store import statements
+    from jobreg.store import finding, statements
 
     plans = {
         "depths": plan(kept, statements.depths(kept.now)),
@@ -191,9 +191,10 @@ def test_no_question_scans_the_runs(kept):
         "lately": plan(kept, statements.settled_lately(kept.now), most=9, window=9),
         "ids": plan(kept, statements.ids_between(), first="a", last="b", most=2),
     }
+    page = finding.page_of_runs("due", ("live_state", "job_name"))
     for state in ("queued", "scheduled", "running"):
-        page = statements.page_of_runs(True, False, state, False)
-        plans[state] = plan(kept, page, before=9, most=9, name="a")
+        asked = {"live_state": state, "job_name": "a", "at": 9, "before": 9, "most": 9}
+        plans[state] = plan(kept, page, **asked)
 
     for steps in plans.values():
         assert not any(step.startswith("SCAN jobreg_runs") for step in steps), plans

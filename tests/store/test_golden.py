@@ -20,7 +20,7 @@ from sqlalchemy.dialects.mysql import pymysql
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from jobreg.store import job_statements, mysql, postgresql, sqlite, statements
+from jobreg.store import finding, job_statements, mysql, postgresql, sqlite, statements
 
 _CACHED = type(cache(len))  # every statement is built once
 
@@ -31,13 +31,21 @@ DATABASES: dict[str, tuple[Any, Any]] = {
     "mysql": (pymysql.dialect(paramstyle="named"), mysql.NOW),
 }
 # Modules whose functions each make one statement.
-MODULES: tuple[ModuleType, ...] = (statements, job_statements)
+MODULES: tuple[ModuleType, ...] = (statements, finding, job_statements)
 # What the functions are called with, by the name of the argument; ``now`` is the database's.
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "all_jobs": (False, True),
-    "by_job": (False, True),
-    "by_queue": (False, True),
-    "state": (None, "queued", "running", "failed"),
+    "order": ("seq", "name", "state", "due", "time"),
+    "also": (
+        (),
+        ("state",),
+        ("reason",),
+        ("queue",),
+        ("dist", "version"),
+        ("unique_key",),
+        ("tag",),
+        ("since", "until"),
+    ),
     "whole": (False, True),
     "channel": (None, "jobreg"),
     "one_attempt": (False, True),

@@ -15,6 +15,7 @@ from store_hands import add_worker, asked, claim, everything, offer, outcome, se
 
 from jobreg import clock
 from jobreg.lifecycle import State
+from jobreg.selection import Selection
 from jobreg.store import Store, open_store
 
 PROCESSES = 8
@@ -38,7 +39,7 @@ def everything_at_once(store: Store, worker: str, seconds: float) -> Counter[str
         store.insert([asked() for _ in range(3)])
         taken = claim(store, worker, offer(most=4)) or []
         assert settle(store, worker, *(outcome(each) for each in taken)) == []
-        store.find(state=State.QUEUED, most=20)
+        store.find(Selection(state=State.QUEUED), most=20)
         done += Counter(submitted=3, settled=len(taken), rounds=1)
     return done
 
