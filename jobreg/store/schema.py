@@ -36,8 +36,13 @@ def _version(store: Store) -> str | None:
         return connection.execute(select(_version_table.c.version_num)).scalar()
 
 
+def _is_spoken(version: str) -> bool:
+    """Can this code work on a schema: its own, or the one after it, which only adds to it?"""
+    return version.isdecimal() and int(version) - int(VERSION) in (0, 1)
+
+
 def require(store: Store) -> None:
-    """See that the schema is the one this code was written for; make it in an empty SQLite file.
+    """See that this code can work on the schema; make it in an empty SQLite file.
 
     Raises:
         SchemaMismatch: it is another one; the message says what to do.
@@ -50,7 +55,7 @@ def require(store: Store) -> None:
             f"The store {store.url} has no tables of jobreg yet. Make them with: "
             "jobreg store upgrade, as a user who may create tables."
         )
-    elif version != VERSION:
+    elif not _is_spoken(version):
         raise SchemaMismatch(
             f"The store {store.url} has schema version {version}; this jobreg needs {VERSION}. "
             "If the store is older, run: jobreg store upgrade. If it is newer, upgrade jobreg."

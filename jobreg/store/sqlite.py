@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -86,8 +87,7 @@ def make_engine(url: URL, sync: str) -> Engine:
     """
     path = path_of(url)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _make_file(path)
     except OSError as error:
         why = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
         raise StoreUnavailable(
@@ -108,6 +108,20 @@ def make_engine(url: URL, sync: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        # A file that is there is not opened: to close it would take from this process the locks
+        # that its other connections hold (sqlite.org/howtocorrupt.html, 2.2), and the next
+        # process to leave would delete the write-ahead log under them.
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
