@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 from uuid import UUID
 
 from attrs import evolve
@@ -38,6 +38,7 @@ from .store import direct
 if TYPE_CHECKING:
     from .store import Store, WorkerRow
 
+UniquePolicy = Literal["return", "replace", "reject"]
 PAGE = 100
 LARGEST_PAGE = 1000
 _POLL = 0.02
@@ -122,11 +123,14 @@ class Client:
         max_crashes: int | None = None,
         run_id: str | UUID | None = None,
         tags: Iterable[str] = (),
+        unique_key: str | None = None,
+        unique_policy: UniquePolicy = "return",
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
         record = self.request(
             job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
             max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
+            unique_key=unique_key, unique_policy=unique_policy,
         )  # fmt: skip
         self._check_names([record.job_name])
         return Run(self, self._insert_one(record))
@@ -285,6 +289,7 @@ class Client:
                 params=record.params, queue=record.queue, priority=record.priority,
                 timeout=record.timeout, max_attempts=record.max_attempts,
                 max_crashes=record.max_crashes, tags=record.tags,
+                unique_key=record.unique_key, unique_policy="reject",
             )  # fmt: skip
             return Run(self, self._insert([copy])[0])
         if not record.state.final or not self.store.reopen(record):
@@ -430,6 +435,8 @@ def submit(
     max_crashes: int | None = None,
     run_id: str | UUID | None = None,
     tags: Iterable[str] = (),
+    unique_key: str | None = None,
+    unique_policy: UniquePolicy = "return",
 ) -> Run:
     """Ask for one run of a job, by its name, and return the run's handle.
 
@@ -445,12 +452,18 @@ def submit(
         max_crashes: deaths of its process before it is failed; by default the job's own.
         run_id: any UUID; a repeated submit with the same id, job and params returns that run.
         tags: at most 20 short texts, kept with it.
+        unique_key: a text of at most 256 characters; of the runs of a job with one key only one
+            may be unfinished. By default what the job's ``@job(unique=...)`` makes of ``params``.
+        unique_policy: what to do where an unfinished run has the key: ``"return"`` that run,
+            ``"replace"`` it (it is cancelled, reason ``replaced``; where it runs, its worker ends
+            it), or ``"reject"`` this one with a Conflict.
 
     Raises:
         UnknownJob: neither this installation nor a live worker knows the name.
         JobConflict: two installed distributions claim the name.
         BadInput: a value cannot be used.
-        Conflict: ``run_id`` is there with another job or other params.
+        Conflict: ``run_id`` is there with another job or other params, or an unfinished run has
+            the unique key and this one is to be rejected.
         StoreUnavailable: the database cannot be reached; nothing was written.
 
     Example:
@@ -463,6 +476,7 @@ def submit(
     return default_client().submit(
         job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
         max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
+        unique_key=unique_key, unique_policy=unique_policy,
     )  # fmt: skip
 
 

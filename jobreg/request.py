@@ -16,9 +16,12 @@ from .options import count, limit, priority_number, queue_name, seconds
 
 MAX_TAGS = 20
 MAX_TAG = 100
+MAX_KEY = 256
+POLICIES = ("return", "replace", "reject")
+"""What a submit does where an unfinished run of the job has its unique key."""
 _OPTIONS = frozenset(
-    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
-)
+    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id")
+) | {"tags", "unique_key", "unique_policy"}
 
 
 def make_request(
@@ -53,6 +56,8 @@ def make_request(
         max_crashes=_count(asked, "max_crashes"),
         tags=checked_tags(asked.get("tags", ())),
         delay=seconds(asked.get("delay", 0), "delay"),
+        unique_key=checked_key(asked["unique_key"]) if "unique_key" in asked else None,
+        unique_policy=_policy(asked.get("unique_policy", "return")),
         scheduled_at=checked_moment(asked.get("at"), "at"),
     )
 
@@ -124,6 +129,27 @@ def checked_level(value: object) -> int:
         known = ", ".join(each.lower() for each in LEVELS)
         raise BadInput(f"level: {name[:80]!r} is none of {known}.")
     return LEVELS.get(name.upper(), 0)
+
+
+def checked_key(value: object) -> str:
+    """A unique key. Raises BadInput where databases might not keep it apart from another."""
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= MAX_KEY
+        or not value.isprintable()
+        or value != value.strip()
+    ):
+        raise BadInput(
+            f"unique_key: {str(value)[:80]!r} is not a printable text of 1 to {MAX_KEY} "
+            "characters that neither begins nor ends with a space."
+        )
+    return value
+
+
+def _policy(value: object) -> str:
+    if value not in POLICIES:
+        raise BadInput(f"unique_policy: {str(value)[:80]!r} is none of {', '.join(POLICIES)}.")
+    return str(value)
 
 
 def _count(asked: Mapping[str, Any], name: str) -> int | None:

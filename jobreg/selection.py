@@ -14,7 +14,7 @@ from .errors import BadInput
 from .lifecycle import Reason, RunRecord, State
 from .options import Duration, queue_name, seconds
 from .registry.entry_points import normalise
-from .request import checked_moment, checked_name, checked_state, checked_tags
+from .request import checked_key, checked_moment, checked_name, checked_state, checked_tags
 
 LONGEST_TEXT = 256
 
@@ -122,7 +122,7 @@ def select_runs(asked: Mapping[str, Any], now: Callable[[], datetime]) -> Select
         queue=None if queue is None else queue_name(queue),
         dist=None if provider is None else normalise(provider),
         version=_text(asked.get("version"), "version"),
-        unique_key=_text(asked.get("unique_key"), "unique_key"),
+        unique_key=None if asked.get("unique_key") is None else checked_key(asked["unique_key"]),
         tags=checked_tags(asked.get("tags") or ()),
         since=_moment(asked.get("since"), "since", now),
         until=_moment(asked.get("until"), "until", now),

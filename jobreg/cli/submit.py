@@ -54,6 +54,11 @@ def _params(pairs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
 def _request_options(command: F) -> F:
     """The arguments and options that ``submit`` and ``run`` share."""
     for option in (
+        click.option(
+            "--unique-policy", metavar="POLICY",
+            help="Where an unfinished run has the key: return it, replace it, or reject this.",
+        ),
+        click.option("--unique-key", metavar="KEY", help="One unfinished run of the job with it."),
         click.option("--tag", "tags", multiple=True, help="A short text, kept with it."),
         click.option("--run-id", help="A UUID; repeating a submit with it is safe."),
         click.option("--max-crashes", type=int, help="Deaths of its process before it fails."),
@@ -68,7 +73,7 @@ def _request_options(command: F) -> F:
         ),
         click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]..."),
         click.argument("name", shell_complete=complete_jobs),
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command
 
@@ -76,6 +81,8 @@ def _request_options(command: F) -> F:
 def _asked(pairs: tuple[str, ...], params: str | None, asked: dict[str, Any]) -> dict[str, Any]:
     """What Client.request takes, from what the command line gave."""
     asked["at"] = None if asked["at"] is None else local_moment(asked["at"], "at")
+    if asked["unique_policy"] is None:
+        del asked["unique_policy"]
     return {"params": _params(pairs, params), **asked}
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ..lifecycle import Ending, Outcome, Reason, State, decide_lost
 from . import records, statements
+from .inserting import REPLACED
 from .records import Row, micros
 from .statements import Now
 
@@ -22,6 +23,8 @@ def write(
     for row, outcome in outcomes:
         if row["cancel_requested"] and outcome.state in (State.QUEUED, State.SCHEDULED):
             outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
+        if outcome.reason is Reason.ASKED and row["cancel_requested"] == REPLACED:
+            outcome = evolve(outcome, reason=Reason.REPLACED)
         assert outcome.state is not None
         columns = records.outcome_columns(row, outcome, host)
         if not unbegun(outcome):

@@ -73,7 +73,7 @@ def insert_runs(now: Now) -> Insert:
     """Store what was asked. :at is an absolute due time or NULL, :delay microseconds."""
     asked = (
         "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
-        "max_crashes", "tags", "retried_from",
+        "max_crashes", "tags", "retried_from", "unique_key",
     )  # fmt: skip
     return (
         insert(runs)
@@ -101,6 +101,7 @@ def insert_live(now: Now, channel: str | None) -> Insert:
     same = (
         "run_id", "job_name", "queue", "priority", "queue_by_default", "priority_by_default",
         "max_attempts", "max_crashes", "try_limit", "crash_limit", "worker_id", "dist", "version",
+        "unique_key",
     )  # fmt: skip
     made = insert(live).inline() if channel is None else insert(live).returning(_told(channel))
     return made.values(
@@ -380,7 +381,7 @@ def cancels_asked() -> Select[Any]:
     return select(live.c.run_id, live.c.attempt).where(
         live.c.worker_id == bindparam("of_worker"),
         live.c.state == "running",
-        live.c.cancel_requested == 1,
+        live.c.cancel_requested > 0,
     )
 
 
@@ -672,12 +673,26 @@ def live_row() -> Select[Any]:
 
 
 @cache
+def holders() -> Select[Any]:
+    """Which unfinished runs have the :unique_keys, of whatever job."""
+    return select(live.c.job_name, live.c.unique_key, live.c.run_id).where(
+        live.c.unique_key.in_(bindparam("unique_keys", expanding=True))
+    )
+
+
+@cache
+def free_key() -> Update:
+    """Let the run :of_run go on without its unique key, which another run takes."""
+    return update(live).where(live.c.run_id == bindparam("of_run")).values(unique_key=null())
+
+
+@cache
 def ask_cancel() -> Update:
-    """Ask the worker that runs :of_run to cancel it."""
+    """Ask the worker that runs :of_run to cancel it; :how is 1, or 2 where it was replaced."""
     return (
         update(live)
         .where(live.c.run_id == bindparam("of_run"), live.c.state == "running")
-        .values(cancel_requested=1)
+        .values(cancel_requested=bindparam("how"))
     )
 
 
@@ -699,7 +714,7 @@ def cancel_waiting(now: Now) -> Update:
         .where(runs.c.run_id == bindparam("of_run"), runs.c.state.is_(None))
         .values(
             state="cancelled",
-            reason="asked",
+            reason=bindparam("to_reason"),
             attempt=bindparam("of_attempt"),
             tries=bindparam("to_tries"),
             crashes=bindparam("to_crashes"),
@@ -736,7 +751,7 @@ def requeue_run(now: Now) -> Insert:
     """Make a reopened run live again, going on from the attempt it had."""
     same = (
         "run_id", "job_name", "queue", "priority", "attempt", "tries", "crashes", "max_attempts",
-        "max_crashes",
+        "max_crashes", "unique_key",
     )  # fmt: skip
     row = select(
         *(runs.c[name] for name in same),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from ..lifecycle import (
     Claim,
     Outcome,
     Progress,
+    Reason,
     RunRecord,
     State,
 )
@@ -24,11 +24,11 @@ from . import claiming, finding, records, settling, statements
 from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
-from .records import Load, LogRow, Row, WorkerRow, from_stored_time, micros
+from .inserting import Inserting, cancel_waiting, read
+from .records import Load, LogRow, WorkerRow, from_stored_time, micros
 from .transacting import Transactions, Unanswered, again
 
 _ALL = Selection()
-_AT_ONCE = 500
 _LATELY = 10_000
 
 
@@ -69,43 +69,14 @@ class Store(Transactions):
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         with self._transaction() as connection:
-            known = self._known(connection, [run.run_id for run in runs])
-            fresh: dict[str, RunRecord] = {}
-            for run in runs:
-                earlier = known.get(run.run_id) or fresh.get(run.run_id)
-                if earlier is None:
-                    fresh[run.run_id] = run
-                elif not _same(earlier, run):
-                    raise Conflict(
-                        f"Run {run.run_id} exists with another job or other params. "
-                        "Give each new run an id of its own."
-                    )
-            rows = [records.run_columns(run) for run in fresh.values()]
-            if rows:
-                connection.execute(statements.insert_runs(self.now), rows)
-                *silent, last = rows
-                if silent:
-                    connection.execute(statements.insert_live(self.now, None), silent)
-                # Once for all of them: every word to listeners costs the server a lock.
-                telling = statements.insert_live(self.now, self.database.channel)
-                connection.execute(telling, last)
-                known |= self._known(connection, list(fresh))
-        return [known[run.run_id] for run in runs]
-
-    def _known(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
-        found = {}
-        for first in range(0, len(run_ids), _AT_ONCE):
-            asked = {"run_ids": run_ids[first : first + _AT_ONCE]}
-            for row in connection.execute(statements.runs_by_id(), asked).mappings():
-                found[row["run_id"]] = records.run_of(row)
-        return found
+            return Inserting(connection, self.database, self.now).insert(runs)
 
     @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
         """Store a new run as already claimed by a worker, attempt 1; None when that is fenced.
 
         Raises:
-            Conflict: a run with this id exists.
+            Conflict: a run with this id exists, or an unfinished one has its unique key.
         """
         options = offer.options
         run = evolve(
@@ -127,6 +98,7 @@ class Store(Transactions):
             ):
                 return None
             self._refuse_known(connection, run.run_id)
+            Inserting(connection, self.database, self.now).make_room(run)
             connection.execute(statements.insert_runs(self.now), row)
             connection.execute(statements.insert_live(self.now, None), row)
             return self._claimed_one(connection, run.run_id, worker_id)
@@ -137,7 +109,7 @@ class Store(Transactions):
             self._refuse_known(connection, run_id)
 
     def _refuse_known(self, connection: Connection, run_id: str) -> None:
-        if self._known(connection, [run_id]):
+        if read(connection, [run_id]):
             raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
 
     # claim
@@ -338,7 +310,7 @@ class Store(Transactions):
             UnknownRun: the store holds no run with this id.
         """
         with self._transaction(reading=True) as connection:
-            found = self._known(connection, [run_id])
+            found = read(connection, [run_id])
         if run_id not in found:
             raise UnknownRun(f"No run {run_id} in the store {self.url}. See: jobreg runs list")
         return found[run_id]
@@ -421,31 +393,29 @@ class Store(Transactions):
         with self._transaction() as connection:
             row = connection.execute(statements.live_row(), asked).mappings().first()
             if row is not None and row["state"] == State.RUNNING:
-                connection.execute(statements.ask_cancel(), asked)
+                connection.execute(statements.ask_cancel(), {**asked, "how": 1})
             elif row is not None:
-                self._cancel_waiting(connection, row)
+                cancel_waiting(connection, self.now, row, Reason.ASKED)
         return self.get(run_id)
-
-    def _cancel_waiting(self, connection: Connection, row: Row) -> None:
-        seen = {"of_run": row["run_id"], "of_attempt": row["attempt"]}
-        if connection.execute(statements.drop_waiting(), seen).rowcount:
-            shown = ("tries", "crashes", "queue", "priority", "progress", "dist", "version")
-            kept = {f"to_{name}": row[name] for name in shown}
-            connection.execute(statements.cancel_waiting(self.now), seen | kept)
 
     @again
     def reopen(self, run: RunRecord) -> bool:
-        """Queue a failed or cancelled run again, if it is still the one that was seen."""
+        """Queue a failed or cancelled run again, if it is still the one that was seen.
+
+        Raises:
+            Conflict: its unique key belongs to another unfinished run by now.
+        """
         asked = {"of_run": run.run_id, "of_attempt": run.attempt}
         with self._transaction() as connection:
+            if run.unique_key is not None:
+                held = {"unique_keys": [run.unique_key]}
+                for row in connection.execute(statements.holders(), held):
+                    if row.job_name == run.job_name and row.run_id != run.run_id:
+                        raise Conflict(
+                            f"Run {row.run_id} has the unique key {run.unique_key!r} of run "
+                            f"{run.run_id} and is not over. Wait for it, or cancel it, first."
+                        )
             if not connection.execute(statements.reopen_run(), asked).rowcount:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
-
-
-def _same(one: RunRecord, other: RunRecord) -> bool:
-    """Do two requests ask for the same? The order of parameters says nothing."""
-    if one.job_name != other.job_name:
-        return False
-    return one.params == other.params or json.loads(one.params) == json.loads(other.params)
