@@ -28,8 +28,8 @@ from .request import (
     checked_level,
     checked_run_id,
     make_request,
+    many_requests,
     new_run_id,
-    one_of_many,
     spread_id,
 )
 from .selection import Filters, Selection, select_runs
@@ -125,6 +125,7 @@ class Client:
         tags: Iterable[str] = (),
         unique_key: str | None = None,
         unique_policy: UniquePolicy = "return",
+        connection: object = None,
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
         record = self.request(
@@ -133,6 +134,8 @@ class Client:
             unique_key=unique_key, unique_policy=unique_policy,
         )  # fmt: skip
         self._check_names([record.job_name])
+        if connection is not None:
+            return Run(self, self._insert([record], connection)[0])
         return Run(self, self._insert_one(record))
 
     def _insert_one(self, record: RunRecord) -> RunRecord:
@@ -149,14 +152,14 @@ class Client:
                 return stored
         return self._insert([record])[0]
 
-    def _insert(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+    def _insert(self, records: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
         """Store runs as the store's knowledge of their jobs would have them."""
         try:
             prepared = self._prepare(records)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
             prepared = self._prepare(records, anew=True)
-        return self.store.insert(prepared)
+        return self.store.insert(prepared, connection)
 
     def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
         names = {record.job_name for record in records}
@@ -175,15 +178,20 @@ class Client:
         return None if ref is None else Provider(ref.dist, ref.version)
 
     def submit_many(
-        self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
+        self,
+        runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]],
+        *,
+        connection: object = None,
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
         if not isinstance(runs, Iterable):
             raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
         most = self.settings.max_params
-        records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
+        records = many_requests(runs, most)
+        if not records:
+            return []
         self._check_names([record.job_name for record in records])
-        return [Run(self, record) for record in self._insert(records)] if records else []
+        return [Run(self, record) for record in self._insert(records, connection)]
 
     def request(
         self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
@@ -437,6 +445,7 @@ def submit(
     tags: Iterable[str] = (),
     unique_key: str | None = None,
     unique_policy: UniquePolicy = "return",
+    connection: object = None,
 ) -> Run:
     """Ask for one run of a job, by its name, and return the run's handle.
 
@@ -476,22 +485,24 @@ def submit(
     return default_client().submit(
         job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
         max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
-        unique_key=unique_key, unique_policy=unique_policy,
+        unique_key=unique_key, unique_policy=unique_policy, connection=connection,
     )  # fmt: skip
 
 
 def submit_many(
     runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]],
+    *,
+    connection: object = None,
 ) -> list[Run]:
     """Ask for many runs at once, all or none, and return their handles in order.
 
     Each is a pair ``(job_name, params)``, or a mapping with ``job_name``, ``params`` and any of
-    :func:`submit`'s options.
+    :func:`submit`'s options. ``connection`` is as there.
 
     Raises:
-        BadInput: one cannot be used; the message says which. Nothing is stored.
+        BadInput: some cannot be used; the message says which and why. Nothing is stored.
     """
-    return default_client().submit_many(runs)
+    return default_client().submit_many(runs, connection=connection)
 
 
 def get(run_id: str | UUID) -> Run:

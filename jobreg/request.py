@@ -17,6 +17,7 @@ from .options import count, limit, priority_number, queue_name, seconds
 MAX_TAGS = 20
 MAX_TAG = 100
 MAX_KEY = 256
+MOST_TOLD = 20
 POLICIES = ("return", "replace", "reject")
 """What a submit does where an unfinished run of the job has its unique key."""
 _OPTIONS = frozenset(
@@ -81,6 +82,27 @@ def one_of_many(index: int, each: object, max_params: int) -> RunRecord:
         f"run {index}: give a pair (job_name, params) or a mapping with job_name, params and "
         "submit's options."
     )
+
+
+def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
+    """Check many, each as :func:`one_of_many`.
+
+    Raises:
+        BadInput: some cannot be used; the message tells of the first 20 what is wrong.
+    """
+    records, wrong = [], []
+    for index, each in enumerate(runs):
+        try:
+            records.append(one_of_many(index, each, max_params))
+        except BadInput as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        more = f" And {len(wrong) - MOST_TOLD} more." if len(wrong) > MOST_TOLD else ""
+        told = " ".join(map(str, wrong[:MOST_TOLD]))
+        raise BadInput(f"{len(wrong)} runs cannot be used. {told}{more}") from wrong[0]
+    return records
 
 
 def new_run_id() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import Conflict, SubmitUncertain, UnknownRun
 from ..lifecycle import (
@@ -21,6 +22,7 @@ from ..lifecycle import (
 )
 from ..selection import Selection
 from . import claiming, finding, records, settling, statements
+from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
@@ -40,6 +42,7 @@ class Store(Transactions):
         self.now = database.now
         self.watch: Callable[..., Watch] = database.watch
         self.catalogue = StoredCatalogue(self)
+        self.borrowed = Borrowed(database)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
@@ -47,16 +50,19 @@ class Store(Transactions):
 
     # submit
 
-    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    def insert(self, runs: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
         """Store new runs, all or none, and return them in order.
 
-        A run whose id is already there with the same job and params is that earlier run.
+        A run whose id is already there with the same job and params is that earlier run. On a
+        ``connection`` of the caller's they are there once the caller commits.
 
         Raises:
             Conflict: an id is already there with another job or other params.
             StoreUnavailable: nothing was stored.
             SubmitUncertain: the database was told to, and its answer was lost.
         """
+        if connection is not None:
+            return self._insert_beside(runs, connection)
         try:
             return self._insert(runs)
         except Unanswered as error:
@@ -65,6 +71,14 @@ class Store(Transactions):
                 f"{error} Whether run {runs[0].run_id}{many} was stored is not known: "
                 "submit again with the same run id, which stores it at most once."
             ) from error
+
+    @again
+    def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:
+        try:
+            with self.borrowed.use(given) as connection:
+                return Inserting(connection, self.database, self.now).insert(runs)
+        except DBAPIError as error:
+            raise self.told(error) from error
 
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:

@@ -41,9 +41,14 @@ class InlineStore(Store):
         self.take_time_from(read)
         self._submitted = submitted
 
-    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        """Store new runs, and return them as they stand when those that are due were executed."""
-        stored = super().insert(runs)
+    def insert(self, runs: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
+        """Store new runs, and return them as they stand when those that are due were executed.
+
+        On a connection of the caller's they are executed after its commit, by what comes next.
+        """
+        stored = super().insert(runs, connection)
+        if connection is not None:
+            return stored
         self._submitted()
         return [self.get(run.run_id) for run in stored]
 
