@@ -86,14 +86,12 @@ def make_engine(url: URL, sync: str) -> Engine:
     with "database is locked" whatever the busy timeout.
     """
     path = path_of(url)
-    try:
-        _make_file(path)
-    except OSError as error:
-        why = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+    why = _make_file(path)
+    if why is not None:
         raise StoreUnavailable(
             f"The store {path} cannot be opened: {why}. "
             "Check the folder and its permissions, or name another with --store or JOBREG_STORE."
-        ) from error
+        )
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -110,18 +108,26 @@ def make_engine(url: URL, sync: str) -> Engine:
     return engine
 
 
-def _make_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _make_file(path: Path) -> str | None:
+    """Make the file where it is missing; why it cannot be used, or None.
+
+    A file that is there is not opened: to close it would take from this process the locks that its
+    other connections hold (sqlite.org/howtocorrupt.html, 2.2), and the next process to leave would
+    delete the write-ahead log under them.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        return "Not a directory" if isinstance(error, FileExistsError) else error.strerror
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        # A file that is there is not opened: to close it would take from this process the locks
-        # that its other connections hold (sqlite.org/howtocorrupt.html, 2.2), and the next
-        # process to leave would delete the write-ahead log under them.
         if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+            return os.strerror(errno.EISDIR)
+        return None if os.access(path, os.R_OK | os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

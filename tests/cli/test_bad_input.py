@@ -200,6 +200,8 @@ ROWS = {
         (["submit", NAME, "--run-id", DONE, "a=1"], 4, "exists with another job or other params"),
         (["submit", NAME, "\udcff=1"], 2, "params"),
         (["submit", NAME, "--tag", "\x1b[31m"], 2, "tags: "),
+        (["submit", NAME, "--unique-key", " k"], 2, "neither begins nor ends with a space"),
+        (["submit", NAME, "--unique-key", "k", "--unique-policy", "ask"], 2, "is none of return,"),
         (["submit", NAME, "--queue", LONG], 2, "is not a queue name"),
     ],
     "run": [
