@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ from store_hands import add_worker, asked, claim, offer, outcome, settle
 
 from jobreg.lifecycle import Ending, State
 from jobreg.selection import Selection
-from jobreg.store import Store, open_store, statements
+from jobreg.store import Store, finding, open_store, statements
 
 OWN = tuple(f"own.job{number}" for number in range(10))
 FOREIGN = "foreign.job"
 SMALL = 1000
+SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 ROUNDS = 60
 
 # A source of the numbers 0 to :rows - 1, for the bulk.
@@ -147,6 +149,7 @@ class Side:
             "get": lambda: store.get(self.run_id),
             "find": lambda: store.find(most=20),
             "find by job": lambda: store.find(Selection(job_name=OWN[1]), most=20),
+            "find since": lambda: store.find(Selection(since=SINCE), most=20),
             "find queued": lambda: store.find(Selection(state=State.QUEUED), most=20),
             "find scheduled": lambda: store.find(Selection(state=State.SCHEDULED), most=20),
             "find failed": lambda: store.find(Selection(state=State.FAILED), most=20),
@@ -209,6 +212,14 @@ def plans(store: Store) -> None:
         ("next due", statements.next_due(store.now), {}),
         ("a run", statements.run_by_id(), {"run_id": "x"}),
     ]
+    late = {"at": 2**62, "before": 2**62, "most": 20}
+    for order, words in (
+        ("name", {"job_name": OWN[1]}), ("state", {"state": "failed"}),
+        ("due", {"live_state": "queued"}), ("time", {"since": 1}),
+    ):  # fmt: skip
+        also = tuple(each for each in words if each not in ("job_name", "state"))
+        page = finding.page_of_runs(order, also)
+        hot.append((f"a page of runs by {order}", page, {**late, **words}))
     if store.engine.dialect.name == "mysql":
         hot[0] = ("next due name", statements.next_due_name(), {"queue": "", "name": ""})
     for title, statement, words in hot:
