@@ -32,6 +32,7 @@ VALID = {
     "runs retry": [FAILED],
     "status": [],
     "worker": ["--until-idle"],
+    "store prune": ["--dry-run"],
     "store status": [],
     "store upgrade": [],
     "completion": ["bash"],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobreg import BadInput
-from jobreg.settings import Settings, load
+from jobreg.settings import RETAIN, Settings, load
 
 # setting: (variable, what it means, argument, what that means)
 READ = {
@@ -24,6 +24,12 @@ READ = {
     "max_result": ("1000", 1000, "5", 5),
     "max_error": ("1000", 1000, 5, 5),
     "max_log": ("1000", 1000, "5", 5),
+    "retain": (
+        "failed=1h",
+        {**RETAIN, "failed": 3600.0},
+        {"succeeded": None},
+        {**RETAIN, "succeeded": None},
+    ),
     "sqlite_sync": ("FULL", "full", "normal", "normal"),
     "schema": ("jobs", "jobs", "_other1", "_other1"),
     "log_level": ("Debug", "debug", "error", "error"),
@@ -38,6 +44,7 @@ BAD = {
     "max_result": ["0", "big"],
     "max_error": ["0", "big"],
     "max_log": ["0", "8MiB"],
+    "retain": ["running=1d", "failed", "failed=soon", "failed=-1"],
     "sqlite_sync": ["off", "1"],
     "schema": ["a-b", "1st", "a;b", "ü", "x" * 64],
     "log_level": ["loud", "10"],

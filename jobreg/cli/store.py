@@ -75,5 +75,41 @@ def upgrade(as_json: bool, store_url: str | None) -> None:
         print(f"{opened.url} went from version {before or 'none'} to {after}.")
 
 
+@store.command()
+@click.option("--retain", metavar="STATE=AGE,...", help="As JOBREG_RETAIN, for this once.")
+@click.option("--dry-run", is_flag=True, help="Say how many would be deleted, and do nothing.")
+@as_json
+@store_url
+def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | None) -> None:
+    """Delete runs that have been over for longer than JOBREG_RETAIN says, a batch at a time.
+
+    Workers do so by themselves. What is not over is never deleted.
+
+    \b
+    Example: jobreg store prune --retain succeeded=7d,failed=forever --dry-run
+    """
+    from .. import settings
+    from ..store import exists, open_store
+    from ..store.pruning import BATCH
+
+    chosen = settings.load(store=store_url, retain=retain)
+    pruned = dict.fromkeys(chosen.retain, 0)
+    if exists(chosen.store):
+        opened = open_store(chosen.store)
+        for state, age in chosen.retain.items():
+            if age is not None and dry_run:
+                pruned[state] = opened.history.count(state, age)
+            elif age is not None:
+                while number := opened.history.prune(state, age, BATCH):
+                    pruned[state] += number
+    if as_json:
+        output.print_json({"pruned": pruned, "dry_run": dry_run})
+        return
+    told = ", ".join(f"{number} {state}" for state, number in pruned.items())
+    print(f"{'Would be deleted' if dry_run else 'Deleted'}: {told}.")
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        value = tuple(f"{key}={'forever' if each is None else each}" for key, each in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else value

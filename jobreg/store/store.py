@@ -27,6 +27,7 @@ from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
 from .inserting import Inserting, cancel_waiting, read
+from .pruning import Pruning
 from .records import Load, LogRow, WorkerRow, from_stored_time, micros
 from .transacting import Transactions, Unanswered, again
 
@@ -43,6 +44,7 @@ class Store(Transactions):
         self.watch: Callable[..., Watch] = database.watch
         self.catalogue = StoredCatalogue(self)
         self.borrowed = Borrowed(database)
+        self.history = Pruning(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -49,6 +49,8 @@ class Worker:
         registry: the jobs to run; by default those installed here.
         lease, grace, kill_grace: seconds or ``"30s"``; by default ``JOBREG_LEASE``,
             ``JOBREG_GRACE``, ``JOBREG_KILL_GRACE``.
+        retain: how long runs are kept once they are over, as ``{"succeeded": "7d", "failed":
+            "forever"}`` or ``"succeeded=7d"``; by default ``JOBREG_RETAIN``.
         until_idle: stop when nothing is queued that this worker could run.
 
     ``run()`` in the main thread drains on SIGTERM and Ctrl-C; a second signal skips the wait.
@@ -73,6 +75,7 @@ class Worker:
         lease: Duration | None = None,
         grace: Duration | None = None,
         kill_grace: Duration | None = None,
+        retain: str | Mapping[str, Duration | None] | None = None,
         until_idle: bool = False,
     ) -> None:
         if isinstance(store, os.PathLike):
@@ -84,6 +87,7 @@ class Worker:
             lease=lease,
             grace=grace,
             kill_grace=kill_grace,
+            retain=retain,
         )
         self._given_store = store if isinstance(store, Store) else None
         self.registry = registry or default_registry()

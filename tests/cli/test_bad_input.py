@@ -286,6 +286,14 @@ ROWS = {
         (["worker", "--kill-grace", "soon"], 2, "kill_grace: 'soon' is not a duration"),
     ],
     "store status": [(["store", "status", "more"], 2, "unexpected extra argument")],
+    "store prune": [
+        (
+            ["store", "prune", "--retain", "queued=1d"],
+            2,
+            "retain: 'queued=1d' names no final state",
+        ),
+        (["store", "prune", "--retain", "failed=soon"], 2, "retain: failed: 'soon' is not a dur"),
+    ],
     "store upgrade": [(["store", "upgrade", "more"], 2, "unexpected extra argument")],
     "completion": [
         (["completion"], 2, "Missing argument"),

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.mysql import pymysql
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from jobreg.store import finding, job_statements, mysql, postgresql, sqlite, statements
+from jobreg.store import finding, job_statements, mysql, postgresql, pruning, sqlite, statements
 
 _CACHED = type(cache(len))  # every statement is built once
 
@@ -31,7 +31,7 @@ DATABASES: dict[str, tuple[Any, Any]] = {
     "mysql": (pymysql.dialect(paramstyle="named"), mysql.NOW),
 }
 # Modules whose functions each make one statement.
-MODULES: tuple[ModuleType, ...] = (statements, finding, job_statements)
+MODULES: tuple[ModuleType, ...] = (statements, finding, pruning, job_statements)
 # What the functions are called with, by the name of the argument; ``now`` is the database's.
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "all_jobs": (False, True),
