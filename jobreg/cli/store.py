@@ -89,19 +89,18 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
     Example: jobreg store prune --retain succeeded=7d,failed=forever --dry-run
     """
     from .. import settings
-    from ..store import exists, open_store
+    from ..store import open_store
     from ..store.pruning import BATCH
 
     chosen = settings.load(store=store_url, retain=retain)
     pruned = dict.fromkeys(chosen.retain, 0)
-    if exists(chosen.store):
-        opened = open_store(chosen.store)
-        for state, age in chosen.retain.items():
-            if age is not None and dry_run:
-                pruned[state] = opened.history.count(state, age)
-            elif age is not None:
-                while number := opened.history.prune(state, age, BATCH):
-                    pruned[state] += number
+    opened = open_store(chosen.store)
+    for state, age in chosen.retain.items():
+        if age is not None and dry_run:
+            pruned[state] = opened.history.count(state, age)
+        elif age is not None:
+            while number := opened.history.prune(state, age, BATCH):
+                pruned[state] += number
     if as_json:
         output.print_json({"pruned": pruned, "dry_run": dry_run})
         return

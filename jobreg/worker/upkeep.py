@@ -65,7 +65,7 @@ class Upkeep:
             if age is not None
         }
         if any(pruned.values()):
-            emit("runs.pruned", **pruned)
+            emit("store.pruned", **pruned)
         return sum(pruned.values())
 
     def look_for_due(self) -> None:

@@ -42,7 +42,7 @@ def test_upkeep_deletes_what_is_too_old_and_says_so(store, monkeypatch):
 
     assert before == {"queued": 1, "cancelled": 3}
     assert states(store) == {"queued": 1}
-    assert ("runs.pruned", {"succeeded": 0, "failed": 0, "cancelled": 3}) in heard
+    assert ("store.pruned", {"succeeded": 0, "failed": 0, "cancelled": 3}) in heard
 
 
 def test_what_is_kept_for_ever_is_not_deleted(store):
