@@ -80,7 +80,7 @@ class Store(Transactions):
             with self.borrowed.use(given) as connection:
                 return Inserting(connection, self.database, self.now).insert(runs)
         except DBAPIError as error:
-            raise self.told(error) from error
+            raise self._told(error) from error
 
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:

@@ -77,14 +77,14 @@ class Transactions:
                     yield connection
                     committing = not reading
         except DBAPIError as error:
-            raise self.told(error, committing) from error
+            raise self._told(error, committing) from error
         except PoolTimeout as error:
             raise StoreUnavailable(
                 f"All connections of this process to the store {self.url} are in use. "
                 "Use fewer threads at a time, or a client in each."
             ) from error
 
-    def told(self, error: DBAPIError, committing: bool = False) -> StoreError:
+    def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""
         trouble = self.database.trouble(error)
         cannot = "cannot be reached" if trouble is Trouble.AWAY else "cannot do this"
