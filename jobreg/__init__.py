@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncClient": "async_client",
+    "AsyncRun": "async_client",
     "Backoff": "options",
     "BadInput": "errors",
     "Client": "client",
@@ -47,6 +49,10 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from .async_client import (
+        AsyncClient as AsyncClient,
+        AsyncRun as AsyncRun,
+    )
     from .client import (
         Client as Client,
         find as find,

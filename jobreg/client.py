@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 UniquePolicy = Literal["return", "replace", "reject"]
 PAGE = 100
 LARGEST_PAGE = 1000
-_POLL = 0.02
+POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
@@ -154,12 +154,19 @@ class Client:
 
     def _insert(self, records: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
         """Store runs as the store's knowledge of their jobs would have them."""
+        return self.store.insert(self._prepared(records), connection)
+
+    def ready(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Runs as they are to be stored, their names and parameters judged; nothing is stored."""
+        self._check_names([record.job_name for record in records])
+        return self._prepared(records)
+
+    def _prepared(self, records: Sequence[RunRecord]) -> list[RunRecord]:
         try:
-            prepared = self._prepare(records)
+            return self._prepare(records)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
-            prepared = self._prepare(records, anew=True)
-        return self.store.insert(prepared, connection)
+            return self._prepare(records, anew=True)
 
     def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
         names = {record.job_name for record in records}
@@ -320,11 +327,9 @@ class Client:
                     return record
                 while True:
                     if ends is not None and clock.seconds() >= ends:
-                        raise WaitTimeout(
-                            f"Run {run_id} was still {record.state} after {longest:g} s; "
-                            "it goes on. Wait longer, or cancel it."
-                        )
-                    time.sleep(_POLL)
+                        assert longest is not None
+                        raise not_over(record, longest)
+                    time.sleep(POLL)
                     if watch.changed():
                         break
         finally:
@@ -339,13 +344,24 @@ class Client:
         follow: bool = False,
     ) -> Iterator[LogLine]:
         """Iterate over what a run printed and logged. See :meth:`Run.logs`."""
+        return _awake(self.log_steps(run_id, attempt=attempt, level=level, follow=follow))
+
+    def log_steps(
+        self,
+        run_id: str | UUID,
+        *,
+        attempt: int | None = None,
+        level: str | None = None,
+        follow: bool = False,
+    ) -> Iterator[LogLine | None]:
+        """The lines of :meth:`logs`, and None each time that there is none yet."""
         wanted = checked_level(level)
         number = None if attempt is None else count(attempt, "attempt")
         return self._lines(self.get(run_id).id, number, wanted, follow)
 
     def _lines(
         self, run_id: str, attempt: int | None, level: int, follow: bool
-    ) -> Iterator[LogLine]:
+    ) -> Iterator[LogLine | None]:
         after = 0, 0
         watch = self.store.watch()
         try:
@@ -364,7 +380,7 @@ class Client:
                 if over or not follow:
                     return
                 while not watch.changed():
-                    time.sleep(_POLL)
+                    yield None
         finally:
             watch.close()
 
@@ -379,6 +395,22 @@ class Client:
             elif record.state is State.QUEUED:
                 told[record.run_id] = _lacks_worker(record, workers)
         return told
+
+
+def _awake(steps: Iterator[LogLine | None]) -> Iterator[LogLine]:
+    for line in steps:
+        if line is None:
+            time.sleep(POLL)
+        else:
+            yield line
+
+
+def not_over(record: RunRecord, longest: float) -> WaitTimeout:
+    """The error for who waited for a run no longer than so many seconds."""
+    return WaitTimeout(
+        f"Run {record.run_id} was still {record.state} after {longest:g} s; "
+        "it goes on. Wait longer, or cancel it."
+    )
 
 
 def _is_over(record: RunRecord, attempt: int | None) -> bool:

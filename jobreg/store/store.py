@@ -331,6 +331,11 @@ class Store(Transactions):
             raise UnknownRun(f"No run {run_id} in the store {self.url}. See: jobreg runs list")
         return found[run_id]
 
+    def several(self, run_ids: Sequence[str]) -> dict[str, RunRecord]:
+        """The runs of these ids that there are, by id."""
+        with self._transaction(reading=True) as connection:
+            return read(connection, run_ids)
+
     def find(
         self, wanted: Selection = _ALL, *, cursor: str | None = None, most: int = 100
     ) -> tuple[list[RunRecord], str | None]:
