@@ -6,6 +6,8 @@ import jobreg
 
 NAMES = [
     "__version__",
+    "AsyncClient",
+    "AsyncRun",
     "Backoff",
     "BadInput",
     "Client",
