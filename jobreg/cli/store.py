@@ -33,17 +33,21 @@ def status(as_json: bool, store_url: str | None) -> None:
     chosen = settings.load(store=store_url)
     told: dict[str, object] = {"url": chosen.store, "exists": exists(chosen.store)}
     counts: dict[str, int] = {}
+    version: str | None = None
     if told["exists"]:
         opened = open_store(chosen.store, check=False)
         version = schema.version_of(opened)
         told |= {"url": opened.url, "schema_version": version}
         counts = opened.counts() if version is not None else {}
     told["needs_version"] = schema.VERSION
+    steps = schema.pending(version)
+    told["pending"] = [{"version": each, "brings": brings} for each, brings in steps]
     told["runs"] = counts
     in_force = asdict(chosen) | {"store": told["url"]}
     if as_json:
         output.print_json(told | {"settings": in_force})
         return
+    told["pending"] = "; ".join(f"{each}: {brings}" for each, brings in steps) or "nothing"
     told["runs"] = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     output.fields((key.replace("_", " "), value) for key, value in told.items())
     print()
@@ -52,9 +56,10 @@ def status(as_json: bool, store_url: str | None) -> None:
 
 
 @store.command()
+@click.option("--to", "version", metavar="VERSION", help="No further than to this version.")
 @as_json
 @store_url
-def upgrade(as_json: bool, store_url: str | None) -> None:
+def upgrade(version: str | None, as_json: bool, store_url: str | None) -> None:
     """Bring the store's schema to the version of this jobreg. Workers may go on meanwhile.
 
     \b
@@ -65,7 +70,7 @@ def upgrade(as_json: bool, store_url: str | None) -> None:
 
     opened = open_store(settings.load(store=store_url).store, check=False)
     before = schema.version_of(opened)
-    schema.upgrade(opened)
+    schema.upgrade(opened, version or "head")
     after = schema.version_of(opened)
     if as_json:
         output.print_json({"url": opened.url, "from": before, "to": after})

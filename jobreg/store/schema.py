@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
-from ..errors import SchemaMismatch, StoreError
+from ..errors import BadInput, SchemaMismatch, StoreError
 from .version import VERSION, VERSION_TABLE
 
-__all__ = ["VERSION", "require", "upgrade", "version_of"]
+__all__ = ["VERSION", "pending", "require", "upgrade", "version_of"]
 
 if TYPE_CHECKING:
     from .store import Store
@@ -39,6 +39,19 @@ def _version(store: Store) -> str | None:
 def _is_spoken(version: str) -> bool:
     """Can this code work on a schema: its own, or the one after it, which only adds to it?"""
     return version.isdecimal() and int(version) - int(VERSION) in (0, 1)
+
+
+def _check_target(store: Store, version: str) -> None:
+    known = [each for each, _ in pending(None)]
+    if version not in known:
+        raise BadInput(f"--to {version[:80]!r} is none of the versions {', '.join(known)}.")
+    there = version_of(store)
+    if there is not None and there > version:
+        raise BadInput(
+            f"The store {store.url} has schema version {there}; it cannot go back to {version}: "
+            "versions only add, and what was written since would be lost. Code of the version "
+            "before works on it as it is; for an older one restore a backup."
+        )
 
 
 def require(store: Store) -> None:
@@ -86,22 +99,49 @@ def _tolerant_entry_points() -> Iterator[None]:
         metadata.entry_points = strict
 
 
-def upgrade(store: Store, version: str = "head") -> None:
-    """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
-
-    Another ``version`` than the newest is for tests of upgrades.
-
-    Raises:
-        SchemaMismatch: the store is of a version this code does not know.
-    """
+def _config() -> Any:
     with _tolerant_entry_points():
-        from alembic.command import upgrade
         from alembic.config import Config
-        from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", "jobreg.store:migrations")
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def pending(version: str | None) -> list[tuple[str, str]]:
+    """The versions that an upgrade from this one would bring, each with what it is about.
+
+    None is a store without tables. Of a version this code does not know nothing is pending.
+    """
+    config = _config()
+    from alembic.script import ScriptDirectory
+    from alembic.script.revision import RevisionError
+    from alembic.util import CommandError
+
+    try:
+        steps = ScriptDirectory.from_config(config).iterate_revisions("head", version or "base")
+        found = [(each.revision, each.doc.splitlines()[0]) for each in steps]
+    except (CommandError, RevisionError):
+        return []
+    return found[::-1]
+
+
+def upgrade(store: Store, version: str = "head") -> None:
+    """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Another ``version`` than the newest leaves it there, for releases that are rolled out in steps.
+
+    Raises:
+        BadInput: the version is an older one than the store has, or there is no such version.
+        SchemaMismatch: the store is of a version this code does not know.
+    """
+    config = _config()
+    from alembic.command import upgrade
+    from alembic.util import CommandError
+
+    if version != "head":
+        _check_target(store, version)
     with store.writing() as connection:
         store.database.begin_upgrade(connection)
         config.attributes["connection"] = connection

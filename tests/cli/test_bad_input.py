@@ -294,7 +294,11 @@ ROWS = {
         ),
         (["store", "prune", "--retain", "failed=soon"], 2, "retain: failed: 'soon' is not a dur"),
     ],
-    "store upgrade": [(["store", "upgrade", "more"], 2, "unexpected extra argument")],
+    "store upgrade": [
+        (["store", "upgrade", "more"], 2, "unexpected extra argument"),
+        (["store", "upgrade", "--to", "0002"], 2, "it cannot go back to 0002: versions only add"),
+        (["store", "upgrade", "--to", "9"], 2, "--to '9' is none of the versions 0001,"),
+    ],
     "completion": [
         (["completion"], 2, "Missing argument"),
         (["completion", "tcsh"], 2, "'tcsh' is not one of"),

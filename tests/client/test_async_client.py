@@ -91,7 +91,7 @@ def test_the_verbs_do_what_those_of_client_do(client):
         again = await cancelled.retry()
         with pytest.raises(Conflict):
             await client.retry(again)
-        with pytest.raises(WaitTimeout, match="was still queued after 0.05 s"):
+        with pytest.raises(WaitTimeout, match=r"was still queued after 0\.05 s"):
             await again.wait(timeout=0.05)
         got = await client.get(runs[5].id)
         assert await client.find_id(got.id) == got.id
