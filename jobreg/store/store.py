@@ -28,6 +28,7 @@ from .claiming import Offer
 from .database import Database, Watch
 from .inserting import Inserting, cancel_waiting, read
 from .pruning import Pruning
+from .renaming import Renaming
 from .records import Load, LogRow, WorkerRow, from_stored_time, micros
 from .transacting import Transactions, Unanswered, again
 
@@ -45,6 +46,7 @@ class Store(Transactions):
         self.catalogue = StoredCatalogue(self)
         self.borrowed = Borrowed(database)
         self.history = Pruning(self)
+        self.names = Renaming(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
