@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
+from mlflow_table import mlflow_file
 
 from jobreg.cli import CommandGroup, cli
 
@@ -12,6 +17,10 @@ NAME = "reports.render"
 QUEUED = "01a00000-0000-7000-8000-000000000001"
 FAILED = "01a00000-0000-7000-8000-000000000002"
 DONE = "01a00000-0000-7000-8000-000000000003"
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="jobreg-mlflow-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+MLFLOW = mlflow_file(_FOLDER / "mlflow.db", [])
 
 VALID = {
     "jobs list": [],
@@ -33,6 +42,8 @@ VALID = {
     "status": [],
     "worker": ["--until-idle"],
     "store prune": ["--dry-run"],
+    "store rename-job": [NAME, "reports.draw", "--dry-run"],
+    "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run"],
     "store status": [],
     "store upgrade": [],
     "completion": ["bash"],

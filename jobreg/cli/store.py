@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import CommandGroup, as_json, output, store_url
+from .import_mlflow import import_mlflow
 
 
 @click.group(cls=CommandGroup)
@@ -111,6 +112,43 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
         return
     told = ", ".join(f"{number} {state}" for state, number in pruned.items())
     print(f"{'Would be deleted' if dry_run else 'Deleted'}: {told}.")
+
+
+@store.command("rename-job")
+@click.argument("old")
+@click.argument("new")
+@click.option("--dry-run", is_flag=True, help="Say how much has the old name, and do nothing.")
+@as_json
+@store_url
+def rename_job(old: str, new: str, dry_run: bool, as_json: bool, store_url: str | None) -> None:
+    """Give a job another name: its history, unfinished runs, pin, catalogue and set options.
+
+    OLD may be any text that the store has as a name. Runs that are running go on. Submit by the
+    new name first: what is submitted by the old one meanwhile keeps it.
+
+    \b
+    Example: jobreg store rename-job acme.render.run reports.render --dry-run
+    """
+    from attrs import asdict
+
+    from .. import settings
+    from ..errors import BadInput
+    from ..registry.entry_points import name_fault
+    from ..store import open_store
+
+    fault = name_fault(new)
+    if fault:
+        raise BadInput(fault)
+    opened = open_store(settings.load(store=store_url).store)
+    found = opened.names.count(old) if dry_run else opened.names.rename(old, new)
+    if as_json:
+        output.print_json({"from": old, "to": new, **asdict(found), "dry_run": dry_run})
+        return
+    told = ", ".join(f"{number} {kind}" for kind, number in asdict(found).items())
+    print(f"{'Would be renamed' if dry_run else 'Renamed'}: {told}.")
+
+
+store.add_command(import_mlflow)
 
 
 def _plain(value: object) -> object:

@@ -48,9 +48,7 @@ class Renamed:
 @cache
 def count_of(table: Table) -> Select[Any]:
     """How many rows of a table are about :of_job."""
-    return (
-        select(func.count()).select_from(table).where(table.c.job_name == bindparam("of_job"))
-    )
+    return select(func.count()).select_from(table).where(table.c.job_name == bindparam("of_job"))
 
 
 @cache

@@ -26,10 +26,11 @@ from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
+from .importing import Importing
 from .inserting import Inserting, cancel_waiting, read
 from .pruning import Pruning
-from .renaming import Renaming
 from .records import Load, LogRow, WorkerRow, from_stored_time, micros
+from .renaming import Renaming
 from .transacting import Transactions, Unanswered, again
 
 _ALL = Selection()
@@ -47,6 +48,7 @@ class Store(Transactions):
         self.borrowed = Borrowed(database)
         self.history = Pruning(self)
         self.names = Renaming(self)
+        self.imports = Importing(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""

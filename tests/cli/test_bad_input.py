@@ -294,6 +294,20 @@ ROWS = {
         ),
         (["store", "prune", "--retain", "failed=soon"], 2, "retain: failed: 'soon' is not a dur"),
     ],
+    "store rename-job": [
+        (["store", "rename-job", NAME], 2, "Missing argument 'NEW'"),
+        (["store", "rename-job", NAME, "no name"], 2, "'no name' is not a job name"),
+        (["store", "rename-job", NAME, NAME], 2, f"The job is called {NAME!r} already"),
+        (["store", "rename-job", "no.job", "some.job"], 3, "Nothing in the store has the job name"),
+        (["store", "rename-job", "\udcff", "some.job"], 3, "Nothing in the store has the job name"),
+    ],
+    "store import-mlflow": [
+        (["store", "import-mlflow"], 2, "Missing argument 'URL'"),
+        (["store", "import-mlflow", "what"], 2, "'what' is not a database URL"),
+        (["store", "import-mlflow", "oracle://host/db"], 2, "cannot be read here"),
+        (["store", "import-mlflow", "sqlite:////no/file.db"], 5, "unable to open database file"),
+        (["store", "import-mlflow", "sqlite:///x.db", "--map", "/no/map"], 2, "--map: '/no/map'"),
+    ],
     "store upgrade": [
         (["store", "upgrade", "more"], 2, "unexpected extra argument"),
         (["store", "upgrade", "--to", "0002"], 2, "it cannot go back to 0002: versions only add"),

@@ -168,6 +168,8 @@ ROWS = {
     "current_run": [(lambda _: jobreg.current_run(), jobreg.NotInRun, "outside a run")],
 }
 TAKES_NOTHING = {"__version__", "default_registry"}
+ASYNC = {"AsyncClient", "AsyncRun"}
+"""Their verbs are the client's own, and called wrongly in test_async_client.py."""
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +181,7 @@ def _here(file, registry, client, monkeypatch):
 
 
 def test_every_public_name_has_its_rows():
-    assert set(ROWS) | TAKES_NOTHING | ERRORS == set(jobreg.__all__)
+    assert set(ROWS) | TAKES_NOTHING | ASYNC | ERRORS == set(jobreg.__all__)
 
 
 @pytest.mark.parametrize(

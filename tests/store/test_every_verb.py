@@ -119,3 +119,12 @@ def test_a_forked_child_has_connections_of_its_own(store, worker):
     assert store.get(run.run_id).state is State.SUCCEEDED
     assert add(store).attempt == 0
     assert open_store(store.full_url).counts()["succeeded"] == 1
+
+
+def test_several_are_read_at_once_and_who_is_not_there_is_left_out(store):
+    one, other = add(store), add(store)
+    missing = "00000000-0000-7000-8000-000000000000"
+
+    found = store.several([one.run_id, missing, other.run_id])
+
+    assert found == {one.run_id: one, other.run_id: other}

@@ -20,7 +20,18 @@ from sqlalchemy.dialects.mysql import pymysql
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
-from jobreg.store import finding, job_statements, mysql, postgresql, pruning, sqlite, statements
+from jobreg.store import (
+    finding,
+    importing,
+    job_statements,
+    mysql,
+    postgresql,
+    pruning,
+    renaming,
+    sqlite,
+    statements,
+    tables,
+)
 
 _CACHED = type(cache(len))  # every statement is built once
 
@@ -31,7 +42,14 @@ DATABASES: dict[str, tuple[Any, Any]] = {
     "mysql": (pymysql.dialect(paramstyle="named"), mysql.NOW),
 }
 # Modules whose functions each make one statement.
-MODULES: tuple[ModuleType, ...] = (statements, finding, pruning, job_statements)
+MODULES: tuple[ModuleType, ...] = (
+    statements,
+    finding,
+    pruning,
+    renaming,
+    importing,
+    job_statements,
+)
 # What the functions are called with, by the name of the argument; ``now`` is the database's.
 ARGUMENTS: dict[str, tuple[object, ...]] = {
     "all_jobs": (False, True),
@@ -49,6 +67,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "whole": (False, True),
     "channel": (None, "jobreg"),
     "one_attempt": (False, True),
+    "table": tuple(tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners")),
 }
 
 
