@@ -265,7 +265,7 @@ def _run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord:
         result = encode_result(value, settings.max_result)
     elif state is State.FAILED and text:
         kind = "TimeoutError" if reason is Reason.TIMEOUT else "Exception"
-        error = ErrorReport(kind, clip(str(text), settings.max_error), None)
+        error = ErrorReport(kind, clip(str(text), settings.max_error), "")
     ended = tried + 1 if state in (State.SUCCEEDED, State.FAILED) else tried
     return RunRecord(
         run_id=_run_id(str(row["id"])),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from mlflow_table import mlflow_file
+from mlflow_table import mlflow_file, mlflow_row
 
 from jobreg.cli import CommandGroup, cli
 
@@ -20,7 +20,7 @@ DONE = "01a00000-0000-7000-8000-000000000003"
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="jobreg-mlflow-"))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
-MLFLOW = mlflow_file(_FOLDER / "mlflow.db", [])
+MLFLOW = mlflow_file(_FOLDER / "mlflow.db", [mlflow_row(1, NAME)])
 
 VALID = {
     "jobs list": [],
@@ -43,7 +43,7 @@ VALID = {
     "worker": ["--until-idle"],
     "store prune": ["--dry-run"],
     "store rename-job": [NAME, "reports.draw", "--dry-run"],
-    "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run"],
+    "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run", "--skip"],
     "store status": [],
     "store upgrade": [],
     "completion": ["bash"],

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from ..errors import BadInput, Conflict, UnknownJob
+from .records import storable
 from .tables import catalogue, live, overrides, owners, runs
 from .transacting import again
 
@@ -135,6 +136,8 @@ def _counted(connection: Connection, old: str) -> Renamed:
     def number(table: Table) -> int:
         return int(connection.execute(count_of(table), {"of_job": old}).scalar_one())
 
+    if storable(old) != old:
+        raise _unknown(old)
     found = Renamed(
         runs=number(runs),
         unfinished=number(live),
@@ -143,8 +146,12 @@ def _counted(connection: Connection, old: str) -> Renamed:
         overrides=number(overrides),
     )
     if not any((found.runs, found.catalogue, found.owners, found.overrides)):
-        raise UnknownJob(
-            f"Nothing in the store has the job name {old[:200]!r}. Names that have runs: "
-            "jobreg runs list; that are known: jobreg jobs list"
-        )
+        raise _unknown(old)
     return found
+
+
+def _unknown(old: str) -> UnknownJob:
+    return UnknownJob(
+        f"Nothing in the store has the job name {old[:200]!r}. Names that have runs: "
+        "jobreg runs list; that are known: jobreg jobs list"
+    )

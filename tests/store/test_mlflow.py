@@ -13,7 +13,7 @@ from store_hands import JOB, add_worker, claim, offer, states
 from jobreg import BadInput, Registry, StoreError
 from jobreg.lifecycle import Reason, State
 from jobreg.mlflow import Jobs, Taking, name_of, read_map
-from jobreg.settings import Settings, load
+from jobreg.settings import load
 
 OLD = "acme.render.run"
 
@@ -23,7 +23,7 @@ def registry(fake_plugins):
     fake_plugins.add(
         "acme", "1.0", {JOB: "acme.render:run", "other.job": "acme.other:run"}, {"acme.py": ""}
     )
-    return fake_plugins.registry() if hasattr(fake_plugins, "registry") else Registry()
+    return Registry(path=[str(fake_plugins.path)])
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_what_a_name_means_is_said_by_the_file_then_by_the_name_then_by_the_targ
 def test_two_jobs_with_one_target_are_not_guessed_between(fake_plugins):
     for dist, name in (("one", "one.job"), ("two", "two.job")):
         fake_plugins.add(dist, "1.0", {name: "acme.render:run"})
-    installed = Registry().snapshot()
+    installed = Registry(path=[str(fake_plugins.path)]).snapshot()
 
     assert set(installed.jobs) >= {"one.job", "two.job"}
     assert name_of(OLD, {}, installed) is None
@@ -167,7 +167,7 @@ def test_two_jobs_with_one_target_are_not_guessed_between(fake_plugins):
 def test_another_name_of_the_same_function_in_one_package_is_no_second_job(fake_plugins):
     fake_plugins.add("one", "1.0", {"a.job": "acme.render:run", "b.job": "acme.render:run"})
 
-    assert name_of(OLD, {}, Registry().snapshot()) == "a.job"
+    assert name_of(OLD, {}, Registry(path=[str(fake_plugins.path)]).snapshot()) == "a.job"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_database_that_is_not_mlflow_s_is_told(store, tmp_path):
 
 def test_caps_are_the_settings(registry, tmp_path, sqlite_store):
     url = f"sqlite:///{mlflow_file(tmp_path / 'm.db', [mlflow_row(1, OLD)])}"
-    taking = Taking({}, registry.snapshot(), Settings(max_params=5))
+    taking = Taking({}, registry.snapshot(), load(max_params=5))
 
     taking.take(Jobs(url), sqlite_store, write=True)
 

@@ -15,7 +15,6 @@ from store_hands import (
     add_worker,
     claim,
     everything,
-    finish,
     offer,
     outcome,
     row_of,
@@ -37,6 +36,12 @@ def names(store: Store) -> set[str]:
     return {row["job_name"] for table in NAMED for row in rows[table]}
 
 
+def done_with(store: Store, worker: str) -> None:
+    """The run of the old name that is first is claimed and succeeds."""
+    (taken,) = claim(store, worker, offer(OLD, most=1))
+    assert settle(store, worker, outcome(taken, Ending.SUCCEEDED)) == []
+
+
 def learn(store: Store, name: str, version: str = "1.0") -> None:
     with store.writing() as connection:
         connection.exec_driver_sql(
@@ -56,7 +61,7 @@ def learn(store: Store, name: str, version: str = "1.0") -> None:
 def test_history_unfinished_runs_pins_and_catalogue_go_together(store):
     worker = add_worker(store, names=[OLD])
     add(store, OLD)
-    finish(store, worker, offers=[offer(OLD)])
+    done_with(store, worker)
     add(store, OLD)
     waiting = add(store, OLD, delay=60.0)
     learn(store, "acme.old")
@@ -111,7 +116,7 @@ def test_of_two_that_are_kept_for_both_names_that_of_the_new_one_stays(store):
     rows = everything(store)
     kept = {table: {row["job_name"] for row in rows[table]} for table in NAMED[2:]}
     assert done == Renamed(runs=0, unfinished=0, catalogue=1, owners=1, overrides=1)
-    assert kept == dict.fromkeys(NAMED[2:], {NEW, "old.job_"})
+    assert kept == {table: {NEW, "old.job_"} for table in NAMED[2:]}
     assert f"of {NEW}" in {row["summary"] for row in rows["jobreg_catalogue"]}
     assert "of-r" in {row["dist"] for row in rows["jobreg_owners"]}
 
@@ -156,11 +161,14 @@ def test_counting_changes_nothing(store):
 
 
 def test_what_is_not_there_cannot_be_renamed(store):
-    with pytest.raises(UnknownJob, match="Nothing in the store has the job name 'no.job'"):
+    with pytest.raises(UnknownJob, match=r"Nothing in the store has the job name 'no\.job'"):
         store.names.rename("no.job", NEW)
     with pytest.raises(UnknownJob):
         store.names.count("x" * 10_000)
-    with pytest.raises(BadInput, match="is called 'reports.draw' already"):
+    for odd in ("\udcff", "\0", ""):
+        with pytest.raises(UnknownJob):
+            store.names.rename(odd, NEW)
+    with pytest.raises(BadInput, match=r"is called 'reports\.draw' already"):
         store.names.rename(NEW, NEW)
 
 
@@ -183,7 +191,7 @@ def test_killed_at_any_statement_all_is_renamed_or_nothing(store):
     context = multiprocessing.get_context("spawn")
     add(store, OLD)
     worker = add_worker(store, names=[OLD])
-    finish(store, worker, offers=[offer(OLD)])
+    done_with(store, worker)
     add(store, OLD)
 
     for die_at in range(4, 24, 3):
