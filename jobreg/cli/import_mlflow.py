@@ -36,9 +36,10 @@ def import_mlflow(
     Example: jobreg store import-mlflow sqlite:////srv/mlflow.db --dry-run
     """
     from .. import settings
-    from ..mlflow import Jobs, Taking, read_map
+    from ..mlflow import Taking, read_map
     from ..registry import default_registry
     from ..store import open_store
+    from ..store.mlflow_jobs import Jobs
 
     chosen = settings.load(store=store_url)
     given = {} if file is None else read_map(_text(file), file)

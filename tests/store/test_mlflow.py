@@ -12,8 +12,9 @@ from store_hands import JOB, add_worker, claim, offer, states
 
 from jobreg import BadInput, Registry, StoreError
 from jobreg.lifecycle import Reason, State
-from jobreg.mlflow import Jobs, Taking, name_of, read_map
+from jobreg.mlflow import Taking, name_of, read_map
 from jobreg.settings import load
+from jobreg.store.mlflow_jobs import Jobs
 
 OLD = "acme.render.run"
 
@@ -101,7 +102,7 @@ def test_a_server_s_database_cannot_be_written_through_it(store):
         fill(connection, [mlflow_row(1, OLD)])
     jobs = Jobs(store.full_url)
     try:
-        with pytest.raises(Exception, match="(?i)read.only"), jobs._engine.begin() as connection:
+        with pytest.raises(Exception, match=r"(?i)read.only"), jobs._engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM jobs")
     finally:
         jobs.close()
@@ -128,14 +129,14 @@ def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
     assert taking.unmapped == {"acme.unknown.run": 1}
     told = {each.id[-2:]: each.why for each in taking.unreadable}
     assert set(told) == {f"{number:02d}" for number in range(2, 11)}
-    assert told["02"] == "params: not a JSON object."
+    assert told["02"] == "params: not a JSON object"
     assert told["03"].startswith("params: not JSON (")
     assert told["04"].startswith("result: not JSON (")
-    assert told["05"] == "status: 9 is none of 0 to 5."
+    assert told["05"] == "status: 9 is none of 0 to 5"
     assert "params.a is nan" in told["06"]
     assert "the cap is 262,144 (JOBREG_MAX_PARAMS)" in told["07"]
     assert "creation_time" in told["09"]
-    assert told["10"] == "timeout: -1.0 is not a number of seconds."
+    assert told["10"] == "timeout: -1.0 is not a number of seconds"
     assert states(sqlite_store) == {"succeeded": 1}
 
 
