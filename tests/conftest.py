@@ -141,7 +141,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("prepared"), tmp_path / "jobs.db")
         return f"sqlite:///{tmp_path / 'jobs.db'}"
-    url: str = request.getfixturevalue(request.param).clean()
+    url: str = request.getfixturevalue(request.param).for_tests()
     return url
 
 

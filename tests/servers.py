@@ -37,6 +37,9 @@ OWN = {
 }
 REQUIRED = set(os.environ.get("JOBREG_REQUIRE", "").replace(",", " ").split())
 
+ROLE = os.environ.get("JOBREG_TEST_ROLE")
+"""``worker``: the tests of a store work as a user who may write rows and nothing else."""
+
 _USER = "jobreg"
 _numbers = itertools.count(1)
 
@@ -346,6 +349,38 @@ class Databases:
             return False
         finally:
             opened.close()
+
+    def for_tests(self) -> str:
+        """The URL of a clean database, as the user that the tests are to be."""
+        url = self.clean()
+        if ROLE is None:
+            return url
+        from sqlalchemy import create_engine, make_url
+
+        rights = "SELECT, INSERT, UPDATE, DELETE"
+        user = f"{self._prefix}_{ROLE}"
+        if self.postgres:
+            make, who = (
+                f"CREATE ROLE {user} LOGIN",
+                f"SELECT FROM pg_roles WHERE rolname = '{user}'",
+            )
+            grants = [
+                f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {user}",
+                f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {user}",
+            ]
+        else:
+            make, who = f"CREATE USER {user}", f"SELECT 1 FROM mysql.user WHERE user = '{user}'"
+            grants = [f"GRANT {rights} ON {make_url(url).database}.* TO {user}"]
+        engine = create_engine(
+            make_url(url).set(drivername=self._admin.url.drivername), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as connection:
+            if connection.exec_driver_sql(who).first() is None:
+                connection.exec_driver_sql(make)
+            for grant in grants:
+                connection.exec_driver_sql(grant)
+        engine.dispose()
+        return make_url(url).set(username=user, password=None).render_as_string(False)
 
     def drop(self) -> None:
         """Drop what was made since the last call, but for the template."""

@@ -41,6 +41,7 @@ def take(registry, sqlite_store):
     return taken
 
 
+@pytest.mark.ddl
 @pytest.mark.parametrize("column", ["function_fullname", "job_name"])
 def test_history_and_waiting_runs_come_over_from_every_database(store, take, sqlite_store, column):
     rows = [
@@ -95,6 +96,7 @@ def test_the_file_of_the_source_stays_as_it_is(take, tmp_path):
     assert [each.name for each in tmp_path.glob("ml*")] == [file.name]
 
 
+@pytest.mark.ddl
 def test_a_server_s_database_cannot_be_written_through_it(store):
     if store.url.startswith("sqlite"):
         pytest.skip("the file's own test says so")
@@ -186,6 +188,7 @@ def test_a_mapping_file_that_is_none_is_told(text, told):
     assert told in str(raised.value)
 
 
+@pytest.mark.ddl
 def test_a_database_that_is_not_mlflow_s_is_told(store, tmp_path):
     with pytest.raises(BadInput, match="is not a backend database of MLflow 3: it has no table"):
         Jobs(store.full_url)

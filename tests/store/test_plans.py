@@ -96,6 +96,7 @@ PAGES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.ddl
 @pytest.mark.parametrize(("order", "asks", "index"), PAGES)
 def test_a_page_is_read_from_one_index_in_its_order(full, order, asks, index):
     name = full.engine.dialect.name

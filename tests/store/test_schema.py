@@ -47,6 +47,7 @@ def test_the_migrations_make_what_the_tables_say(store):
     assert differences == []
 
 
+@pytest.mark.ddl
 def test_the_comparison_with_the_migrations_can_fail(store):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
