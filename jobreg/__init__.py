@@ -39,11 +39,11 @@ _HOME = {
     "Worker": "worker",
     "current_run": "context",
     "default_registry": "registry",
-    "find": "client",
-    "get": "client",
+    "find": "verbs",
+    "get": "verbs",
     "job": "decorator",
-    "submit": "client",
-    "submit_many": "client",
+    "submit": "verbs",
+    "submit_many": "verbs",
 }
 
 __all__ = ["__version__", *_HOME]
@@ -55,10 +55,6 @@ if TYPE_CHECKING:
     )
     from .client import (
         Client as Client,
-        find as find,
-        get as get,
-        submit as submit,
-        submit_many as submit_many,
     )
     from .context import (
         current_run as current_run,
@@ -97,6 +93,12 @@ if TYPE_CHECKING:
     from .registry import (
         Registry as Registry,
         default_registry as default_registry,
+    )
+    from .verbs import (
+        find as find,
+        get as get,
+        submit as submit,
+        submit_many as submit_many,
     )
     from .worker import (
         Worker as Worker,

@@ -12,7 +12,7 @@ import pytest
 from store_hands import everything
 
 import jobreg
-from jobreg import client as client_module, errors
+from jobreg import errors, verbs
 from jobreg.store import Store
 
 JOB = "reports.render"
@@ -177,7 +177,7 @@ def _here(file, registry, client, monkeypatch):
     """The functions of the module work on the same store and registry as the client."""
     monkeypatch.setenv("JOBREG_STORE", str(file))
     monkeypatch.setattr("jobreg.registry._default", registry)
-    monkeypatch.setattr(client_module, "_default", client)
+    monkeypatch.setattr(verbs, "_default", client)
 
 
 def test_every_public_name_has_its_rows():
