@@ -33,7 +33,7 @@ from store_hands import add_worker, asked, claim, offer, outcome, settle
 
 from jobreg.lifecycle import Ending, State
 from jobreg.selection import Selection
-from jobreg.store import Store, finding, open_store, statements
+from jobreg.store import Store, finding, open_store, reading_statements, statements
 
 OWN = tuple(f"own.job{number}" for number in range(10))
 FOREIGN = "foreign.job"
@@ -210,7 +210,7 @@ def plans(store: Store) -> None:
         ("which names are due", statements.due_names(), {}),
         ("heads of one name", statements.heads(), {"queue": "default", "name": OWN[1], "most": 10}),
         ("next due", statements.next_due(store.now), {}),
-        ("a run", statements.run_by_id(), {"run_id": "x"}),
+        ("a run", reading_statements.run_by_id(), {"run_id": "x"}),
     ]
     late = {"at": 2**62, "before": 2**62, "most": 20}
     for order, words in (

@@ -37,8 +37,8 @@ from ..errors import BadInput
 from ..lifecycle import RunRecord
 from ..selection import Selection
 from . import records
+from .reading_statements import whole_runs
 from .records import Row, to_stored_time
-from .statements import whole_runs
 from .tables import live, runs
 
 _LAST = 2**62

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..errors import Conflict
 from ..lifecycle import Reason, RunRecord, State
-from . import records, statements
+from . import reading_statements, records, statements
 from .database import Database
 from .records import Row
 from .statements import Now
@@ -131,7 +131,7 @@ def read(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]
     found = {}
     for first in range(0, len(run_ids), _AT_ONCE):
         asked = {"run_ids": run_ids[first : first + _AT_ONCE]}
-        for row in connection.execute(statements.runs_by_id(), asked).mappings():
+        for row in connection.execute(reading_statements.runs_by_id(), asked).mappings():
             found[row["run_id"]] = records.run_of(row)
     return found
 

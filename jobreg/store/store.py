@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import Conflict, SubmitUncertain, UnknownRun
+from ..errors import Conflict, SubmitUncertain
 from ..lifecycle import (
-    Attempt,
     Claim,
     Outcome,
     Progress,
@@ -20,29 +18,31 @@ from ..lifecycle import (
     RunRecord,
     State,
 )
-from ..selection import Selection
-from . import claiming, finding, records, settling, statements
+from . import (
+    claiming,
+    records,
+    settling,
+    statements,
+    worker_statements,
+)
 from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
 from .claiming import Offer
 from .database import Database, Watch
 from .importing import Importing
-from .inserting import Inserting, cancel_waiting, read
+from .inserting import Inserting, cancel_waiting
 from .pruning import Pruning
-from .records import Load, LogRow, WorkerRow, from_stored_time, micros
+from .reading import Reading
+from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
-from .transacting import Transactions, Unanswered, again
-
-_ALL = Selection()
-_LATELY = 10_000
+from .transacting import Unanswered, again
 
 
-class Store(Transactions):
+class Store(Reading):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self.now = database.now
         self.watch: Callable[..., Watch] = database.watch
         self.catalogue = StoredCatalogue(self)
         self.borrowed = Borrowed(database)
@@ -113,7 +113,9 @@ class Store(Transactions):
         }
         with self._transaction() as connection:
             if (
-                connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first()
+                connection.execute(
+                    worker_statements.worker_is_live(), {"of_worker": worker_id}
+                ).first()
                 is None
             ):
                 return None
@@ -123,21 +125,7 @@ class Store(Transactions):
             connection.execute(statements.insert_live(self.now, None), row)
             return self._claimed_one(connection, run.run_id, worker_id)
 
-    def refuse_known(self, run_id: str) -> None:
-        """Raise Conflict where a run with this id exists."""
-        with self._transaction(reading=True) as connection:
-            self._refuse_known(connection, run_id)
-
-    def _refuse_known(self, connection: Connection, run_id: str) -> None:
-        if read(connection, [run_id]):
-            raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
-
     # claim
-
-    def due(self) -> list[tuple[str, str]]:
-        """Which (queue, job name) pairs have queued runs."""
-        with self._transaction(reading=True) as connection:
-            return self.database.due(connection)
 
     @again
     def claim(
@@ -154,7 +142,9 @@ class Store(Transactions):
         first, or None when this worker is fenced.
         """
         with self._transaction() as connection:
-            if connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first():
+            if connection.execute(
+                worker_statements.worker_is_live(), {"of_worker": worker_id}
+            ).first():
                 return claiming.take(
                     connection, self.database, self.now, worker_id, pairs, offers, queues
                 )
@@ -165,7 +155,7 @@ class Store(Transactions):
         """Take this run alone, due or not; None when somebody else has it or it is final."""
         asked = {"of_run": run_id, "of_worker": worker_id}
         with self._transaction() as connection:
-            if connection.execute(statements.worker_is_live(), asked).first() is None:
+            if connection.execute(worker_statements.worker_is_live(), asked).first() is None:
                 return None
             if not connection.execute(statements.take_one(self.now), asked).rowcount:
                 return None
@@ -229,12 +219,6 @@ class Store(Transactions):
             with self._transaction() as connection:
                 connection.execute(statements.note_progress(), rows)
 
-    def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
-        """The (run id, attempt) this worker holds that somebody wants cancelled."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.cancels_asked(), {"of_worker": worker_id})
-            return [(run_id, attempt) for run_id, attempt in found]
-
     # logs
 
     @again
@@ -244,18 +228,6 @@ class Store(Transactions):
         if columns:
             with self._transaction() as connection:
                 connection.execute(statements.insert_logs(self.now), columns)
-
-    def logs(
-        self, run_id: str, after: tuple[int, int] = (0, 0), *, attempt: int | None = None,
-        most: int = 10,
-    ) -> list[LogRow]:  # fmt: skip
-        """Rows of a run's log, of all attempts or one, after row (attempt, number)."""
-        if attempt is not None:
-            after = (attempt, after[1] if after[0] == attempt else 0)
-        asked = {"of_run": run_id, "attempt": after[0], "number": after[1], "most": most}
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.logs_of_run(attempt is not None), asked)
-            return [records.log_row_of(row) for row in found.mappings()]
 
     # upkeep
 
@@ -277,20 +249,14 @@ class Store(Transactions):
         """Add a worker: a mapping of the columns that ``insert_worker`` binds, lease in seconds."""
         row = worker | {"lease_us": micros(worker["lease"])}
         with self._transaction() as connection:
-            connection.execute(statements.insert_worker(self.now), row)
+            connection.execute(worker_statements.insert_worker(self.now), row)
 
     @again
     def beat(self, worker_id: str, lease: float, names: str) -> bool:
         """Renew a worker's lease; False when it was declared dead."""
         asked = {"of_worker": worker_id, "lease_us": micros(lease), "to_names": names}
         with self._transaction() as connection:
-            return connection.execute(statements.renew(self.now), asked).rowcount == 1
-
-    def workers(self) -> list[WorkerRow]:
-        """All worker rows, live and dead."""
-        with self._transaction(reading=True) as connection:
-            rows = connection.execute(statements.all_workers(self.now)).mappings()
-            return [records.worker_of(row) for row in rows]
+            return connection.execute(worker_statements.renew(self.now), asked).rowcount == 1
 
     @again
     def rescue(self, worker: WorkerRow) -> int | None:
@@ -303,14 +269,14 @@ class Store(Transactions):
         with self._transaction() as connection:
             if (
                 worker.state == "live"
-                and not connection.execute(statements.fence_worker(), asked).rowcount
+                and not connection.execute(worker_statements.fence_worker(), asked).rowcount
             ):
                 return None
             rows = connection.execute(statements.held(self.now, True), asked).mappings().all()
             alone = len(rows) == 1
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)
-            connection.execute(statements.forget_worker(), asked)
+            connection.execute(worker_statements.forget_worker(), asked)
             return len(rows)
 
     @again
@@ -318,92 +284,8 @@ class Store(Transactions):
         """Delete a worker's row, unless a run still names it."""
         asked = {"of_worker": worker_id}
         with self._transaction() as connection:
-            connection.execute(statements.lock_worker(), asked)
-            connection.execute(statements.forget_worker(), asked)
-
-    # read
-
-    def get(self, run_id: str) -> RunRecord:
-        """Read one run.
-
-        Raises:
-            UnknownRun: the store holds no run with this id.
-        """
-        with self._transaction(reading=True) as connection:
-            found = read(connection, [run_id])
-        if run_id not in found:
-            raise UnknownRun(f"No run {run_id} in the store {self.url}. See: jobreg runs list")
-        return found[run_id]
-
-    def several(self, run_ids: Sequence[str]) -> dict[str, RunRecord]:
-        """The runs of these ids that there are, by id."""
-        with self._transaction(reading=True) as connection:
-            return read(connection, run_ids)
-
-    def find(
-        self, wanted: Selection = _ALL, *, cursor: str | None = None, most: int = 100
-    ) -> tuple[list[RunRecord], str | None]:
-        """A page of runs, newest first, and the cursor of the next page (None: there is none).
-
-        Where tags or parameters are asked for a page may be a short one and still have a next.
-
-        Raises:
-            BadInput: the cursor is not one that a page of this selection gave.
-        """
-        place = finding.place_of(cursor, wanted)
-        with self._transaction(reading=True) as connection:
-            found, following = finding.page(connection, wanted, place, most)
-        return found, None if following is None else str(following)
-
-    def time(self) -> datetime:
-        """What the database's clock says, in UTC."""
-        with self._transaction(reading=True) as connection:
-            told = from_stored_time(connection.execute(statements.clock(self.now)).scalar())
-        assert told is not None
-        return told
-
-    def ids_between(self, first: str, last: str, most: int = 20) -> list[str]:
-        """Run ids from ``first`` to ``last``, in order; an index look-up, whatever the history."""
-        asked = {"first": first, "last": last, "most": most}
-        with self._transaction(reading=True) as connection:
-            return list(connection.execute(statements.ids_between(), asked).scalars())
-
-    def attempts(self, run_id: str) -> list[Attempt]:
-        """The attempts of a run, oldest first."""
-        with self._transaction(reading=True) as connection:
-            rows = connection.execute(statements.attempts_of_run(), {"of_run": run_id}).mappings()
-            return [records.attempt_of(row) for row in rows]
-
-    def counts(self) -> dict[str, int]:
-        """How many runs are in each state."""
-        with self._transaction(reading=True) as connection:
-            found = {row[0]: row[1] for row in connection.execute(statements.count_runs())}
-        return {state.value: found.get(state.value, 0) for state in State}
-
-    def waiting(self) -> list[tuple[str, str, int]]:
-        """(queue, job name, number) of the runs that are due and not running."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.waiting_now(self.now))
-            return [(queue, name, number) for queue, name, number in found]
-
-    def load(self, window: float) -> Load:
-        """How much waits and runs, and what was settled in the last ``window`` seconds."""
-        lately = {"window": micros(window), "most": _LATELY}
-        with self._transaction(reading=True) as connection:
-            depths = connection.execute(statements.depths(self.now)).mappings().all()
-            settled = connection.execute(statements.settled_lately(self.now), lately).mappings()
-            return records.load_of(depths, settled.all(), window, _LATELY)
-
-    def busy(self) -> dict[str, int]:
-        """How many runs each worker that has any holds, by worker id."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.busy_slots())
-            return {row[0]: row[1] for row in found}
-
-    def ahead_of(self, run_id: str) -> int:
-        """How many queued runs of its queue come before a queued run."""
-        with self._transaction(reading=True) as connection:
-            return int(connection.execute(statements.ahead_of(), {"of_run": run_id}).scalar_one())
+            connection.execute(worker_statements.lock_worker(), asked)
+            connection.execute(worker_statements.forget_worker(), asked)
 
     # cancel, retry
 

@@ -183,13 +183,13 @@ def plan(kept, statement, **bound):
 
 
 def test_no_question_scans_the_runs(kept):
-    from jobreg.store import finding, statements
+    from jobreg.store import finding, reading_statements
 
     plans = {
-        "depths": plan(kept, statements.depths(kept.now)),
-        "busy": plan(kept, statements.busy_slots()),
-        "lately": plan(kept, statements.settled_lately(kept.now), most=9, window=9),
-        "ids": plan(kept, statements.ids_between(), first="a", last="b", most=2),
+        "depths": plan(kept, reading_statements.depths(kept.now)),
+        "busy": plan(kept, reading_statements.busy_slots()),
+        "lately": plan(kept, reading_statements.settled_lately(kept.now), most=9, window=9),
+        "ids": plan(kept, reading_statements.ids_between(), first="a", last="b", most=2),
     }
     page = finding.page_of_runs("due", ("live_state", "job_name"))
     for state in ("queued", "scheduled", "running"):

@@ -32,7 +32,7 @@ from waiting import until
 
 from jobreg import Conflict
 from jobreg.lifecycle import Ending, State
-from jobreg.store import Store, open_store, statements
+from jobreg.store import Store, open_store, statements, worker_statements
 
 _WAITING = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
@@ -76,7 +76,7 @@ def test_a_worker_is_not_declared_dead_between_the_look_and_the_claim(server_sto
     meanwhile = Meanwhile(server_store)
 
     with server_store.writing() as connection:
-        connection.execute(statements.worker_is_live(), {"of_worker": worker}).one()
+        connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         rescue = meanwhile.begin(lambda: server_store.rescue(row))
         asked_for = {"of_run": run.run_id, "of_worker": worker}
         assert connection.execute(statements.take_one(server_store.now), asked_for).rowcount == 1
@@ -90,7 +90,7 @@ def test_a_worker_row_is_not_forgotten_between_the_look_and_the_claim(server_sto
     meanwhile = Meanwhile(server_store)
 
     with server_store.writing() as connection:
-        connection.execute(statements.worker_is_live(), {"of_worker": worker}).one()
+        connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         forgotten = meanwhile.begin(lambda: server_store.forget(worker))
         asked_for = {"of_run": run.run_id, "of_worker": worker}
         connection.execute(statements.take_one(server_store.now), asked_for)

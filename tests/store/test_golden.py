@@ -27,10 +27,12 @@ from jobreg.store import (
     mysql,
     postgresql,
     pruning,
+    reading_statements,
     renaming,
     sqlite,
     statements,
     tables,
+    worker_statements,
 )
 
 _CACHED = type(cache(len))  # every statement is built once
@@ -44,6 +46,8 @@ DATABASES: dict[str, tuple[Any, Any]] = {
 # Modules whose functions each make one statement.
 MODULES: tuple[ModuleType, ...] = (
     statements,
+    worker_statements,
+    reading_statements,
     finding,
     pruning,
     renaming,

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
-from jobreg.store import Store, database, mysql, open_store, postgresql, statements
+from jobreg.store import Store, database, mysql, open_store, postgresql, worker_statements
 
 SERVERS = ("postgres", "mysql")
 
@@ -177,7 +177,7 @@ def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases
 
     def claims_and_stands_still():
         with store.writing() as connection:
-            connection.execute(statements.worker_is_live(), {"of_worker": worker}).one()
+            connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
             rescued.append(store.rescue(row))  # waits for the claim, and then no longer
             connection.execute(statements.take_one(store.now), {"of_run": "", "of_worker": worker})
 
