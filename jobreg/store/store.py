@@ -112,12 +112,7 @@ class Store(Reading):
             "version": offer.provider.version,
         }
         with self._transaction() as connection:
-            if (
-                connection.execute(
-                    worker_statements.worker_is_live(), {"of_worker": worker_id}
-                ).first()
-                is None
-            ):
+            if not _is_live(connection, worker_id):
                 return None
             self._refuse_known(connection, run.run_id)
             Inserting(connection, self.database, self.now).make_room(run)
@@ -142,9 +137,7 @@ class Store(Reading):
         first, or None when this worker is fenced.
         """
         with self._transaction() as connection:
-            if connection.execute(
-                worker_statements.worker_is_live(), {"of_worker": worker_id}
-            ).first():
+            if _is_live(connection, worker_id):
                 return claiming.take(
                     connection, self.database, self.now, worker_id, pairs, offers, queues
                 )
@@ -155,7 +148,7 @@ class Store(Reading):
         """Take this run alone, due or not; None when somebody else has it or it is final."""
         asked = {"of_run": run_id, "of_worker": worker_id}
         with self._transaction() as connection:
-            if connection.execute(worker_statements.worker_is_live(), asked).first() is None:
+            if not _is_live(connection, worker_id):
                 return None
             if not connection.execute(statements.take_one(self.now), asked).rowcount:
                 return None
@@ -326,3 +319,9 @@ class Store(Reading):
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
+
+
+def _is_live(connection: Connection, worker_id: str) -> bool:
+    """Is it, and will it be until this transaction ends?"""
+    asked = {"of_worker": worker_id}
+    return connection.execute(worker_statements.worker_is_live(), asked).first() is not None

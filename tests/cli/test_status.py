@@ -89,7 +89,7 @@ def test_a_rate_beyond_what_is_looked_at_is_that_of_the_youngest(kept, monkeypat
     for _ in range(6):
         add(kept)
         finish(kept, worker)
-    monkeypatch.setattr("jobreg.store.store._LATELY", 5)
+    monkeypatch.setattr("jobreg.store.reading._LATELY", 5)
 
     (rate,) = [rate for state, rate in kept.load(300.0).per_minute.items() if state == "succeeded"]
 

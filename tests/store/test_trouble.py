@@ -14,7 +14,15 @@ from sqlalchemy import make_url
 from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
-from jobreg.store import Store, database, mysql, open_store, postgresql, worker_statements
+from jobreg.store import (
+    Store,
+    database,
+    mysql,
+    open_store,
+    postgresql,
+    statements,
+    worker_statements,
+)
 
 SERVERS = ("postgres", "mysql")
 
