@@ -5,7 +5,7 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import clock
 from ..errors import StoreError
 from . import statements
+from .records import Row
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -105,6 +106,10 @@ class Database:
     def due(self, connection: Connection) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs."""
         return [(queue, name) for queue, name in connection.execute(statements.due_names())]
+
+    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
+        """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
+        connection.execute(statements.insert_runs(now), rows)
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let this connection of the driver wait no longer than so for the server's next word."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -17,6 +19,8 @@ from .records import Row
 from .statements import Now
 
 _AT_ONCE = 500
+_BY_DEFAULT = ("queue_by_default", "priority_by_default")
+_DEFAULTS = itemgetter(*_BY_DEFAULT)
 
 REPLACED = 2
 """What ``cancel_requested`` is where another run took the place of one; 1 is for asking."""
@@ -89,8 +93,8 @@ class Inserting:
         """Which unfinished run has which (job name, unique key), of those that are wanted."""
         keys = sorted({run.unique_key for run in runs if run.unique_key is not None})
         found: dict[tuple[str, str], str] = {}
-        for first in range(0, len(keys), _AT_ONCE):
-            asked = {"unique_keys": keys[first : first + _AT_ONCE]}
+        for some in slices(keys):
+            asked = {"unique_keys": some}
             for row in self.connection.execute(statements.holders(), asked):
                 found[row.job_name, row.unique_key] = row.run_id
         wanted = {(run.job_name, run.unique_key) for run in runs}
@@ -114,10 +118,13 @@ class Inserting:
         rows = [records.run_columns(run) for run in runs]
         if not rows:
             return
-        self.connection.execute(statements.insert_runs(self.now), rows)
+        self.database.insert_runs(self.connection, self.now, rows)
         *silent, last = rows
-        if silent:
-            self.connection.execute(statements.insert_live(self.now, None), silent)
+        for defaults, alike in groupby(silent, _DEFAULTS):
+            by_default = dict(zip(_BY_DEFAULT, defaults, strict=True))
+            for run_ids in slices([row["run_id"] for row in alike]):
+                asked = {**by_default, "run_ids": run_ids}
+                self.connection.execute(statements.insert_live_of(self.now), asked)
         # Once for all of them: every word to listeners costs the server a lock.
         telling = statements.insert_live(self.now, self.database.channel)
         self.connection.execute(telling, last)
@@ -126,11 +133,17 @@ class Inserting:
         self.known.update(read(self.connection, run_ids))
 
 
+def slices(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as one statement takes well."""
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]
+
+
 def read(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
     """The runs of these ids that are there."""
     found = {}
-    for first in range(0, len(run_ids), _AT_ONCE):
-        asked = {"run_ids": run_ids[first : first + _AT_ONCE]}
+    for some in slices(run_ids):
+        asked = {"run_ids": some}
         for row in connection.execute(reading_statements.runs_by_id(), asked).mappings():
             found[row["run_id"]] = records.run_of(row)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock
 from ..errors import BadInput, StoreError
-from . import database
+from . import database, reading_statements, statements
 from .database import Database, Poll, Trouble
+from .records import Row
+from .statements import Now
 
 # The clock of now, not of the transaction's begin: a claim may have waited for a lock.
 NOW = literal_column(
@@ -50,6 +52,10 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+# From so many runs on COPY is worth the word it takes to ask for the time.
+_MANY = 100
+_ASKED = statements.ASKED
+_COUNTED = ("attempt", "tries", "crashes")
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
     "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
@@ -126,6 +132,24 @@ class PostgreSQL(Database):
             key = _number_of(f"jobreg {self.schema} {name}")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
 
+    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
+        """Store what was asked; many by COPY, in a fifth of the time."""
+        if len(rows) < _MANY:
+            return super().insert_runs(connection, now, rows)
+        clock_says = connection.execute(reading_statements.clock(now)).scalar_one()
+        table = "jobreg_runs" if self.schema is None else f"{_quoted(self.schema)}.jobreg_runs"
+        names = (*_ASKED, *_COUNTED, "created_at", "scheduled_at")
+        cursor: Any = connection.connection.cursor()
+        try:
+            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
+                for row in rows:
+                    due = clock_says + row["delay"] if row["at"] is None else row["at"]
+                    asked = (row[name] for name in _ASKED)
+                    copy.write_row((*asked, *(0 for _ in _COUNTED), clock_says, due))
+        except database.driver("psycopg", "postgres").Error as error:
+            raise DBAPIError.instance("COPY", None, error, Exception) from error
+        return None
+
     def begin_upgrade(self, connection: Connection) -> None:
         """Be the only upgrader, in the schema that was asked for, which is made if missing."""
         self.bound(connection.connection.dbapi_connection, None)
@@ -133,7 +157,7 @@ class PostgreSQL(Database):
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         self.hold(connection, ["upgrade"])
         if self.schema is not None:
-            quoted = self.engine.dialect.identifier_preparer.quote_schema(self.schema)
+            quoted = _quoted(self.schema)
             there = text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
             if connection.execute(there, {"name": self.schema}).first() is None:
                 connection.exec_driver_sql(f"CREATE SCHEMA {quoted}")
@@ -205,6 +229,11 @@ class Listener(Poll):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 @cache

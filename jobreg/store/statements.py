@@ -65,25 +65,51 @@ def given_now(read: Callable[[], int]) -> Now:
 
 # submit
 
+ASKED = (
+    "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
+    "max_crashes", "tags", "retried_from", "unique_key",
+)  # fmt: skip
+"""The columns of a run that its submitter fills."""
+
 
 @cache
 def insert_runs(now: Now) -> Insert:
     """Store what was asked. :at is an absolute due time or NULL, :delay microseconds."""
-    asked = (
-        "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
-        "max_crashes", "tags", "retried_from", "unique_key",
-    )  # fmt: skip
     return (
         insert(runs)
         .inline()
         .values(
-            **{name: bindparam(name) for name in asked},
+            **{name: bindparam(name) for name in ASKED},
             created_at=now,
             scheduled_at=func.coalesce(bindparam("at", type_=BigInteger), now + in_micros("delay")),
             attempt=0,
             tries=0,
             crashes=0,
         )
+    )
+
+
+@cache
+def insert_live_of(now: Now) -> Insert:
+    """Make the runs :run_ids, just stored, live, in their order: scheduled or queued."""
+    same = ("run_id", "job_name", "queue", "priority", "max_attempts", "max_crashes", "unique_key")
+    due = runs.c.scheduled_at
+    made = {
+        **{name: runs.c[name] for name in same},
+        "queue_by_default": bindparam("queue_by_default", type_=Integer),
+        "priority_by_default": bindparam("priority_by_default", type_=Integer),
+        "due_at": due,
+        "state": case((due > now, "scheduled"), else_="queued"),
+        "attempt": literal(0),
+        "tries": literal(0),
+        "crashes": literal(0),
+        "cancel_requested": literal(0),
+    }
+    return insert(live).from_select(
+        list(made),
+        select(*made.values())
+        .where(runs.c.run_id.in_(bindparam("run_ids", expanding=True)))
+        .order_by(runs.c.seq),
     )
 
 
