@@ -71,10 +71,11 @@ class Taking:
         """Go over the table; where it is to ``write``, import what can be."""
         for rows in jobs.slices():
             runs = list(self._runs(rows))
-            ids = store.imports.known([run.run_id for run in runs])
-            fresh = [run for run in runs if run.run_id not in ids]
             if write:
-                fresh = store.imports.add(fresh)
+                fresh = store.imports.add(runs)
+            else:
+                ids = store.imports.known([run.run_id for run in runs])
+                fresh = [run for run in runs if run.run_id not in ids]
             self.known += len(runs) - len(fresh)
             self.taken.update(run.state.value for run in fresh)
 
