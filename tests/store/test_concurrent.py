@@ -5,7 +5,6 @@ SQLite lets one write at a time; so what waits for what is asked of the servers.
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -242,48 +241,3 @@ def test_one_failed_run_is_reopened_once_by_four_at_once(store):
 
     assert sorted(answers) == [False, False, False, True]
     assert states(store) == {"queued": 1}
-
-
-def work_off(url: str, worker: str, start: Any, told: Any) -> None:
-    """Claim and settle in batches until nothing is left; tell what was executed."""
-    store = open_store(url)
-    executed: list[tuple[str, int]] = []
-    start.wait(120)
-    while True:
-        claims = claim(store, worker, offer(most=20)) or []
-        executed += [(each.run_id, each.attempt) for each in claims]
-        assert settle(store, worker, *map(outcome, claims)) == []
-        if not claims and not states(store).get("queued"):
-            break
-    store.close()
-    told.send(executed)
-
-
-@pytest.mark.parametrize(
-    ("processes", "number"),
-    [(4, 1200), pytest.param(8, 10_000, marks=pytest.mark.slow)],
-)
-def test_processes_execute_each_run_exactly_once(store, processes, number):
-    ids = {run.run_id for run in store.insert([asked() for _ in range(number)])}
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(processes)
-    pipes = [spawn.Pipe(duplex=False) for _ in range(processes)]
-    started = [
-        spawn.Process(target=work_off, args=(store.full_url, add_worker(store), start, told))
-        for _, told in pipes
-    ]
-
-    for process, (_, told) in zip(started, pipes, strict=True):
-        process.start()
-        told.close()  # so that the death of the process is heard
-    shares = [heard.recv() if heard.poll(300) else pytest.fail("no answer") for heard, _ in pipes]
-    for process in started:
-        process.join(60)
-
-    executed = [each for share in shares for each in share]
-    assert sorted(executed) == sorted((run_id, 1) for run_id in ids)
-    assert sum(map(bool, shares)) > 1
-    assert states(store) == {"succeeded": number}
-    tables = everything(store)
-    assert tables["jobreg_live"] == []
-    assert len(tables["jobreg_attempts"]) == number

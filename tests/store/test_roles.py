@@ -148,7 +148,7 @@ def test_who_may_not_upgrade_is_told(roles):
         schema.upgrade(open_store(roles.worker, check=False))
 
 
-QUICK = ["test_every_verb.py", "test_claim.py", "test_insert.py", "test_settle.py"]
+QUICK = ["test_every_verb.py", "test_claim.py"]
 
 
 @pytest.mark.parametrize(
