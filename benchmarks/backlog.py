@@ -33,7 +33,7 @@ from store_hands import add_worker, asked, claim, offer, outcome, settle
 
 from jobreg.lifecycle import Ending, State
 from jobreg.selection import Selection
-from jobreg.store import Store, finding, open_store, reading_statements, statements
+from jobreg.store import Store, claim_statements, finding, open_store, reading_statements
 
 OWN = tuple(f"own.job{number}" for number in range(10))
 FOREIGN = "foreign.job"
@@ -207,9 +207,13 @@ def urls(kind: str, folder: Path) -> Iterator[str]:
 def plans(store: Store) -> None:
     """Print what the database does for the hot statements."""
     hot: list[tuple[str, Any, dict[str, Any]]] = [
-        ("which names are due", statements.due_names(), {}),
-        ("heads of one name", statements.heads(), {"queue": "default", "name": OWN[1], "most": 10}),
-        ("next due", statements.next_due(store.now), {}),
+        ("which names are due", claim_statements.due_names(), {}),
+        (
+            "heads of one name",
+            claim_statements.heads(),
+            {"queue": "default", "name": OWN[1], "most": 10},
+        ),
+        ("next due", claim_statements.next_due(store.now), {}),
         ("a run", reading_statements.run_by_id(), {"run_id": "x"}),
     ]
     late = {"at": 2**62, "before": 2**62, "most": 20}
@@ -221,7 +225,7 @@ def plans(store: Store) -> None:
         page = finding.page_of_runs(order, also)
         hot.append((f"a page of runs by {order}", page, {**late, **words}))
     if store.engine.dialect.name == "mysql":
-        hot[0] = ("next due name", statements.next_due_name(), {"queue": "", "name": ""})
+        hot[0] = ("next due name", claim_statements.next_due_name(), {"queue": "", "name": ""})
     for title, statement, words in hot:
         print(f"\n{title}:")
         with store.writing() as connection:

@@ -7,18 +7,18 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 from uuid import UUID
 
-from .client import PAGE, POLL, Client, UniquePolicy, not_over
+from .client import PAGE, Client
 from .errors import BadInput, UnknownRun
+from .following import POLL, not_over
 from .handle import Run, Shown, value_of
 from .lifecycle import Attempt, LogLine, RunRecord
 from .options import Duration, seconds
-from .request import many_requests
+from .request import SubmitOptions, many_requests
 from .selection import Filters
 
 if TYPE_CHECKING:
@@ -79,28 +79,13 @@ class AsyncClient:
         job_name: str,
         params: Mapping[str, Any] | None = None,
         *,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: Duration | None = None,
-        max_attempts: int | None = None,
-        max_crashes: int | None = None,
-        run_id: str | UUID | None = None,
-        tags: Iterable[str] = (),
-        unique_key: str | None = None,
-        unique_policy: UniquePolicy = "return",
         connection: object = None,
+        **options: Unpack[SubmitOptions],
     ) -> AsyncRun:
         """Ask for one run of a job and return its handle. See :func:`jobreg.submit`."""
-        asked: dict[str, Any] = {
-            "delay": delay, "at": at, "queue": queue, "priority": priority, "timeout": timeout,
-            "max_attempts": max_attempts, "max_crashes": max_crashes, "run_id": run_id,
-            "tags": tags, "unique_key": unique_key, "unique_policy": unique_policy,
-        }  # fmt: skip
         if connection is None:
-            return self._of(await self.do(partial(self.client.submit, job_name, params, **asked)))
-        record = self.client.request(job_name, params, **asked)
+            return self._of(await self.do(partial(self.client.submit, job_name, params, **options)))
+        record = self.client.request(job_name, params, **options)
         return (await self._insert_beside([record], connection))[0]
 
     async def submit_many(

@@ -7,23 +7,22 @@ import os
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from attrs import evolve
 
-from . import clock, settings
+from . import clock, following, settings
 from .catalogue import Known
-from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, WaitTimeout
+from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun
 from .handle import Run
 from .judge import prepare
-from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
+from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
 from .registry import Registry, default_registry
 from .request import (
+    SubmitOptions,
     checked_level,
     checked_run_id,
     make_request,
@@ -35,12 +34,10 @@ from .selection import Filters, Selection, select_runs
 from .store import direct
 
 if TYPE_CHECKING:
-    from .store import Store, WorkerRow
+    from .store import Store
 
-UniquePolicy = Literal["return", "replace", "reject"]
 PAGE = 100
 LARGEST_PAGE = 1000
-POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
@@ -116,25 +113,11 @@ class Client:
         job_name: str,
         params: Mapping[str, Any] | None = None,
         *,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: Duration | None = None,
-        max_attempts: int | None = None,
-        max_crashes: int | None = None,
-        run_id: str | UUID | None = None,
-        tags: Iterable[str] = (),
-        unique_key: str | None = None,
-        unique_policy: UniquePolicy = "return",
         connection: object = None,
+        **options: Unpack[SubmitOptions],
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
-        record = self.request(
-            job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
-            max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
-            unique_key=unique_key, unique_policy=unique_policy,
-        )  # fmt: skip
+        record = self.request(job_name, params, **options)
         self._check_names([record.job_name])
         if connection is not None:
             return Run(self, self._insert([record], connection)[0])
@@ -203,7 +186,11 @@ class Client:
         return [Run(self, record) for record in self._insert(records, connection)]
 
     def request(
-        self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
+        self,
+        /,
+        job_name: object,
+        params: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
     ) -> RunRecord:
         """Check what ``submit`` would be asked and make it a record; nothing is stored.
 
@@ -320,22 +307,7 @@ class Client:
     def wait_for(self, run_id: str, timeout: Duration | None = None) -> RunRecord:
         """Wait until a run is over and return its record. See :meth:`Run.wait`."""
         longest = None if timeout is None else seconds(timeout, "timeout")
-        ends = None if longest is None else clock.seconds() + longest
-        watch = self.store.watch()
-        try:
-            while True:
-                record = self.store.get(run_id)
-                if record.state.final:
-                    return record
-                while True:
-                    if ends is not None and clock.seconds() >= ends:
-                        assert longest is not None
-                        raise not_over(record, longest)
-                    time.sleep(POLL)
-                    if watch.changed():
-                        break
-        finally:
-            watch.close()
+        return following.until_over(self.store, run_id, longest)
 
     def logs(
         self,
@@ -346,7 +318,7 @@ class Client:
         follow: bool = False,
     ) -> Iterator[LogLine]:
         """Iterate over what a run printed and logged. See :meth:`Run.logs`."""
-        return _awake(self.log_steps(run_id, attempt=attempt, level=level, follow=follow))
+        return following.awake(self.log_steps(run_id, attempt=attempt, level=level, follow=follow))
 
     def log_steps(
         self,
@@ -359,79 +331,12 @@ class Client:
         """The lines of :meth:`logs`, and None each time that there is none yet."""
         wanted = checked_level(level)
         number = None if attempt is None else count(attempt, "attempt")
-        return self._lines(self.get(run_id).id, number, wanted, follow)
-
-    def _lines(
-        self, run_id: str, attempt: int | None, level: int, follow: bool
-    ) -> Iterator[LogLine | None]:
-        after = 0, 0
-        watch = self.store.watch()
-        try:
-            while True:
-                watch.changed()
-                # Read before its lines: once it is over, no line comes that is not there yet.
-                record = self.store.get(run_id)
-                over = record.state.final or _is_over(record, attempt)
-                while rows := self.store.logs(run_id, after, attempt=attempt):
-                    for row in rows:
-                        after = row.attempt, row.number
-                        # A level of the job's own is ranked by nobody here: it is shown.
-                        yield from (
-                            line for line in row.lines() if LEVELS.get(line.level, level) >= level
-                        )
-                if over or not follow:
-                    return
-                while not watch.changed():
-                    yield None
-        finally:
-            watch.close()
+        return following.log_lines(self.store, self.get(run_id).id, number, wanted, follow)
 
     def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
         """For each run id, why it is not running though it waits; None where it is not so."""
-        queued = [record for record in records if record.state is State.QUEUED]
-        workers = [each for each in self.store.workers() if each.live] if queued else []
-        told: dict[str, str | None] = {record.run_id: None for record in records}
-        for record in records:
-            if record.state is State.SCHEDULED and record.scheduled_at is not None:
-                told[record.run_id] = f"its due time, {record.scheduled_at.isoformat()}"
-            elif record.state is State.QUEUED:
-                told[record.run_id] = _lacks_worker(record, workers)
-        return told
-
-
-def _awake(steps: Iterator[LogLine | None]) -> Iterator[LogLine]:
-    for line in steps:
-        if line is None:
-            time.sleep(POLL)
-        else:
-            yield line
-
-
-def not_over(record: RunRecord, longest: float) -> WaitTimeout:
-    """The error for who waited for a run no longer than so many seconds."""
-    return WaitTimeout(
-        f"Run {record.run_id} was still {record.state} after {longest:g} s; "
-        "it goes on. Wait longer, or cancel it."
-    )
-
-
-def _is_over(record: RunRecord, attempt: int | None) -> bool:
-    """Is that attempt of an unfinished run over?"""
-    if attempt is None or record.attempt < attempt:
-        return False
-    return record.attempt > attempt or record.state is not State.RUNNING
+        return following.waiting_on(self.store, records)
 
 
 def _store_is_imported() -> bool:
     return "sqlalchemy" in sys.modules
-
-
-def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
-    name, queue = record.job_name, record.queue or ""
-    if any(worker.serves(queue, name) for worker in workers):
-        return None
-    if any(name in worker.names for worker in workers):
-        return f"a worker that serves queue {queue!r} and provides {name!r}"
-    if workers:
-        return f"a worker that provides {name!r}; no live worker does"
-    return f"a worker that provides {name!r}; no worker is running"

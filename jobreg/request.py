@@ -6,23 +6,40 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypedDict, get_args
 from uuid import UUID
 
 from . import codec
 from .errors import BadInput
 from .lifecycle import LEVELS, RunRecord, State
-from .options import count, limit, priority_number, queue_name, seconds
+from .options import Duration, count, limit, priority_number, queue_name, seconds
 
 MAX_TAGS = 20
 MAX_TAG = 100
 MAX_KEY = 256
 MOST_TOLD = 20
-POLICIES = ("return", "replace", "reject")
+UniquePolicy = Literal["return", "replace", "reject"]
 """What a submit does where an unfinished run of the job has its unique key."""
-_OPTIONS = frozenset(
-    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id")
-) | {"tags", "unique_key", "unique_policy"}
+POLICIES: tuple[UniquePolicy, ...] = get_args(UniquePolicy)
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What may be said of a run besides its job and parameters; see :func:`jobreg.submit`."""
+
+    delay: Duration | None
+    at: datetime | None
+    queue: str | None
+    priority: int | None
+    timeout: Duration | None
+    max_attempts: int | None
+    max_crashes: int | None
+    run_id: str | UUID | None
+    tags: Iterable[str]
+    unique_key: str | None
+    unique_policy: UniquePolicy
+
+
+_OPTIONS = frozenset(SubmitOptions.__annotations__)
 
 
 def make_request(

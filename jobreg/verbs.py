@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from . import client, settings
-from .client import Client, UniquePolicy
+from .client import Client
 from .handle import Run
 from .options import Duration
+from .request import UniquePolicy
 from .selection import Filters
 
 if TYPE_CHECKING:

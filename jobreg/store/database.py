@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
-from . import statements
+from . import claim_statements, statements
 from .records import Row
 from .statements import Now
 
@@ -105,7 +105,7 @@ class Database:
 
     def due(self, connection: Connection) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs."""
-        return [(queue, name) for queue, name in connection.execute(statements.due_names())]
+        return [(queue, name) for queue, name in connection.execute(claim_statements.due_names())]
 
     def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
         """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
@@ -117,8 +117,8 @@ class Database:
     def hold(self, connection: Connection, names: Iterable[str]) -> None:
         """Hold these names, as everybody does who may pass a cap, until the transaction ends."""
 
-    def begin_upgrade(self, connection: Connection) -> None:
-        """Be the only upgrader until the transaction ends, however long the steps take."""
+    def begin_alone(self, connection: Connection) -> None:
+        """Be the only one to upgrade or rename, until the transaction ends, however late."""
 
     def trouble(self, error: DBAPIError) -> Trouble:
         """What kind of trouble an error of the driver tells of."""

@@ -11,7 +11,7 @@ from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ..errors import BadInput, StoreError
-from . import database, statements
+from . import claim_statements, database
 from .database import Database, Trouble
 
 # In UTC whatever the time zone of server and session.
@@ -93,7 +93,7 @@ class MySQL(Database):
         """
         found: list[tuple[str, str]] = []
         place = {"queue": "", "name": ""}
-        while row := connection.execute(statements.next_due_name(), place).first():
+        while row := connection.execute(claim_statements.next_due_name(), place).first():
             found.append((row.queue, row.job_name))
             place = {"queue": row.queue, "name": row.job_name}
         return found
@@ -107,7 +107,7 @@ class MySQL(Database):
         for name in sorted(names):
             self._hold(connection, name, _LOCKED_FOR)
 
-    def begin_upgrade(self, connection: Connection) -> None:
+    def begin_alone(self, connection: Connection) -> None:
         """Be the only upgrader. MySQL ends a transaction with every step: the name goes on."""
         self.bound(connection.connection.dbapi_connection, None)
         connection.exec_driver_sql("SET SESSION lock_wait_timeout = 600")

@@ -150,7 +150,7 @@ class PostgreSQL(Database):
             raise DBAPIError.instance("COPY", None, error, Exception) from error
         return None
 
-    def begin_upgrade(self, connection: Connection) -> None:
+    def begin_alone(self, connection: Connection) -> None:
         """Be the only upgrader, in the schema that was asked for, which is made if missing."""
         self.bound(connection.connection.dbapi_connection, None)
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):

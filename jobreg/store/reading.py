@@ -14,7 +14,7 @@ from ..lifecycle import (
     State,
 )
 from ..selection import Selection
-from . import finding, reading_statements as sql, records, statements, worker_statements
+from . import finding, reading_statements as sql, records, settle_statements, worker_statements
 from .database import Database
 from .inserting import read
 from .records import Load, LogRow, WorkerRow, from_stored_time, micros
@@ -48,7 +48,7 @@ class Reading(Transactions):
     def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
         """The (run id, attempt) this worker holds that somebody wants cancelled."""
         with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.cancels_asked(), {"of_worker": worker_id})
+            found = connection.execute(settle_statements.cancels_asked(), {"of_worker": worker_id})
             return [(run_id, attempt) for run_id, attempt in found]
 
     def logs(

@@ -116,7 +116,7 @@ class Renaming:
             raise BadInput(f"The job is called {old[:200]!r} already. Give it a new name.")
         asked = {"of_job": old, "to_job": new}
         with self._store.writing() as connection:
-            self._store.database.begin_upgrade(connection)
+            self._store.database.begin_alone(connection)
             found = _counted(connection, old)
             keys = list(connection.execute(shared_keys(), asked).scalars())
             if keys:

@@ -143,7 +143,7 @@ def upgrade(store: Store, version: str = "head") -> None:
     if version != "head":
         _check_target(store, version)
     with store.writing() as connection:
-        store.database.begin_upgrade(connection)
+        store.database.begin_alone(connection)
         config.attributes["connection"] = connection
         try:
             upgrade(config, version)

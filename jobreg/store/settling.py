@@ -9,7 +9,7 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..lifecycle import Ending, Outcome, Reason, State, decide_lost
-from . import records, statements
+from . import records, settle_statements
 from .inserting import REPLACED
 from .records import Row, micros
 from .statements import Now
@@ -40,10 +40,10 @@ def write(
         else:
             waiting.append(fence | _waiting_columns(outcome))
     for statement, rows in (
-        (statements.insert_attempts(), attempts),
-        (statements.finish_live(), fences),
-        (statements.finish_runs(), finals),
-        (statements.put_back(now), waiting),
+        (settle_statements.insert_attempts(), attempts),
+        (settle_statements.finish_live(), fences),
+        (settle_statements.finish_runs(), finals),
+        (settle_statements.put_back(now), waiting),
     ):
         if rows:
             connection.execute(statement, rows)

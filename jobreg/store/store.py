@@ -19,8 +19,10 @@ from ..lifecycle import (
     State,
 )
 from . import (
+    claim_statements,
     claiming,
     records,
+    settle_statements,
     settling,
     statements,
     worker_statements,
@@ -150,13 +152,13 @@ class Store(Reading):
         with self._transaction() as connection:
             if not _is_live(connection, worker_id):
                 return None
-            if not connection.execute(statements.take_one(self.now), asked).rowcount:
+            if not connection.execute(claim_statements.take_one(self.now), asked).rowcount:
                 return None
             return self._claimed_one(connection, run_id, worker_id)
 
     def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
         asked = {"of_run": run_id, "of_worker": worker_id}
-        row = connection.execute(statements.claimed_one(), asked).mappings().one()
+        row = connection.execute(claim_statements.claimed_one(), asked).mappings().one()
         return records.claim_of(row)
 
     # settle
@@ -170,7 +172,7 @@ class Store(Reading):
         """
         with self._transaction() as connection:
             asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
-            rows = connection.execute(statements.held(self.now, False), asked).mappings()
+            rows = connection.execute(settle_statements.held(self.now, False), asked).mappings()
             held = {(row["run_id"], row["attempt"]): row for row in rows}
             mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
             settling.write(
@@ -183,7 +185,7 @@ class Store(Reading):
             if rest:
                 ids = [each.run_id for each in rest]
                 found = connection.execute(
-                    statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
+                    settle_statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
                 )
                 # A rescue records our attempts too, but never with the outcome of a job.
                 written = {tuple(row) for row in found}
@@ -210,7 +212,7 @@ class Store(Reading):
         ]
         if rows:
             with self._transaction() as connection:
-                connection.execute(statements.note_progress(), rows)
+                connection.execute(settle_statements.note_progress(), rows)
 
     # logs
 
@@ -220,7 +222,7 @@ class Store(Reading):
         columns = [records.log_columns(row, worker_id) for row in rows]
         if columns:
             with self._transaction() as connection:
-                connection.execute(statements.insert_logs(self.now), columns)
+                connection.execute(settle_statements.insert_logs(self.now), columns)
 
     # upkeep
 
@@ -228,11 +230,11 @@ class Store(Reading):
     def stage_due(self) -> float | None:
         """Queue the scheduled runs that are due; return the seconds until the next one."""
         with self._transaction(reading=True) as connection:
-            wait = connection.execute(statements.next_due(self.now)).scalar()
+            wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         if wait is not None and wait <= 0:
             with self._transaction() as connection:
-                connection.execute(statements.stage_due(self.now))
-                wait = connection.execute(statements.next_due(self.now)).scalar()
+                connection.execute(claim_statements.stage_due(self.now))
+                wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         return None if wait is None else max(0.0, wait / 1_000_000)
 
     # workers
@@ -265,7 +267,9 @@ class Store(Reading):
                 and not connection.execute(worker_statements.fence_worker(), asked).rowcount
             ):
                 return None
-            rows = connection.execute(statements.held(self.now, True), asked).mappings().all()
+            rows = (
+                connection.execute(settle_statements.held(self.now, True), asked).mappings().all()
+            )
             alone = len(rows) == 1
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)

@@ -31,7 +31,7 @@ from waiting import until
 
 from jobreg import Conflict
 from jobreg.lifecycle import Ending, State
-from jobreg.store import Store, open_store, statements, worker_statements
+from jobreg.store import Store, claim_statements, open_store, settle_statements, worker_statements
 
 _WAITING = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
@@ -78,7 +78,9 @@ def test_a_worker_is_not_declared_dead_between_the_look_and_the_claim(server_sto
         connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         rescue = meanwhile.begin(lambda: server_store.rescue(row))
         asked_for = {"of_run": run.run_id, "of_worker": worker}
-        assert connection.execute(statements.take_one(server_store.now), asked_for).rowcount == 1
+        assert (
+            connection.execute(claim_statements.take_one(server_store.now), asked_for).rowcount == 1
+        )
 
     assert rescue.result(10) == 1  # it saw the claim that was under way
     assert server_store.get(run.run_id).state is State.QUEUED
@@ -92,7 +94,7 @@ def test_a_worker_row_is_not_forgotten_between_the_look_and_the_claim(server_sto
         connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         forgotten = meanwhile.begin(lambda: server_store.forget(worker))
         asked_for = {"of_run": run.run_id, "of_worker": worker}
-        connection.execute(statements.take_one(server_store.now), asked_for)
+        connection.execute(claim_statements.take_one(server_store.now), asked_for)
 
     forgotten.result(10)
     assert row_of(server_store, worker).state == "live"  # a run names it
@@ -107,12 +109,12 @@ def test_a_rescue_waits_for_a_settle_and_finds_nothing_left(server_store):
     with ExitStack() as stack:
         connection = stack.enter_context(server_store.writing())
         rows = connection.execute(
-            statements.held(server_store.now, False),
+            settle_statements.held(server_store.now, False),
             {"of_worker": worker, "run_ids": [run.run_id]},
         ).all()
         rescue = meanwhile.begin(lambda: server_store.rescue(row))
         fence = {"of_run": run.run_id, "of_attempt": taken.attempt, "of_worker": worker}
-        connection.execute(statements.finish_live(), fence)
+        connection.execute(settle_statements.finish_live(), fence)
 
     assert len(rows) == 1
     assert rescue.result(10) == 0
@@ -125,14 +127,14 @@ def test_a_settle_waits_for_a_rescue_and_is_refused(server_store):
 
     with server_store.writing() as connection:
         rows = connection.execute(
-            statements.held(server_store.now, True), {"of_worker": worker}
+            settle_statements.held(server_store.now, True), {"of_worker": worker}
         ).all()
         settled = meanwhile.begin(lambda: settle(server_store, worker, outcome(taken)))
         back = {
             "of_run": run.run_id, "of_attempt": taken.attempt, "of_worker": worker,
             "to_state": "queued", "delay": 0, "to_tries": 0, "to_crashes": 1,
         }  # fmt: skip
-        connection.execute(statements.put_back(server_store.now), back)
+        connection.execute(settle_statements.put_back(server_store.now), back)
 
     assert len(rows) == 1
     assert [each.run_id for each in settled.result(10)] == [run.run_id]
@@ -145,7 +147,7 @@ def test_a_cancel_waits_for_a_claim_and_asks_the_worker(server_store):
 
     with server_store.writing() as connection:
         asked_for = {"of_run": run.run_id, "of_worker": worker}
-        connection.execute(statements.take_one(server_store.now), asked_for)
+        connection.execute(claim_statements.take_one(server_store.now), asked_for)
         cancel = meanwhile.begin(lambda: server_store.cancel(run.run_id))
 
     assert cancel.result(10).state is State.RUNNING
@@ -158,7 +160,7 @@ def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
     head = {"queue": "default", "name": JOB, "most": 1}
 
     with server_store.writing() as connection:
-        (locked,) = connection.execute(statements.heads(), head).all()
+        (locked,) = connection.execute(claim_statements.heads(), head).all()
         taken = claim(server_store, worker, offer(most=5))
 
     assert locked.job_name == JOB

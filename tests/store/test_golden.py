@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from jobreg.store import (
+    claim_statements,
     finding,
     importing,
     job_statements,
@@ -29,6 +30,7 @@ from jobreg.store import (
     pruning,
     reading_statements,
     renaming,
+    settle_statements,
     sqlite,
     statements,
     tables,
@@ -46,6 +48,8 @@ DATABASES: dict[str, tuple[Any, Any]] = {
 # Modules whose functions each make one statement.
 MODULES: tuple[ModuleType, ...] = (
     statements,
+    claim_statements,
+    settle_statements,
     worker_statements,
     reading_statements,
     finding,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from store_hands import asked, states
+from store_hands import asked, die_at, states
 
 from jobreg.store import Store, open_store
 
@@ -21,16 +19,7 @@ MOST_STEPS = 30
 def submit_and_die(url: str, run: Any, step: int, joined: bool) -> None:
     """Submit, and kill this process at that step: before and after each statement and commit."""
     store = open_store(url)
-    passed = 0
-
-    def pass_by(*_: Any) -> None:
-        nonlocal passed
-        passed += 1
-        if passed == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(store.engine, name, pass_by)
+    pass_by = die_at(store, step)
     if joined:
         with store.engine.begin() as connection:
             store.insert([run], connection)

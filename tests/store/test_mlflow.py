@@ -97,9 +97,7 @@ def test_the_file_of_the_source_stays_as_it_is(take, tmp_path):
 
 
 @pytest.mark.ddl
-def test_a_server_s_database_cannot_be_written_through_it(store):
-    if store.url.startswith("sqlite"):
-        pytest.skip("the file's own test says so")
+def test_a_database_cannot_be_written_through_it(store):
     with store.writing() as connection:
         fill(connection, [mlflow_row(1, OLD)])
     jobs = Jobs(store.full_url)

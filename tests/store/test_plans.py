@@ -10,7 +10,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 from store_hands import JOB, add_worker, asked, claim, offer
 
-from jobreg.store import Store, finding, reading_statements, statements
+from jobreg.store import (
+    Store,
+    claim_statements,
+    finding,
+    reading_statements,
+    settle_statements,
+    statements,
+)
 
 _EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (COSTS OFF)", "mysql": "EXPLAIN"}
 _ANALYZE = {"sqlite": "ANALYZE {}", "postgresql": "ANALYZE {}", "mysql": "ANALYZE TABLE {}"}
@@ -63,7 +70,8 @@ HOT: list[tuple[str, dict[str, Any], str]] = [
 
 
 def maker(name: str) -> Any:
-    return getattr(statements, name, None) or getattr(reading_statements, name)
+    modules = (statements, claim_statements, settle_statements, reading_statements)
+    return next(getattr(each, name) for each in modules if hasattr(each, name))
 
 
 def test_hot_statements_are_answered_from_an_index(full):
@@ -132,6 +140,6 @@ def test_looking_for_due_names_does_not_look_at_every_run(full):
         assert len(found) == 41
         assert looked_at < 300
     else:
-        told = plan(full, statements.due_names())
+        told = plan(full, claim_statements.due_names())
         assert "jobreg_live_heads" in told
         assert _SCANS[name] not in told

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-from typing import Any
 
 import pytest
-from sqlalchemy import event
-from store_hands import Clock, Ending, add, asked, everything, finish, states
+from store_hands import Clock, Ending, add, asked, die_at, everything, finish, states
 
 from jobreg.lifecycle import LogChunk, State
 from jobreg.store import LogRow, Store, open_store
@@ -114,16 +111,8 @@ def test_a_copy_of_a_deleted_run_is_read(store, old):
 
 
 def prune_and_die(url: str, step: int) -> None:
-    store, passed = open_store(url), 0
-
-    def pass_by(*_: Any) -> None:
-        nonlocal passed
-        passed += 1
-        if passed == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(store.engine, name, pass_by)
+    store = open_store(url)
+    pass_by = die_at(store, step)
     store.history.prune("succeeded", 0.0)
     pass_by()
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 from store_hands import (
     JOB,
     add,
     add_worker,
     claim,
+    die_at,
     everything,
     offer,
     outcome,
@@ -172,17 +170,9 @@ def test_what_is_not_there_cannot_be_renamed(store):
         store.names.rename(NEW, NEW)
 
 
-def _rename_and_die(url: str, die_at: int) -> None:
+def _rename_and_die(url: str, step: int) -> None:
     opened = open_store(url)
-    seen = 0
-
-    @event.listens_for(opened.engine, "before_cursor_execute")
-    def count(*_: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    die_at(opened, step)
     opened.names.rename(OLD, NEW)
     opened.close()
 
@@ -194,13 +184,13 @@ def test_killed_at_any_statement_all_is_renamed_or_nothing(store):
     done_with(store, worker)
     add(store, OLD)
 
-    for die_at in range(4, 24, 3):
-        process = context.Process(target=_rename_and_die, args=(store.full_url, die_at))
+    for step in range(8, 60, 5):
+        process = context.Process(target=_rename_and_die, args=(store.full_url, step))
         process.start()
         process.join(60)
         rows = everything(store)
         found = {row["job_name"] for table in NAMED[:2] for row in rows[table]}
-        assert found in ({OLD}, {NEW}), die_at
+        assert found in ({OLD}, {NEW}), step
         if process.exitcode == 0:
             assert found == {NEW}
             return

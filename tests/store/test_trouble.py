@@ -16,11 +16,11 @@ from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, s
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
 from jobreg.store import (
     Store,
+    claim_statements,
     database,
     mysql,
     open_store,
     postgresql,
-    statements,
     worker_statements,
 )
 
@@ -187,7 +187,9 @@ def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases
         with store.writing() as connection:
             connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
             rescued.append(store.rescue(row))  # waits for the claim, and then no longer
-            connection.execute(statements.take_one(store.now), {"of_run": "", "of_worker": worker})
+            connection.execute(
+                claim_statements.take_one(store.now), {"of_run": "", "of_worker": worker}
+            )
 
     with pytest.raises(StoreUnavailable):
         claims_and_stands_still()
