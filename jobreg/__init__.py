@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncClient": "async_client",
+    "AsyncRun": "async_client",
     "Backoff": "options",
     "BadInput": "errors",
     "Client": "client",
@@ -30,28 +32,29 @@ _HOME = {
     "SchemaMismatch": "errors",
     "StoreError": "errors",
     "StoreUnavailable": "errors",
+    "SubmitUncertain": "errors",
     "UnknownJob": "errors",
     "UnknownRun": "errors",
     "WaitTimeout": "errors",
     "Worker": "worker",
     "current_run": "context",
     "default_registry": "registry",
-    "find": "client",
-    "get": "client",
+    "find": "verbs",
+    "get": "verbs",
     "job": "decorator",
-    "submit": "client",
-    "submit_many": "client",
+    "submit": "verbs",
+    "submit_many": "verbs",
 }
 
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from .async_client import (
+        AsyncClient as AsyncClient,
+        AsyncRun as AsyncRun,
+    )
     from .client import (
         Client as Client,
-        find as find,
-        get as get,
-        submit as submit,
-        submit_many as submit_many,
     )
     from .context import (
         current_run as current_run,
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
         SchemaMismatch as SchemaMismatch,
         StoreError as StoreError,
         StoreUnavailable as StoreUnavailable,
+        SubmitUncertain as SubmitUncertain,
         UnknownJob as UnknownJob,
         UnknownRun as UnknownRun,
         WaitTimeout as WaitTimeout,
@@ -89,6 +93,12 @@ if TYPE_CHECKING:
     from .registry import (
         Registry as Registry,
         default_registry as default_registry,
+    )
+    from .verbs import (
+        find as find,
+        get as get,
+        submit as submit,
+        submit_many as submit_many,
     )
     from .worker import (
         Worker as Worker,

@@ -155,6 +155,8 @@ def overridden(options: JobOptions, asked: Mapping[str, Any]) -> JobOptions:
     Raises:
         BadInput: there is no such option, or a value cannot be used.
     """
+    if not asked:
+        return options
     wire = options.to_wire()
     unknown = asked.keys() - wire.keys()
     if unknown:

@@ -7,45 +7,46 @@ import os
 import re
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from . import clock, settings
+from attrs import evolve
+
+from . import clock, following, settings
 from .catalogue import Known
-from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun, WaitTimeout
+from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun
 from .handle import Run
 from .judge import prepare
-from .lifecycle import LEVELS, LogLine, Provider, RunRecord, State
-from .options import Duration, count, queue_name, seconds
+from .lifecycle import LogLine, Provider, RunRecord, State
+from .options import Duration, count, seconds
 from .registry import Registry, default_registry
 from .request import (
+    SubmitOptions,
     checked_level,
-    checked_name,
     checked_run_id,
-    checked_state,
     make_request,
+    many_requests,
     new_run_id,
-    one_of_many,
     spread_id,
 )
+from .selection import Filters, Selection, select_runs
 from .store import direct
 
 if TYPE_CHECKING:
-    from .store import Store, WorkerRow
+    from .store import Store
 
 PAGE = 100
 LARGEST_PAGE = 1000
-_POLL = 0.02
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
 _NEVER = (-math.inf, Known())
+
+stand_in: Store | None = None
+"""What clients that are given no store take; set by :func:`jobreg.verbs.standing_in` alone."""
 
 
 class Client:
@@ -68,7 +69,7 @@ class Client:
     ) -> None:
         if isinstance(store, os.PathLike):
             store = os.fspath(store)
-        store = _stand_in if store is None else store
+        store = stand_in if store is None else store
         given = getattr(store, "full_url", store)
         self.settings = settings.load(store=given)
         self.registry = registry or default_registry()
@@ -112,22 +113,14 @@ class Client:
         job_name: str,
         params: Mapping[str, Any] | None = None,
         *,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: Duration | None = None,
-        max_attempts: int | None = None,
-        max_crashes: int | None = None,
-        run_id: str | UUID | None = None,
-        tags: Iterable[str] = (),
+        connection: object = None,
+        **options: Unpack[SubmitOptions],
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
-        record = self.request(
-            job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
-            max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
-        )  # fmt: skip
+        record = self.request(job_name, params, **options)
         self._check_names([record.job_name])
+        if connection is not None:
+            return Run(self, self._insert([record], connection)[0])
         return Run(self, self._insert_one(record))
 
     def _insert_one(self, record: RunRecord) -> RunRecord:
@@ -144,14 +137,21 @@ class Client:
                 return stored
         return self._insert([record])[0]
 
-    def _insert(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+    def _insert(self, records: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
         """Store runs as the store's knowledge of their jobs would have them."""
+        return self.store.insert(self._prepared(records), connection)
+
+    def ready(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Runs as they are to be stored, their names and parameters judged; nothing is stored."""
+        self._check_names([record.job_name for record in records])
+        return self._prepared(records)
+
+    def _prepared(self, records: Sequence[RunRecord]) -> list[RunRecord]:
         try:
-            prepared = self._prepare(records)
+            return self._prepare(records)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
-            prepared = self._prepare(records, anew=True)
-        return self.store.insert(prepared)
+            return self._prepare(records, anew=True)
 
     def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
         names = {record.job_name for record in records}
@@ -170,18 +170,27 @@ class Client:
         return None if ref is None else Provider(ref.dist, ref.version)
 
     def submit_many(
-        self, runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]]
+        self,
+        runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]],
+        *,
+        connection: object = None,
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
         if not isinstance(runs, Iterable):
             raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
         most = self.settings.max_params
-        records = [one_of_many(index, each, most) for index, each in enumerate(runs)]
+        records = many_requests(runs, most)
+        if not records:
+            return []
         self._check_names([record.job_name for record in records])
-        return [Run(self, record) for record in self._insert(records)] if records else []
+        return [Run(self, record) for record in self._insert(records, connection)]
 
     def request(
-        self, /, job_name: object, params: Mapping[str, Any] | None = None, **options: Any
+        self,
+        /,
+        job_name: object,
+        params: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
     ) -> RunRecord:
         """Check what ``submit`` would be asked and make it a record; nothing is stored.
 
@@ -232,51 +241,43 @@ class Client:
         told = ", ".join(found[:_CANDIDATES])
         raise BadInput(f"run id: {text!r} begins several: {told}{more}. Give more of it.")
 
-    def find(
-        self,
-        *,
-        job_name: str | None = None,
-        state: State | str | None = None,
-        queue: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[Run]:
+    def find(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Run]:
         """Iterate over runs, newest first, read page by page. See :func:`find`."""
-        asked = _filters(job_name, state, queue)
-        return self._pages(asked, None if limit is None else count(limit, "limit", least=0))
+        wanted = self._selection(filters)
+        return self._pages(wanted, None if limit is None else count(limit, "limit", least=0))
 
-    def _pages(self, asked: dict[str, Any], left: int | None) -> Iterator[Run]:
-        before = None
+    def _pages(self, wanted: Selection, left: int | None) -> Iterator[Run]:
+        cursor = None
         while left is None or left > 0:
             most = PAGE if left is None else min(PAGE, left)
-            page, before = self.store.find(**asked, before=before, most=most)
+            page, cursor = self.store.find(wanted, cursor=cursor, most=most)
             for record in page:
                 yield Run(self, record)
-            if before is None:
+            if cursor is None:
                 return
             left = None if left is None else left - len(page)
 
     def page(
-        self,
-        *,
-        job_name: str | None = None,
-        state: State | str | None = None,
-        queue: str | None = None,
-        limit: int = PAGE,
-        cursor: str | None = None,
+        self, *, limit: int = PAGE, cursor: str | None = None, **filters: Unpack[Filters]
     ) -> tuple[list[Run], str | None]:
         """One page of runs, newest first, and the cursor of the next (None: it was the last).
 
+        With tags or params a page may hold fewer than ``limit`` though another follows.
+
         Raises:
-            BadInput: no such state, a limit outside 1 to 1,000, a cursor of no page.
+            BadInput: a filter cannot be used, a limit outside 1 to 1,000, a cursor of no page.
         """
-        if cursor is not None and not re.fullmatch("[0-9]{1,18}", str(cursor)):
-            raise BadInput(f"cursor: {str(cursor)[:80]!r} is not one that a page gave as its next.")
         most = count(limit, "limit", most=LARGEST_PAGE)
-        before = None if cursor is None else int(cursor)
-        asked = _filters(job_name, state, queue)
-        records, following = self.store.find(**asked, before=before, most=most)
-        runs = [Run(self, record) for record in records]
-        return runs, None if following is None else str(following)
+        cursor = None if cursor is None else str(cursor)
+        records, following = self.store.find(self._selection(filters), cursor=cursor, most=most)
+        return [Run(self, record) for record in records], following
+
+    def _selection(self, filters: Filters) -> Selection:
+        """What these filters mean, with the other names that the job has here."""
+        wanted = select_runs(filters, lambda: self.store.time())
+        if wanted.job_name is None:
+            return wanted
+        return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""
@@ -292,6 +293,7 @@ class Client:
                 params=record.params, queue=record.queue, priority=record.priority,
                 timeout=record.timeout, max_attempts=record.max_attempts,
                 max_crashes=record.max_crashes, tags=record.tags,
+                unique_key=record.unique_key, unique_policy="reject",
             )  # fmt: skip
             return Run(self, self._insert([copy])[0])
         if not record.state.final or not self.store.reopen(record):
@@ -305,24 +307,7 @@ class Client:
     def wait_for(self, run_id: str, timeout: Duration | None = None) -> RunRecord:
         """Wait until a run is over and return its record. See :meth:`Run.wait`."""
         longest = None if timeout is None else seconds(timeout, "timeout")
-        ends = None if longest is None else clock.seconds() + longest
-        watch = self.store.watch()
-        try:
-            while True:
-                record = self.store.get(run_id)
-                if record.state.final:
-                    return record
-                while True:
-                    if ends is not None and clock.seconds() >= ends:
-                        raise WaitTimeout(
-                            f"Run {run_id} was still {record.state} after {longest:g} s; "
-                            "it goes on. Wait longer, or cancel it."
-                        )
-                    time.sleep(_POLL)
-                    if watch.changed():
-                        break
-        finally:
-            watch.close()
+        return following.until_over(self.store, run_id, longest)
 
     def logs(
         self,
@@ -333,195 +318,25 @@ class Client:
         follow: bool = False,
     ) -> Iterator[LogLine]:
         """Iterate over what a run printed and logged. See :meth:`Run.logs`."""
+        return following.awake(self.log_steps(run_id, attempt=attempt, level=level, follow=follow))
+
+    def log_steps(
+        self,
+        run_id: str | UUID,
+        *,
+        attempt: int | None = None,
+        level: str | None = None,
+        follow: bool = False,
+    ) -> Iterator[LogLine | None]:
+        """The lines of :meth:`logs`, and None each time that there is none yet."""
         wanted = checked_level(level)
         number = None if attempt is None else count(attempt, "attempt")
-        return self._lines(self.get(run_id).id, number, wanted, follow)
-
-    def _lines(
-        self, run_id: str, attempt: int | None, level: int, follow: bool
-    ) -> Iterator[LogLine]:
-        after = 0, 0
-        watch = self.store.watch()
-        try:
-            while True:
-                watch.changed()
-                # Read before its lines: once it is over, no line comes that is not there yet.
-                record = self.store.get(run_id)
-                over = record.state.final or _is_over(record, attempt)
-                while rows := self.store.logs(run_id, after, attempt=attempt):
-                    for row in rows:
-                        after = row.attempt, row.number
-                        # A level of the job's own is ranked by nobody here: it is shown.
-                        yield from (
-                            line for line in row.lines() if LEVELS.get(line.level, level) >= level
-                        )
-                if over or not follow:
-                    return
-                while not watch.changed():
-                    time.sleep(_POLL)
-        finally:
-            watch.close()
+        return following.log_lines(self.store, self.get(run_id).id, number, wanted, follow)
 
     def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
         """For each run id, why it is not running though it waits; None where it is not so."""
-        queued = [record for record in records if record.state is State.QUEUED]
-        workers = [each for each in self.store.workers() if each.live] if queued else []
-        told: dict[str, str | None] = {record.run_id: None for record in records}
-        for record in records:
-            if record.state is State.SCHEDULED and record.scheduled_at is not None:
-                told[record.run_id] = f"its due time, {record.scheduled_at.isoformat()}"
-            elif record.state is State.QUEUED:
-                told[record.run_id] = _lacks_worker(record, workers)
-        return told
-
-
-def _is_over(record: RunRecord, attempt: int | None) -> bool:
-    """Is that attempt of an unfinished run over?"""
-    if attempt is None or record.attempt < attempt:
-        return False
-    return record.attempt > attempt or record.state is not State.RUNNING
+        return following.waiting_on(self.store, records)
 
 
 def _store_is_imported() -> bool:
     return "sqlalchemy" in sys.modules
-
-
-def _filters(job_name: object, state: object, queue: object) -> dict[str, Any]:
-    """What ``Store.find`` is asked, checked."""
-    return {
-        "job_name": checked_name(job_name),
-        "state": checked_state(state),
-        "queue": None if queue is None else queue_name(queue),
-    }
-
-
-def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:
-    name, queue = record.job_name, record.queue or ""
-    if any(worker.serves(queue, name) for worker in workers):
-        return None
-    if any(name in worker.names for worker in workers):
-        return f"a worker that serves queue {queue!r} and provides {name!r}"
-    if workers:
-        return f"a worker that provides {name!r}; no live worker does"
-    return f"a worker that provides {name!r}; no worker is running"
-
-
-_default: Client | None = None
-_default_made = threading.Lock()
-_stand_in: Store | None = None
-
-
-@contextmanager
-def standing_in(store: Store) -> Iterator[None]:
-    """Let clients that are given no store take this one for a while; for :mod:`jobreg.testing`."""
-    global _default, _stand_in
-    before = _default, _stand_in
-    _default, _stand_in = None, store
-    try:
-        yield
-    finally:
-        _default, _stand_in = before
-
-
-def default_client() -> Client:
-    """The client of this process, on the store that the settings name; made on first use."""
-    global _default
-    with _default_made:
-        wanted = settings.load().store
-        if _default is None or _default.settings.store != wanted:
-            _default = Client()
-        return _default
-
-
-def submit(
-    job_name: str,
-    params: Mapping[str, Any] | None = None,
-    *,
-    delay: Duration | None = None,
-    at: datetime | None = None,
-    queue: str | None = None,
-    priority: int | None = None,
-    timeout: Duration | None = None,
-    max_attempts: int | None = None,
-    max_crashes: int | None = None,
-    run_id: str | UUID | None = None,
-    tags: Iterable[str] = (),
-) -> Run:
-    """Ask for one run of a job, by its name, and return the run's handle.
-
-    Args:
-        job_name: the static name the job is advertised under.
-        params: the job's parameters by name, as JSON can hold them (at most 256 KiB).
-        delay: not before this long from now: seconds, or ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"``.
-        at: not before this moment; a datetime with a time zone.
-        queue: where it waits; by default the job's own, else ``default``.
-        priority: higher first; by default the job's own, else 0.
-        timeout: longest attempt; by default the job's own.
-        max_attempts: tries before it is failed; by default the job's own.
-        max_crashes: deaths of its process before it is failed; by default the job's own.
-        run_id: any UUID; a repeated submit with the same id, job and params returns that run.
-        tags: at most 20 short texts, kept with it.
-
-    Raises:
-        UnknownJob: neither this installation nor a live worker knows the name.
-        JobConflict: two installed distributions claim the name.
-        BadInput: a value cannot be used.
-        Conflict: ``run_id`` is there with another job or other params.
-        StoreUnavailable: the database cannot be reached; nothing was written.
-
-    Example:
-        >>> import jobreg
-        >>> jobreg.submit("no.such_job")
-        Traceback (most recent call last):
-        ...
-        jobreg.errors.UnknownJob: No job named 'no.such_job' is installed here. ...
-    """
-    return default_client().submit(
-        job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
-        max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
-    )  # fmt: skip
-
-
-def submit_many(
-    runs: Iterable[tuple[str, Mapping[str, Any] | None] | Mapping[str, Any]],
-) -> list[Run]:
-    """Ask for many runs at once, all or none, and return their handles in order.
-
-    Each is a pair ``(job_name, params)``, or a mapping with ``job_name``, ``params`` and any of
-    :func:`submit`'s options.
-
-    Raises:
-        BadInput: one cannot be used; the message says which. Nothing is stored.
-    """
-    return default_client().submit_many(runs)
-
-
-def get(run_id: str | UUID) -> Run:
-    """Read one run.
-
-    Raises:
-        UnknownRun: the store holds no run with this id.
-        BadInput: the id is no UUID.
-    """
-    return default_client().get(run_id)
-
-
-def find(
-    *,
-    job_name: str | None = None,
-    state: State | str | None = None,
-    queue: str | None = None,
-    limit: int | None = None,
-) -> Iterator[Run]:
-    """Iterate over runs, newest first, read page by page.
-
-    Args:
-        job_name: only runs of this job.
-        state: only runs in this state, such as ``"failed"``.
-        queue: only runs that wait in this queue, or did last.
-        limit: at most this many in all; no bound by default.
-
-    Raises:
-        BadInput: there is no such state, or the limit is not a whole number.
-    """
-    return default_client().find(job_name=job_name, state=state, queue=queue, limit=limit)

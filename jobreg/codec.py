@@ -109,7 +109,7 @@ def run_object(record: RunRecord, waiting_on: str | None = None) -> dict[str, An
         "queue": record.queue,
         "priority": record.priority,
         "timeout": record.timeout,
-        "unique_key": None,
+        "unique_key": record.unique_key,
         "retried_from": record.retried_from,
         "created_at": iso_time(record.created_at),
         "scheduled_at": iso_time(record.scheduled_at),

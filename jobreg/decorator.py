@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .options import Backoff, Duration
 
@@ -34,6 +34,7 @@ def job(
     backoff: Backoff | None = None,
     retry_on: type[Exception] | Iterable[type[Exception]] = (),
     concurrency: int | None = None,
+    unique: bool | str | Sequence[str] | None = None,
 ) -> Callable[[F], F]: ...
 
 
@@ -52,6 +53,9 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         backoff: the wait between tries; by default 1 s doubling to 10 min, full jitter.
         retry_on: exception classes (and their subclasses) worth another try; all by default.
         concurrency: most runs of this job at one time, over all workers of the store.
+        unique: one unfinished run at a time with the same parameters (True), or with the same
+            values of those named. It acts once the store has met the job (a worker or ``jobreg
+            jobs sync`` tells it); a ``unique_key`` given to ``submit`` stands before it.
 
     Raises:
         BadInput: an option has a value it cannot have.

@@ -10,6 +10,7 @@ JobRegError
 │   └── JobConflict
 ├── StoreError
 │   ├── StoreUnavailable
+│   ├── SubmitUncertain
 │   └── SchemaMismatch
 ├── WaitTimeout
 ├── RunFailed
@@ -110,8 +111,16 @@ class StoreError(JobRegError):
 class StoreUnavailable(StoreError):
     """The database cannot be opened, reached or written, or stayed locked; nothing was written.
 
-    Next: check the file, its folder and their permissions, or name another store with
-    ``--store`` or ``JOBREG_STORE``; if it was locked, try again.
+    Next: do what the message says: see to the server, the URL and its user, or to the file, its
+    folder and their permissions; or name another store with ``--store`` or ``JOBREG_STORE``. If
+    it was locked or away, try again.
+    """
+
+
+class SubmitUncertain(StoreError):
+    """The connection was lost after the database was told to store runs: it may have, or not.
+
+    Next: submit again with the same ``run_id``, which the message names; it is stored once.
     """
 
 

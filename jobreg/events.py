@@ -1,7 +1,7 @@
 """Named events. Code says what happened; logs (and later metrics) only listen.
 
 run.claimed run.settled run.progress run.output run.unlogged lease.lost lease.overdue
-worker.started worker.stopping worker.stopped worker.failed worker.rescued
+worker.started worker.stopping worker.stopped worker.failed worker.rescued store.pruned
 child.started child.ended child.refused child.output job.unready job.refused store.down store.up
 """
 

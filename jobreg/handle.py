@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from .options import Duration
 
 
-class Run:
-    """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
+class Shown:
+    """A run as it was last read."""
 
-    def __init__(self, client: Client, record: RunRecord) -> None:
-        self._client = client
+    def __init__(self, record: RunRecord) -> None:
         self.record = record
 
     def __repr__(self) -> str:
-        return f"<Run {self.id} {self.job_name} {self.state}>"
+        return f"<{type(self).__name__} {self.id} {self.job_name} {self.state}>"
 
     @property
     def id(self) -> str:
@@ -70,6 +69,14 @@ class Run:
         """The distribution and version of the latest attempt."""
         return self.record.provider
 
+
+class Run(Shown):
+    """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
+
+    def __init__(self, client: Client, record: RunRecord) -> None:
+        super().__init__(record)
+        self._client = client
+
     def refresh(self) -> Run:
         """Read the run again and return self."""
         self.record = self._client.store.get(self.id)
@@ -92,21 +99,7 @@ class Run:
             RunCancelled: the run was cancelled.
             WaitTimeout: it was not over after ``timeout`` seconds; it goes on.
         """
-        record = self.wait(timeout).record
-        if record.state is State.SUCCEEDED:
-            return None if record.result is None else codec.decode(record.result)
-        if record.state is State.CANCELLED:
-            raise RunCancelled(
-                f"Run {self.id} of {self.job_name!r} was cancelled. If it is wanted, retry it."
-            )
-        error = record.error or ErrorReport("", "")
-        told = f": {error.type}: {error.message}" if error.type else ""
-        raise RunFailed(
-            f"Run {self.id} of {self.job_name!r} failed ({record.reason}){told}",
-            reason=str(record.reason),
-            error_type=error.type,
-            traceback=error.traceback,
-        )
+        return value_of(self.wait(timeout).record)
 
     def cancel(self) -> Run:
         """Cancel the run: at once while it waits, within seconds while it runs."""
@@ -152,3 +145,26 @@ class Run:
     def waiting_on(self) -> str | None:
         """Why the run is not running though it waits, computed now; None where it is not so."""
         return self._client.waiting_on([self.record])[self.id]
+
+
+def value_of(record: RunRecord) -> Any:
+    """What the job of a run that is over returned.
+
+    Raises:
+        RunFailed: the run failed; the error carries reason, type and traceback.
+        RunCancelled: the run was cancelled.
+    """
+    if record.state is State.SUCCEEDED:
+        return None if record.result is None else codec.decode(record.result)
+    if record.state is State.CANCELLED:
+        raise RunCancelled(
+            f"Run {record.run_id} of {record.job_name!r} was cancelled. If it is wanted, retry it."
+        )
+    error = record.error or ErrorReport("", "")
+    told = f": {error.type}: {error.message}" if error.type else ""
+    raise RunFailed(
+        f"Run {record.run_id} of {record.job_name!r} failed ({record.reason}){told}",
+        reason=str(record.reason),
+        error_type=error.type,
+        traceback=error.traceback,
+    )

@@ -7,8 +7,10 @@ run has the last word.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from hashlib import sha256
 from types import NoneType
 from typing import Any
 
@@ -18,6 +20,7 @@ from . import codec
 from .catalogue import Entry, Known
 from .errors import BadInput
 from .lifecycle import Provider, RunRecord
+from .request import MAX_KEY
 from .signature.refusal import below, faults as all_faults, refusal
 
 SEEN_WITHIN = timedelta(days=1)
@@ -31,7 +34,7 @@ _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
 
 
 def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunRecord:
-    """Return a run as it is to be stored: with the queue and priority its job would give it.
+    """Return a run as it is to be stored: with the queue, priority and key its job would give it.
 
     ``known`` is what the store holds of the job; ``installed`` is who provides it here. What
     operators set stands before what the job says, and what the submitter said before both.
@@ -44,8 +47,6 @@ def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunR
     # One that is installed here, and that the store never saw, may be the one that will run it.
     if versions and installed in (None, *(each.provider for each in versions)):
         _judge(record, versions, installed)
-    if record.queue is not None and record.priority is not None:
-        return record
     mine = [each.options for each in versions if each.provider == installed]
     mine += [each.options for each in versions if installed is None]
     options = known.effective(mine[0] if mine else None)
@@ -53,7 +54,18 @@ def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunR
         record,
         queue=options.queue if record.queue is None else record.queue,
         priority=options.priority if record.priority is None else record.priority,
+        unique_key=record.unique_key or _key(record, options.unique),
     )
+
+
+def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
+    """The unique key that a job's own options make of a run's parameters."""
+    if unique is None:
+        return None
+    params = codec.decode(record.params)
+    chosen = {name: params.get(name) for name in unique} if unique else params
+    text = json.dumps(chosen, sort_keys=True, separators=(",", ":"))
+    return text if len(text) <= MAX_KEY else f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def _judge(record: RunRecord, versions: list[Entry], installed: Provider | None) -> None:

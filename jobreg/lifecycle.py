@@ -28,13 +28,14 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a run failed, or (``asked``) was cancelled."""
+    """Why a run failed, or (``asked``, ``replaced``) was cancelled."""
 
     ERROR = "error"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     REFUSED = "refused"
     ASKED = "asked"
+    REPLACED = "replaced"
 
 
 class Ending(StrEnum):
@@ -80,9 +81,10 @@ class RunRecord:
     """One run, as it was asked for and, once it is stored, as it stands.
 
     ``params`` and ``result`` are JSON text; times are aware, in UTC; ``timeout`` and ``delay``
-    are seconds. None in ``timeout``, ``max_attempts``, ``max_crashes`` leaves the word to the
-    version of the job that will run it; None in ``queue`` and ``priority`` as well, and a stored
-    record says where it stands now.
+    are seconds. ``unique_policy`` says what its submit does where an unfinished run of the job has
+    the key; like ``delay`` it is not stored. None in ``timeout``, ``max_attempts``,
+    ``max_crashes`` leaves the word to the version of the job that will run it; None in ``queue``
+    and ``priority`` as well, and a stored record says where it stands now.
     """
 
     run_id: str
@@ -97,6 +99,8 @@ class RunRecord:
     delay: float = 0.0
     scheduled_at: datetime | None = None
     retried_from: str | None = None
+    unique_key: str | None = None
+    unique_policy: str = "return"
 
     state: State = State.QUEUED
     reason: Reason | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -116,9 +116,28 @@ def _exceptions(value: object) -> tuple[type[Exception], ...]:
     return classes
 
 
+def _unique(value: object) -> tuple[str, ...] | None:
+    if value is None or value is False:
+        return None
+    if value is True:
+        return ()
+    names = (value,) if isinstance(value, str) else value
+    if isinstance(names, Sequence):
+        known = tuple(each for each in names if isinstance(each, str) and each.isidentifier())
+        if len(known) == len(names) > 0:
+            return known
+    raise BadInput(
+        f"unique: {str(value)[:80]!r} is neither True (all parameters) nor names of parameters."
+    )
+
+
 @frozen(kw_only=True)
 class JobOptions:
-    """The options of one job, checked. None leaves queue and priority to their defaults."""
+    """The options of one job, checked. None leaves queue and priority to their defaults.
+
+    ``unique`` names the parameters that make the unique key of a run, none of them standing for
+    all; None makes no key.
+    """
 
     name: str | None = None
     queue: str | None = field(default=None)
@@ -129,6 +148,7 @@ class JobOptions:
     backoff: Backoff = field(factory=Backoff)
     retry_on: tuple[type[Exception], ...] = field(default=(), converter=_exceptions)
     concurrency: int | None = field(default=None)
+    unique: tuple[str, ...] | None = field(default=None, converter=_unique)
 
     def __attrs_post_init__(self) -> None:
         if self.queue is not None:
@@ -166,7 +186,9 @@ class JobOptions:
 
     def to_wire(self) -> dict[str, Any]:
         """As JSON for the supervisor; ``retry_on`` stays in the child that has the classes."""
-        return {
+        # What the release before does not know is told only of jobs that need it.
+        added = {} if self.unique is None else {"unique": list(self.unique) or True}
+        return added | {
             "queue": self.queue,
             "priority": self.priority,
             "timeout": self.timeout,
@@ -178,8 +200,9 @@ class JobOptions:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> JobOptions:
-        """The inverse of :meth:`to_wire`."""
-        return cls(**{**wire, "backoff": Backoff(*wire["backoff"])})
+        """The inverse of :meth:`to_wire`; options of later releases are left out."""
+        known = {name: value for name, value in wire.items() if name in cls.__annotations__}
+        return cls(**{**known, "backoff": Backoff(*wire["backoff"])})
 
 
 def options_of(function: object) -> JobOptions:

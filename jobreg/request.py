@@ -6,19 +6,40 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypedDict, get_args
 from uuid import UUID
 
 from . import codec
 from .errors import BadInput
 from .lifecycle import LEVELS, RunRecord, State
-from .options import count, limit, priority_number, queue_name, seconds
+from .options import Duration, count, limit, priority_number, queue_name, seconds
 
 MAX_TAGS = 20
 MAX_TAG = 100
-_OPTIONS = frozenset(
-    ("delay", "at", "queue", "priority", "timeout", "max_attempts", "max_crashes", "run_id", "tags")
-)
+MAX_KEY = 256
+MOST_TOLD = 20
+UniquePolicy = Literal["return", "replace", "reject"]
+"""What a submit does where an unfinished run of the job has its unique key."""
+POLICIES: tuple[UniquePolicy, ...] = get_args(UniquePolicy)
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What may be said of a run besides its job and parameters; see :func:`jobreg.submit`."""
+
+    delay: Duration | None
+    at: datetime | None
+    queue: str | None
+    priority: int | None
+    timeout: Duration | None
+    max_attempts: int | None
+    max_crashes: int | None
+    run_id: str | UUID | None
+    tags: Iterable[str]
+    unique_key: str | None
+    unique_policy: UniquePolicy
+
+
+_OPTIONS = frozenset(SubmitOptions.__annotations__)
 
 
 def make_request(
@@ -51,9 +72,11 @@ def make_request(
         timeout=limit(asked.get("timeout")),
         max_attempts=_count(asked, "max_attempts"),
         max_crashes=_count(asked, "max_crashes"),
-        tags=_tags(asked.get("tags", ())),
+        tags=checked_tags(asked.get("tags", ())),
         delay=seconds(asked.get("delay", 0), "delay"),
-        scheduled_at=_moment(asked.get("at")),
+        unique_key=checked_key(asked["unique_key"]) if "unique_key" in asked else None,
+        unique_policy=_policy(asked.get("unique_policy", "return")),
+        scheduled_at=checked_moment(asked.get("at"), "at"),
     )
 
 
@@ -76,6 +99,27 @@ def one_of_many(index: int, each: object, max_params: int) -> RunRecord:
         f"run {index}: give a pair (job_name, params) or a mapping with job_name, params and "
         "submit's options."
     )
+
+
+def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
+    """Check many, each as :func:`one_of_many`.
+
+    Raises:
+        BadInput: some cannot be used; the message tells of the first 20 what is wrong.
+    """
+    records, wrong = [], []
+    for index, each in enumerate(runs):
+        try:
+            records.append(one_of_many(index, each, max_params))
+        except BadInput as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        more = f" And {len(wrong) - MOST_TOLD} more." if len(wrong) > MOST_TOLD else ""
+        told = " ".join(map(str, wrong[:MOST_TOLD]))
+        raise BadInput(f"{len(wrong)} runs cannot be used. {told}{more}") from wrong[0]
+    return records
 
 
 def new_run_id() -> str:
@@ -126,11 +170,33 @@ def checked_level(value: object) -> int:
     return LEVELS.get(name.upper(), 0)
 
 
+def checked_key(value: object) -> str:
+    """A unique key. Raises BadInput where databases might not keep it apart from another."""
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= MAX_KEY
+        or not value.isprintable()
+        or value != value.strip()
+    ):
+        raise BadInput(
+            f"unique_key: {str(value)[:80]!r} is not a printable text of 1 to {MAX_KEY} "
+            "characters that neither begins nor ends with a space."
+        )
+    return value
+
+
+def _policy(value: object) -> str:
+    if value not in POLICIES:
+        raise BadInput(f"unique_policy: {str(value)[:80]!r} is none of {', '.join(POLICIES)}.")
+    return str(value)
+
+
 def _count(asked: Mapping[str, Any], name: str) -> int | None:
     return count(asked[name], name) if name in asked else None
 
 
-def _tags(tags: object) -> tuple[str, ...]:
+def checked_tags(tags: object) -> tuple[str, ...]:
+    """Tags as they are kept. Raises BadInput where they are not a list of short texts."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):
         raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
     checked = tuple(tags)
@@ -144,15 +210,16 @@ def _tags(tags: object) -> tuple[str, ...]:
     return checked
 
 
-def _moment(at: object) -> datetime | None:
+def checked_moment(at: object, what: str) -> datetime | None:
+    """A moment in UTC. Raises BadInput where it is no datetime with a time zone."""
     if at is None:
         return None
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise BadInput(
-            f"at: {str(at)[:80]!r} is not a datetime with a time zone, "
+            f"{what}: {str(at)[:80]!r} is not a datetime with a time zone, "
             "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
         )
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise BadInput(f"at: {at} is outside the years 1 to 9999 in UTC.") from None
+        raise BadInput(f"{what}: {at} is outside the years 1 to 9999 in UTC.") from None

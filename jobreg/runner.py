@@ -22,6 +22,13 @@ from .signature.reading import read
 _WAY_IN = ("jobreg", "importlib")
 _binders: dict[str, tuple[object, Binder]] = {}
 
+Moved = Callable[[str, str, Provider | None, JobLoadError | None], bool]
+"""Asked after an import: see :func:`.registry.motion.was_moved`."""
+
+
+class _MovedError(Exception):
+    """The import fell into an installation."""
+
 
 def execute(
     claim: Claim,
@@ -31,18 +38,20 @@ def execute(
     max_result: int,
     max_error: int,
     raised: Callable[[BaseException], None] = lambda _: None,
+    was_moved: Moved = lambda *_: False,
 ) -> Outcome:
     """Run a claimed job here and say what happened; raises nothing the job raised.
 
     ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes. ``raised``
-    is shown what the job raised, for who executes it in a process of somebody else's.
+    is shown what the job raised, for who executes it in a process of somebody else's. Where
+    ``was_moved`` says that the import fell into an installation, the claim is given back unbegun.
     """
     run = CurrentRun(claim, control, report)
     begun = clock.seconds()
     said: dict[str, Any]
     retry_on: tuple[type[Exception], ...] = ()
     try:
-        function = load(claim.job_name, claim.target)
+        function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
         retry_on = options_of(function).retry_on
         binder = binder_of(function, claim.job_name)
         arguments = binder.bind(codec.decode(claim.params), _who(claim))
@@ -52,6 +61,11 @@ def execute(
             # Within the run, because the classes of a result may have code of their own.
             result = codec.encode_result(value, max_result, binder.result_fault)
         said = {"ending": Ending.SUCCEEDED, "result": result}
+    except _MovedError:
+        return Outcome(
+            run_id=claim.run_id, attempt=claim.attempt, provider=claim.provider,
+            ending=Ending.RELEASED, ended=clock.seconds(),
+        )  # fmt: skip
     except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
         raised(error)
         said = _failure(error, retry_on, max_error)
@@ -92,14 +106,42 @@ def call(function: Callable[..., object], arguments: Arguments) -> object:
     return value
 
 
-def introduce(job_name: str, target: str, provider: Provider, max_error: int) -> Hello:
-    """Import a job here, without running it, and say what it is; never raises what it raised."""
+def _whole(
+    job_name: str, target: str, provider: Provider | None, was_moved: Moved
+) -> Callable[..., object]:
+    """Load a job, and see that its code was not being changed meanwhile."""
+    fresh = target.partition(":")[0] not in sys.modules
+    try:
+        function = load(job_name, target)
+    except JobLoadError as error:
+        if was_moved(job_name, target, provider, error):
+            raise _MovedError from error
+        raise
+    if fresh and was_moved(job_name, target, provider, None):
+        raise _MovedError
+    return function
+
+
+def introduce(
+    job_name: str,
+    target: str,
+    provider: Provider,
+    max_error: int,
+    was_moved: Moved = lambda *_: False,
+) -> Hello:
+    """Import a job here, without running it, and say what it is; never raises what it raised.
+
+    Where ``was_moved`` says that the import fell into an installation, the question stays open.
+    """
     module = target.partition(":")[0]
     fresh, begun = module not in sys.modules, clock.seconds()
     try:
-        function = load(job_name, target)
+        function = _whole(job_name, target, provider, was_moved)
         seconds = clock.seconds() - begun if fresh else None
         binder = binder_of(function, job_name)
+    except _MovedError:
+        trouble = "Its distribution was being installed or removed."
+        return Hello(job_name=job_name, provider=provider, options=None, trouble=trouble)
     except JobLoadError as error:
         cause = report_of(error.__cause__, max_error) if error.__cause__ else None
         return Hello(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from .errors import BadInput
 from .options import count, limit, queue_name, seconds
@@ -44,6 +44,16 @@ def _bytes(value: Any, what: str) -> int:
 
 def _number(value: Any, what: str) -> int:
     return count(_whole(value), what, least=1, most=1024)
+
+
+def schema_name(value: object, what: str = "schema") -> str:
+    """Check the name of a PostgreSQL schema: letters, digits and ``_``, at most 63."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", value):
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is not the name of a schema. "
+            "Use letters, digits and '_', at most 63 characters."
+        )
+    return value
 
 
 def _choice(*allowed: str) -> Callable[[Any, str], str]:
@@ -83,6 +93,42 @@ def store_url(text: object) -> str:
     return f"sqlite:///{Path(text).expanduser().absolute()}"
 
 
+def _in_schema(url: str, schema: str | None) -> str:
+    """The URL with the schema in it, so that whoever is handed the one has the other."""
+    if schema is None or not url.startswith("postgres") or re.search("[?&]schema=", url):
+        return url
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
+def retention(value: Any, what: str) -> dict[str, float | None]:
+    """Seconds for which runs are kept, by final state; None is for ever.
+
+    ``value`` is a text such as ``succeeded=7d,failed=forever``, or a mapping of the same. A state
+    that is not named keeps its default.
+    """
+    pairs = value.split(",") if isinstance(value, str) else value
+    if isinstance(pairs, Mapping):
+        pairs = [f"{state}={'forever' if age is None else age}" for state, age in pairs.items()]
+    kept = dict(RETAIN)
+    for pair in filter(None, (str(each).strip() for each in pairs)):
+        state, _, age = (part.strip() for part in pair.partition("="))
+        if state not in RETAIN:
+            raise BadInput(
+                f"{what}: {pair[:80]!r} names no final state. Write such as "
+                "succeeded=30d,failed=90d,cancelled=forever."
+            )
+        kept[state] = None if age == "forever" else seconds(age, f"{what}: {state}")
+    return kept
+
+
+RETAIN: dict[str, float | None] = {
+    "succeeded": 30 * 86_400.0,
+    "failed": 90 * 86_400.0,
+    "cancelled": 30 * 86_400.0,
+}
+"""Seconds for which runs are kept, by final state."""
+
+
 @frozen(kw_only=True)
 class Settings:
     """All settings of this process, checked. Durations are seconds, sizes bytes.
@@ -98,11 +144,13 @@ class Settings:
     queues: tuple[str, ...] = ()
     allow_dists: tuple[str, ...] = ()
     deny_dists: tuple[str, ...] = ()
+    retain: dict[str, float | None] = field(factory=RETAIN.copy)
     max_params: int = 256 * KIB
     max_result: int = 1024 * KIB
     max_error: int = 64 * KIB
     max_log: int = 8 * 1024 * KIB
     sqlite_sync: str = "normal"
+    schema: str | None = None
     log_level: str = "info"
 
 
@@ -115,11 +163,13 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "queues": _queues,
     "allow_dists": _names,
     "deny_dists": _names,
+    "retain": retention,
     "max_params": _bytes,
     "max_result": _bytes,
     "max_error": _bytes,
     "max_log": _bytes,
     "sqlite_sync": _choice("normal", "full"),
+    "schema": schema_name,
     "log_level": _choice("debug", "info", "warning", "error"),
 }
 
@@ -132,14 +182,15 @@ def load(environ: Mapping[str, str] | None = None, **arguments: object) -> Setti
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
-    for field in fields(Settings):
-        argument = arguments.get(field.name)
-        variable = f"JOBREG_{field.name.upper()}"
+    for name in (each.name for each in fields(Settings)):
+        argument = arguments.get(name)
+        variable = f"JOBREG_{name.upper()}"
         if argument is not None:
-            values[field.name] = _CHECKS[field.name](argument, field.name)
+            values[name] = _CHECKS[name](argument, name)
         elif environ.get(variable):
-            values[field.name] = _CHECKS[field.name](environ[variable], variable)
+            values[name] = _CHECKS[name](environ[variable], variable)
     if "store" not in values:  # asking for the data folder imports platformdirs
         values["store"] = default_store()
+    values["store"] = _in_schema(values["store"], values.get("schema"))
     values.setdefault("concurrency", cores())
     return Settings(**values)

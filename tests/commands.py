@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
+from mlflow_table import mlflow_file, mlflow_row
 
 from jobreg.cli import CommandGroup, cli
 
@@ -13,6 +18,10 @@ QUEUED = "01a00000-0000-7000-8000-000000000001"
 FAILED = "01a00000-0000-7000-8000-000000000002"
 DONE = "01a00000-0000-7000-8000-000000000003"
 
+_FOLDER = Path(tempfile.mkdtemp(prefix="jobreg-mlflow-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+MLFLOW = mlflow_file(_FOLDER / "mlflow.db", [mlflow_row(1, NAME)])
+
 VALID = {
     "jobs list": [],
     "jobs show": [NAME],
@@ -20,6 +29,7 @@ VALID = {
     "jobs sync": [],
     "jobs adopt": [NAME, "--from", "acme-reports"],
     "jobs set": [NAME, "priority=1"],
+    "jobs lazy-check": ["json"],
     "submit": [NAME],
     "run": [NAME],
     "runs list": [],
@@ -31,13 +41,16 @@ VALID = {
     "runs retry": [FAILED],
     "status": [],
     "worker": ["--until-idle"],
+    "store prune": ["--dry-run"],
+    "store rename-job": [NAME, "reports.draw", "--dry-run"],
+    "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run", "--skip"],
     "store status": [],
     "store upgrade": [],
     "completion": ["bash"],
 }
 """Arguments with which each command does what it is for, in a store that holds these runs."""
 
-STORELESS = {"jobs list", "completion"}
+STORELESS = {"jobs list", "jobs lazy-check", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
 
 DOCTOR = {"jobs doctor"}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import servers
 
+from jobreg.store import open_store
 from jobreg.testing import write_plugin
 
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -91,3 +94,61 @@ def run_cli(tmp_path: Path) -> RunCli:
         )
 
     return run
+
+
+DATABASES = ("sqlite", "postgres", "mysql")
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our tables: migrating each time would cost seconds."""
+    template = tmp_path_factory.mktemp("prepared") / "jobs.db"
+    open_store(f"sqlite:///{template}").close()
+    return template
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[servers.Databases]:
+    found = servers.databases("postgres")
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def _mysql() -> Iterator[servers.Databases]:
+    found = servers.databases("mysql")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def postgres(_postgres: servers.Databases) -> Iterator[servers.Databases]:
+    """A PostgreSQL server that gives databases."""
+    yield _postgres
+    _postgres.drop()
+
+
+@pytest.fixture
+def mysql(_mysql: servers.Databases) -> Iterator[servers.Databases]:
+    """A MariaDB server that gives databases."""
+    yield _mysql
+    _mysql.drop()
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, on each database in turn."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("prepared"), tmp_path / "jobs.db")
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    url: str = request.getfixturevalue(request.param).for_tests()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables, on each database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    url: str = request.getfixturevalue(request.param).empty()
+    return url

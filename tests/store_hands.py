@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import literal_column
+from sqlalchemy import event, literal_column
 
 from jobreg.lifecycle import Claim, Ending, ErrorReport, Outcome, Provider, RunRecord, decide
 from jobreg.options import JobOptions
@@ -21,6 +23,24 @@ JOB = "reports.render"
 HOST = "far-away"
 
 _numbers = itertools.count(1)
+
+
+def die_at(store: Store, step: int) -> Callable[[], None]:
+    """Kill this process at that step: before and after each statement, and at each commit.
+
+    The function that is given back is a step too: the last one.
+    """
+    passed = 0
+
+    def pass_by(*_: Any) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(store.engine, name, pass_by)
+    return pass_by
 
 
 class Clock:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobreg import BadInput
-from jobreg.settings import Settings, load
+from jobreg.settings import RETAIN, Settings, load
 
 # setting: (variable, what it means, argument, what that means)
 READ = {
@@ -24,7 +24,14 @@ READ = {
     "max_result": ("1000", 1000, "5", 5),
     "max_error": ("1000", 1000, 5, 5),
     "max_log": ("1000", 1000, "5", 5),
+    "retain": (
+        "failed=1h",
+        {**RETAIN, "failed": 3600.0},
+        {"succeeded": None},
+        {**RETAIN, "succeeded": None},
+    ),
     "sqlite_sync": ("FULL", "full", "normal", "normal"),
+    "schema": ("jobs", "jobs", "_other1", "_other1"),
     "log_level": ("Debug", "debug", "error", "error"),
 }
 BAD = {
@@ -37,7 +44,9 @@ BAD = {
     "max_result": ["0", "big"],
     "max_error": ["0", "big"],
     "max_log": ["0", "8MiB"],
+    "retain": ["running=1d", "failed", "failed=soon", "failed=-1"],
     "sqlite_sync": ["off", "1"],
+    "schema": ["a-b", "1st", "a;b", "ü", "x" * 64],
     "log_level": ["loud", "10"],
 }
 
@@ -133,3 +142,20 @@ def test_a_path_may_begin_at_the_users_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert load({"JOBREG_STORE": "~/jobs.db"}).store == f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "carried"),
+    [
+        ("postgresql://host/jobs", "postgresql://host/jobs?schema=mine"),
+        (
+            "postgres://host/jobs?sslmode=require",
+            "postgres://host/jobs?sslmode=require&schema=mine",
+        ),
+        ("postgresql://host/jobs?schema=its_own", "postgresql://host/jobs?schema=its_own"),
+        ("mysql://host/jobs", "mysql://host/jobs"),
+        ("sqlite:////tmp/jobs.db", "sqlite:////tmp/jobs.db"),
+    ],
+)
+def test_a_schema_goes_with_the_url_of_a_postgresql_store(url, carried):
+    assert load({"JOBREG_STORE": url, "JOBREG_SCHEMA": "mine"}).store == carried

@@ -12,11 +12,13 @@ import click
 from ..errors import BadInput, Conflict, JobRegError, StoreError
 from ..lifecycle import State
 from . import as_json, output, store_url
-from .runs import no_such_runs, run_filters
+from .filters import filters_of, run_filters
+from .runs import no_such_runs
 
 if TYPE_CHECKING:
     from ..client import Client
     from ..handle import Run
+    from ..selection import Filters
 
 F = TypeVar("F", bound=Callable[..., Any])
 Verb = Callable[["Run", bool], dict[str, Any]]
@@ -78,14 +80,13 @@ def retry(run_ids: tuple[str, ...], store_url: str | None, **asked: Any) -> int:
 
 def _change(
     name: str, touched: Sequence[State], verb: Verb, run_ids: tuple[str, ...],
-    store_url: str | None, *, job_name: str | None, state: str | None, queue: str | None,
-    limit: int | None, everything: bool, dry_run: bool, as_json: bool,
+    store_url: str | None, *, limit: int | None, everything: bool, dry_run: bool, as_json: bool,
+    **asked: Any,
 ) -> int:  # fmt: skip
     from ..client import Client
 
+    given = filters_of(asked)
     client = Client(store_url)
-    filters = {"job_name": job_name, "state": state, "queue": queue}
-    given = {key: value for key, value in filters.items() if value is not None}
     _check_choice(name, run_ids, bool(given), limit, everything)
     runs: Iterable[Run | JobRegError]
     runs = _named(client, run_ids) if run_ids else _found(client, touched, name, given, limit)
@@ -95,7 +96,7 @@ def _change(
     except KeyboardInterrupt:
         _tell(changes, "", dry_run=dry_run, as_json=as_json)  # what was done before stays done
         raise
-    _tell(changes, no_such_runs(client, job_name), dry_run=dry_run, as_json=as_json)
+    _tell(changes, no_such_runs(client, given.get("job_name")), dry_run=dry_run, as_json=as_json)
     return code
 
 
@@ -129,12 +130,12 @@ def _named(client: Client, texts: Sequence[str]) -> Iterable[Run | JobRegError]:
 
 
 def _found(
-    client: Client, touched: Sequence[State], name: str, given: dict[str, str], limit: int | None
+    client: Client, touched: Sequence[State], name: str, given: Filters, limit: int | None
 ) -> Iterator[Run]:
     """The runs that the filters find, in those states only that the verb touches."""
     wanted = given.get("state")
     # Refuses what cannot be, before anything is done; reads nothing.
-    client.find(job_name=given.get("job_name"), state=wanted, queue=given.get("queue"), limit=0)
+    client.find(limit=0, **given)
     if wanted is not None and wanted not in touched:
         raise BadInput(f"--state {wanted}: {name} finds only runs that are {', '.join(touched)}.")
     if limit is not None and limit < 1:
@@ -143,12 +144,12 @@ def _found(
 
 
 def _in_states(
-    client: Client, states: Sequence[State], given: dict[str, str], limit: int | None
+    client: Client, states: Sequence[State], given: Filters, limit: int | None
 ) -> Iterator[Run]:
     left = limit
     for state in states:
-        for run in client.find(job_name=given.get("job_name"), queue=given.get("queue"),
-                               state=state, limit=left):  # fmt: skip
+        here: Filters = {**given, "state": state}
+        for run in client.find(limit=left, **here):
             left = None if left is None else left - 1
             yield run
 

@@ -30,6 +30,7 @@ _LATE = {
     "sync": (".sync:sync", "Tell the store what the jobs installed here are."),
     "adopt": (".ownership:adopt", "Let a name belong to a distribution."),
     "set": (".ownership:set_options", "Set options of a job for every worker."),
+    "lazy-check": (".lazy_check:lazy_check", "Does importing a module import job code?"),
 }
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import CommandGroup, as_json, complete_jobs, output, store_url
+from . import CommandGroup, as_json, output, store_url
+from .filters import filters_of, run_filters
 
 if TYPE_CHECKING:
     from ..client import Client
     from ..handle import Run
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _WIDEST_PROVIDER = 23  # with id, state and six characters of the job: 80 columns
 _COLOURS = {
@@ -46,31 +44,6 @@ def runs() -> None:
     """
 
 
-def complete_states(_context: object, _parameter: object, incomplete: str) -> list[str]:
-    """The states that begin so, for the shell."""
-    from ..lifecycle import State
-
-    return [state.value for state in State if state.value.startswith(incomplete)]
-
-
-def run_filters(command: F) -> F:
-    """The options that choose runs, for each command that takes some."""
-    for option in (
-        click.option("--queue", metavar="NAME", help="Only runs of this queue."),
-        click.option(
-            "--state",
-            metavar="STATE",
-            shell_complete=complete_states,
-            help="Only runs in this state, as failed.",
-        ),
-        click.option(
-            "--job-name", metavar="NAME", shell_complete=complete_jobs, help="Only of this job."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 def no_such_runs(client: Client, job_name: str | None) -> str:
     """What to say where a filter found nothing: close names, where the job is not known here."""
     names = client.registry.names()
@@ -89,31 +62,33 @@ def no_such_runs(client: Client, job_name: str | None) -> str:
 @as_json
 @store_url
 def list_runs(
-    job_name: str | None, state: str | None, queue: str | None, limit: int, cursor: str | None,
-    as_json: bool, store_url: str | None,
-) -> None:  # fmt: skip
-    """List runs, newest first.
+    limit: int, cursor: str | None, as_json: bool, store_url: str | None, **asked: Any
+) -> None:
+    """List runs, newest first; of those that wait or run, the last to become due first.
+
+    WHEN is a time such as 2026-01-31T12:00 or 2026-01-31T12:00Z, or how long ago: 90s, 5m, 2h,
+    1d. PATH is a parameter's name, or leads into it by dots.
 
     \b
-    Example: jobreg runs list --state failed --limit 20
+    Example: jobreg runs list --state failed --since 2h --limit 20
     """
     from ..client import Client
     from ..codec import run_object
 
+    filters = filters_of(asked)
     client = Client(store_url)
-    found, following = client.page(
-        job_name=job_name, state=state, queue=queue, limit=limit, cursor=cursor
-    )
+    found, following = client.page(limit=limit, cursor=cursor, **filters)
     if as_json:
         waits = client.waiting_on([run.record for run in found])
         told = [run_object(run.record, waits[run.id]) for run in found]
         output.print_json({"runs": told, "next": following})
         return
-    if not found:
-        anything = (job_name, state, queue, cursor) == (None, None, None, None)
+    if not found and following is None:
         nothing = "No runs yet. See: jobreg submit --help"
-        print(nothing if anything else no_such_runs(client, job_name))
+        anything = filters or cursor is not None
+        print(no_such_runs(client, filters.get("job_name")) if anything else nothing)
         return
+    job_name = filters.get("job_name")
     headers = ("RUN", "STATE", "PROVIDER", "CREATED")
     rows = [_cells(run) for run in found]
     if job_name is None:

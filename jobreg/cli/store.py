@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import CommandGroup, as_json, output, store_url
+from .import_mlflow import import_mlflow
 
 
 @click.group(cls=CommandGroup)
@@ -33,17 +34,21 @@ def status(as_json: bool, store_url: str | None) -> None:
     chosen = settings.load(store=store_url)
     told: dict[str, object] = {"url": chosen.store, "exists": exists(chosen.store)}
     counts: dict[str, int] = {}
+    version: str | None = None
     if told["exists"]:
         opened = open_store(chosen.store, check=False)
         version = schema.version_of(opened)
         told |= {"url": opened.url, "schema_version": version}
         counts = opened.counts() if version is not None else {}
     told["needs_version"] = schema.VERSION
+    steps = schema.pending(version)
+    told["pending"] = [{"version": each, "brings": brings} for each, brings in steps]
     told["runs"] = counts
     in_force = asdict(chosen) | {"store": told["url"]}
     if as_json:
         output.print_json(told | {"settings": in_force})
         return
+    told["pending"] = "; ".join(f"{each}: {brings}" for each, brings in steps) or "nothing"
     told["runs"] = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
     output.fields((key.replace("_", " "), value) for key, value in told.items())
     print()
@@ -52,9 +57,10 @@ def status(as_json: bool, store_url: str | None) -> None:
 
 
 @store.command()
+@click.option("--to", "version", metavar="VERSION", help="No further than to this version.")
 @as_json
 @store_url
-def upgrade(as_json: bool, store_url: str | None) -> None:
+def upgrade(version: str | None, as_json: bool, store_url: str | None) -> None:
     """Bring the store's schema to the version of this jobreg. Workers may go on meanwhile.
 
     \b
@@ -65,7 +71,7 @@ def upgrade(as_json: bool, store_url: str | None) -> None:
 
     opened = open_store(settings.load(store=store_url).store, check=False)
     before = schema.version_of(opened)
-    schema.upgrade(opened)
+    schema.upgrade(opened, version or "head")
     after = schema.version_of(opened)
     if as_json:
         output.print_json({"url": opened.url, "from": before, "to": after})
@@ -75,5 +81,77 @@ def upgrade(as_json: bool, store_url: str | None) -> None:
         print(f"{opened.url} went from version {before or 'none'} to {after}.")
 
 
+@store.command()
+@click.option("--retain", metavar="STATE=AGE,...", help="As JOBREG_RETAIN, for this once.")
+@click.option("--dry-run", is_flag=True, help="Say how many would be deleted, and do nothing.")
+@as_json
+@store_url
+def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | None) -> None:
+    """Delete runs that have been over for longer than JOBREG_RETAIN says, a batch at a time.
+
+    Workers do so by themselves. What is not over is never deleted.
+
+    \b
+    Example: jobreg store prune --retain succeeded=7d,failed=forever --dry-run
+    """
+    from .. import settings
+    from ..store import open_store
+    from ..store.pruning import BATCH
+
+    chosen = settings.load(store=store_url, retain=retain)
+    pruned = dict.fromkeys(chosen.retain, 0)
+    opened = open_store(chosen.store)
+    for state, age in chosen.retain.items():
+        if age is not None and dry_run:
+            pruned[state] = opened.history.count(state, age)
+        elif age is not None:
+            while number := opened.history.prune(state, age, BATCH):
+                pruned[state] += number
+    if as_json:
+        output.print_json({"pruned": pruned, "dry_run": dry_run})
+        return
+    told = ", ".join(f"{number} {state}" for state, number in pruned.items())
+    print(f"{'Would be deleted' if dry_run else 'Deleted'}: {told}.")
+
+
+@store.command("rename-job")
+@click.argument("old")
+@click.argument("new")
+@click.option("--dry-run", is_flag=True, help="Say how much has the old name, and do nothing.")
+@as_json
+@store_url
+def rename_job(old: str, new: str, dry_run: bool, as_json: bool, store_url: str | None) -> None:
+    """Give a job another name: its history, unfinished runs, pin, catalogue and set options.
+
+    OLD may be any text that the store has as a name. Runs that are running go on. Submit by the
+    new name first: what is submitted by the old one meanwhile keeps it.
+
+    \b
+    Example: jobreg store rename-job acme.render.run reports.render --dry-run
+    """
+    from attrs import asdict
+
+    from .. import settings
+    from ..errors import BadInput
+    from ..registry.entry_points import name_fault
+    from ..store import open_store
+
+    fault = name_fault(new)
+    if fault:
+        raise BadInput(fault)
+    opened = open_store(settings.load(store=store_url).store)
+    found = opened.names.count(old) if dry_run else opened.names.rename(old, new)
+    if as_json:
+        output.print_json({"from": old, "to": new, **asdict(found), "dry_run": dry_run})
+        return
+    told = ", ".join(f"{number} {kind}" for kind, number in asdict(found).items())
+    print(f"{'Would be renamed' if dry_run else 'Renamed'}: {told}.")
+
+
+store.add_command(import_mlflow)
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        value = tuple(f"{key}={'forever' if each is None else each}" for key, each in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else value

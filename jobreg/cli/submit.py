@@ -7,31 +7,18 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import click
 
 from ..errors import BadInput
 from . import INTERRUPTED, as_json, complete_jobs, output, store_url
+from .pairs import add_pairs, local_moment
 from .runs import exit_code, print_run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_PARAMS_FILE = 64 * 1024 * 1024
-
-
-def _no_constant(text: str) -> object:
-    raise ValueError(text)
-
-
-def _value(text: str) -> object:
-    """The value of ``key=value``: JSON if it parses, else the text itself."""
-    try:
-        # NaN and Infinity are words of JavaScript, not of JSON.
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _read(whole: str) -> str:
@@ -61,28 +48,17 @@ def _params(pairs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
             raise BadInput(f"--params is not JSON: {error}.") from None
     if not isinstance(params, dict):
         raise BadInput('--params must be an object, such as {"account": 42}.')
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise BadInput(f"{pair!r} is not key=value. Give parameters as account=42.")
-        params[key] = _value(value)
-    return params
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone() if moment.tzinfo is None else moment
-    except (ValueError, OverflowError):
-        # A local time at either end of the calendar may have no moment in UTC.
-        raise BadInput(f"--at {text!r} is not an ISO 8601 time, as 2026-01-31T12:00Z.") from None
+    return add_pairs(params, pairs)
 
 
 def _request_options(command: F) -> F:
     """The arguments and options that ``submit`` and ``run`` share."""
     for option in (
+        click.option(
+            "--unique-policy", metavar="POLICY",
+            help="Where an unfinished run has the key: return it, replace it, or reject this.",
+        ),
+        click.option("--unique-key", metavar="KEY", help="One unfinished run of the job with it."),
         click.option("--tag", "tags", multiple=True, help="A short text, kept with it."),
         click.option("--run-id", help="A UUID; repeating a submit with it is safe."),
         click.option("--max-crashes", type=int, help="Deaths of its process before it fails."),
@@ -97,14 +73,16 @@ def _request_options(command: F) -> F:
         ),
         click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]..."),
         click.argument("name", shell_complete=complete_jobs),
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command
 
 
 def _asked(pairs: tuple[str, ...], params: str | None, asked: dict[str, Any]) -> dict[str, Any]:
     """What Client.request takes, from what the command line gave."""
-    asked["at"] = _moment(asked["at"])
+    asked["at"] = None if asked["at"] is None else local_moment(asked["at"], "at")
+    if asked["unique_policy"] is None:
+        del asked["unique_policy"]
     return {"params": _params(pairs, params), **asked}
 
 

@@ -61,13 +61,14 @@ def _warn_of_unknown(named: Iterable[str]) -> None:
 @click.option("--lease", help='How long it may hold runs unheard, as "30s".')
 @click.option("--grace", help='How long a stop waits for running jobs, as "25s".')
 @click.option("--kill-grace", help="How long a cancelled job may clean up.")
+@click.option("--retain", metavar="STATE=AGE,...", help="How long runs are kept once over.")
 @click.option("--until-idle", is_flag=True, help="Exit when nothing it may claim is queued.")
 @as_json
 @store_url
 def worker(
     concurrency: int | None, queues: tuple[str, ...], allow: tuple[str, ...],
     deny: tuple[str, ...], lease: str | None, grace: str | None, kill_grace: str | None,
-    until_idle: bool, as_json: bool, store_url: str | None,
+    retain: str | None, until_idle: bool, as_json: bool, store_url: str | None,
 ) -> None:  # fmt: skip
     """Execute the runs of a store, each in a child process.
 
@@ -101,6 +102,7 @@ def worker(
         lease=lease,
         grace=grace,
         kill_grace=kill_grace,
+        retain=retain,
         until_idle=until_idle,
     )
     try:

@@ -293,6 +293,8 @@ class ProcessEngine:
             case "hello":
                 self._pass_on(each, each.capture.finish())
                 each.probing = None
+                if message["changed"]:
+                    each.kill()
                 # Which provider it serves is for us to say, not for a child.
                 self._tell(evolve(Hello.from_wire(message["hello"]), provider=each.provider))
             case "outcome":

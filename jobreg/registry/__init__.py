@@ -100,6 +100,13 @@ class Registry:
         """The names that can be run here, aliases too, in order."""
         return sorted(self.snapshot().jobs)
 
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """The other names that the same function has in the same distribution, in order."""
+        snapshot = self.snapshot()
+        first = snapshot.aliases.get(name, name)
+        same = {first, *(alias for alias, of in snapshot.aliases.items() if of == first)}
+        return tuple(sorted(same - {name}))
+
     def ref(self, name: str) -> JobRef:
         """Find where a job is, importing nothing.
 
@@ -214,8 +221,9 @@ def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:
     owners = " and ".join(ref.provider for ref in claimants)
     installed = [ref.dist for ref in claimants if ref.dist != APPLICATION]
     return JobConflict(
-        f"Job {name!r} is claimed by {owners}, so it is not run. Uninstall one of them, or deny "
-        f"one, for example with JOBREG_DENY_DISTS={installed[-1]}."
+        f"Job {name!r} is claimed by {owners}, so it is not run. Uninstall or deny "
+        f"(JOBREG_DENY_DISTS={installed[-1]}) all but one, or choose one, as with: "
+        f"jobreg jobs adopt {name} --from {installed[0]}"
     )
 
 

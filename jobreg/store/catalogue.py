@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from ..catalogue import Entry, Known, Owner
-from ..errors import StoreError
 from . import job_statements
-from .records import Row, entry_of, from_stored_time, known_of
+from .records import Row, entry_of, from_stored_time, known_of, storable
+from .transacting import again
 
 if TYPE_CHECKING:
     from .store import Store
@@ -121,15 +120,14 @@ class StoredCatalogue:
             return [(row[0], row[1]) for row in found]
 
     def _again(self, write: Callable[[Connection], T]) -> T:
-        """Do it in a transaction; once more where another process wrote the same row first."""
-        try:
+        """Do it in a transaction; anew where another process wrote the same rows first."""
+
+        @again
+        def once() -> T:
             with self._store.writing() as connection:
                 return write(connection)
-        except StoreError as error:
-            if not isinstance(error.__cause__, IntegrityError):
-                raise
-            with self._store.writing() as connection:
-                return write(connection)
+
+        return once()
 
     def _owners(self, connection: Connection, names: Sequence[str] | None) -> dict[str, Owner]:
         if names is not None and not names:
@@ -148,7 +146,7 @@ class StoredCatalogue:
 
 def _columns(entry: Entry) -> dict[str, Any]:
     def text(value: object) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False)
+        return None if value is None else json.dumps(value)
 
     return {
         "of_job": entry.job_name,
@@ -157,9 +155,9 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "to_options": text(entry.options),
         "to_signature": text(entry.signature),
         "to_params_schema": text(entry.params_schema),
-        "to_summary": entry.summary,
+        "to_summary": storable(entry.summary),
         "to_import_seconds": entry.import_seconds,
-        "to_trouble": entry.trouble,
+        "to_trouble": storable(entry.trouble),
     }
 
 

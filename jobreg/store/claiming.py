@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from ..lifecycle import Claim, Provider
 from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
-from . import records, statements
+from . import claim_statements, records
+from .database import Database
 from .records import Row
 from .statements import Now
 
@@ -27,6 +28,7 @@ class Offer:
 
 def take(
     connection: Connection,
+    database: Database,
     now: Now,
     worker_id: str,
     pairs: Sequence[tuple[str, str]],
@@ -38,12 +40,12 @@ def take(
     RETURNING and UPDATE know no order, so the order is the one in which heads were chosen.
     """
     known = {offer.job_name: offer for offer in offers}
-    room = _room(connection, offers)
+    room = _room(connection, database, offers)
     heads: list[Row] = []
     for queue, name in _routed(connection, pairs, known, queues):
         if room[name] > 0:
             head = {"queue": queue, "name": name, "most": room[name]}
-            heads += connection.execute(statements.heads(), head).mappings().all()
+            heads += connection.execute(claim_statements.heads(), head).mappings().all()
     heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
     most = max((offer.most for offer in offers), default=0)
     chosen = _within(heads, room, most)
@@ -66,7 +68,7 @@ def _mark(
         "tries_allowed": offer.options.max_attempts,
         "crashes_allowed": offer.options.max_crashes,
     }
-    connection.execute(statements.take(now), asked)
+    connection.execute(claim_statements.take(now), asked)
 
 
 def read_claims(connection: Connection, worker_id: str, seqs: Sequence[int]) -> list[Claim]:
@@ -74,7 +76,7 @@ def read_claims(connection: Connection, worker_id: str, seqs: Sequence[int]) -> 
     if not seqs:
         return []
     asked = {"seqs": seqs, "of_worker": worker_id}
-    rows = connection.execute(statements.claimed(), asked).mappings()
+    rows = connection.execute(claim_statements.claimed(), asked).mappings()
     claims = {row["seq"]: records.claim_of(row) for row in rows}
     return [claims[seq] for seq in seqs if seq in claims]
 
@@ -99,23 +101,25 @@ def _routed(
         target = {"of_queue": queue, "name": name}
         if queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE):
             to_queue = {**target, "to_queue": own.queue}
-            if connection.execute(statements.route_queue(), to_queue).rowcount:
+            if connection.execute(claim_statements.route_queue(), to_queue).rowcount:
                 reached.append((str(own.queue), name))
     served = [pair for pair in dict.fromkeys(reached) if not queues or pair[0] in queues]
     for queue, name in served:
         own = known[name].options
         if own.priority not in (None, DEFAULT_PRIORITY):
             to_priority = {"of_queue": queue, "name": name, "to_priority": own.priority}
-            connection.execute(statements.route_priority(), to_priority)
+            connection.execute(claim_statements.route_priority(), to_priority)
     return served
 
 
-def _room(connection: Connection, offers: Sequence[Offer]) -> dict[str, int]:
+def _room(connection: Connection, database: Database, offers: Sequence[Offer]) -> dict[str, int]:
     """How many runs of each name may be taken: what the worker would, within the job's cap."""
     room = {offer.job_name: offer.most for offer in offers}
     caps = {o.job_name: o.options.concurrency for o in offers if o.options.concurrency}
     if caps:
-        rows = connection.execute(statements.running_counts(), {"names": list(caps)}).all()
+        # What was counted must still be so when this claim is committed.
+        database.hold(connection, [f"cap {name}" for name in caps])
+        rows = connection.execute(claim_statements.running_counts(), {"names": list(caps)}).all()
         running = {row[0]: row[1] for row in rows}
         for name, cap in caps.items():
             room[name] = min(room[name], cap - running.get(name, 0))

@@ -45,7 +45,7 @@ def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord |
     raises where the run is refused.
 
     Returns None, and leaves nothing behind, wherever this is not the plain case: another
-    database, no file or another schema yet, an id that is there, an error of any kind.
+    database, no file or another schema yet, an id that is there, a unique key, any error.
     ``Store.insert`` then decides, and finds the words.
     """
     path = _plain_path(url)
@@ -68,7 +68,10 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     asked = {"job_name": run.job_name}
     versions = connection.execute(_statement("versions_of"), asked).fetchall()
     overrides = connection.execute(_statement("overrides_of"), asked).fetchall()
-    row = records.run_columns(prepare(records.known_of(versions, overrides)))
+    prepared = prepare(records.known_of(versions, overrides))
+    if prepared.unique_key is not None:
+        return None
+    row = records.run_columns(prepared)
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:

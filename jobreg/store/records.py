@@ -146,6 +146,13 @@ def load_of(depths: Sequence[Row], settled: Sequence[Row], window: float, most: 
     return Load(depths=tuple(found), per_minute=rates)
 
 
+def storable(text: str | None) -> str | None:
+    """A text as every database keeps it: null and half characters, which some do not, escaped."""
+    if text is None:
+        return None
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 def _progress_of(text: str | None) -> Progress | None:
     return None if text is None else Progress(*json.loads(text))
 
@@ -180,6 +187,7 @@ def run_of(row: Row) -> RunRecord:
         max_crashes=row["max_crashes"],
         tags=tuple(json.loads(row["tags"])),
         retried_from=row["retried_from"],
+        unique_key=row["unique_key"],
         state=State(row["state"]),
         reason=None if row["reason"] is None else Reason(row["reason"]),
         result=row["result"],
@@ -213,6 +221,7 @@ def run_columns(record: RunRecord) -> dict[str, Any]:
         "max_crashes": record.max_crashes,
         "tags": json.dumps(list(record.tags), ensure_ascii=False),
         "retried_from": record.retried_from,
+        "unique_key": record.unique_key,
         "at": None if at is None else to_stored_time(at),
         "delay": micros(record.delay),
         "worker_id": None,
@@ -338,8 +347,8 @@ def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
         "version": provider.version if provider else held["version"],
         "started_at": started,
         "finished_at": finished,
-        "error_type": error.type[:256] if error else None,
-        "error_message": error.message if error else None,
-        "error_traceback": error.traceback if error else None,
+        "error_type": storable(error.type[:256]) if error else None,
+        "error_message": storable(error.message) if error else None,
+        "error_traceback": storable(error.traceback) if error else None,
         "exit_signal": outcome.exit_signal,
     }

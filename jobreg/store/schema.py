@@ -2,68 +2,148 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
-from ..errors import SchemaMismatch
+from ..errors import BadInput, SchemaMismatch, StoreError
 from .version import VERSION, VERSION_TABLE
 
-__all__ = ["VERSION", "require", "upgrade", "version_of"]
+__all__ = ["VERSION", "pending", "require", "upgrade", "version_of"]
 
 if TYPE_CHECKING:
     from .store import Store
 
+_version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
+
 
 def version_of(store: Store) -> str | None:
     """The version of the schema in the database; None where there is no schema yet."""
-    with store.reading() as connection:
-        return _version(connection)
-
-
-def _version(connection: Connection) -> str | None:
-    query = text(f"SELECT version_num FROM {VERSION_TABLE}")
     try:
-        return connection.execute(query).scalar()
-    except OperationalError:
-        if not inspect(connection).has_table(VERSION_TABLE):
-            return None
-    return connection.execute(query).scalar()  # another process made the tables meanwhile
+        return _version(store)
+    except StoreError:
+        # Another transaction: to PostgreSQL the one with the error is over.
+        with store.reading() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE, store.database.schema):
+                return None
+    return _version(store)  # another process made the tables meanwhile
+
+
+def _version(store: Store) -> str | None:
+    with store.reading() as connection:
+        return connection.execute(select(_version_table.c.version_num)).scalar()
+
+
+def _is_spoken(version: str) -> bool:
+    """Can this code work on a schema: its own, or the one after it, which only adds to it?"""
+    return version.isdecimal() and int(version) - int(VERSION) in (0, 1)
+
+
+def _check_target(store: Store, version: str) -> None:
+    known = [each for each, _ in pending(None)]
+    if version not in known:
+        raise BadInput(f"--to {version[:80]!r} is none of the versions {', '.join(known)}.")
+    there = version_of(store)
+    if there is not None and there > version:
+        raise BadInput(
+            f"The store {store.url} has schema version {there}; it cannot go back to {version}: "
+            "versions only add, and what was written since would be lost. Code of the version "
+            "before works on it as it is; for an older one restore a backup."
+        )
 
 
 def require(store: Store) -> None:
-    """See that the schema is the one this code was written for; make it in an empty file.
+    """See that this code can work on the schema; make it in an empty SQLite file.
 
     Raises:
         SchemaMismatch: it is another one; the message says what to do.
     """
     version = version_of(store)
-    if version is None:
+    if version is None and store.database.makes_itself:
         upgrade(store)
-    elif version != VERSION:
+    elif version is None:
+        raise SchemaMismatch(
+            f"The store {store.url} has no tables of jobreg yet. Make them with: "
+            "jobreg store upgrade, as a user who may create tables."
+        )
+    elif not _is_spoken(version):
         raise SchemaMismatch(
             f"The store {store.url} has schema version {version}; this jobreg needs {VERSION}. "
             "If the store is older, run: jobreg store upgrade. If it is newer, upgrade jobreg."
         )
 
 
-def upgrade(store: Store, version: str = "head") -> None:
-    """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+@contextmanager
+def _tolerant_entry_points() -> Iterator[None]:
+    """Let other packages' malformed metadata not keep Alembic from being imported.
 
-    Another ``version`` than the newest is for tests of upgrades.
-
-    Raises:
-        SchemaMismatch: the store is of a version this code does not know.
+    It looks for plugins of its own when it is imported, by ``importlib.metadata.entry_points``,
+    which raises at the first bad line or byte in any distribution. Then it gets none.
     """
-    from alembic.command import upgrade
-    from alembic.config import Config
-    from alembic.util import CommandError
+    from importlib import metadata
+
+    strict = metadata.entry_points
+
+    def tolerant(**params: Any) -> Any:
+        try:
+            return strict(**params)
+        except Exception:
+            return metadata.EntryPoints(())
+
+    metadata.entry_points = tolerant
+    try:
+        yield
+    finally:
+        metadata.entry_points = strict
+
+
+def _config() -> Any:
+    with _tolerant_entry_points():
+        from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "jobreg.store:migrations")
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def pending(version: str | None) -> list[tuple[str, str]]:
+    """The versions that an upgrade from this one would bring, each with what it is about.
+
+    None is a store without tables. Of a version this code does not know nothing is pending.
+    """
+    config = _config()
+    from alembic.script import ScriptDirectory
+    from alembic.script.revision import RevisionError
+    from alembic.util import CommandError
+
+    try:
+        steps = ScriptDirectory.from_config(config).iterate_revisions("head", version or "base")
+        found = [(each.revision, each.doc.splitlines()[0]) for each in steps]
+    except (CommandError, RevisionError):
+        return []
+    return found[::-1]
+
+
+def upgrade(store: Store, version: str = "head") -> None:
+    """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Another ``version`` than the newest leaves it there, for releases that are rolled out in steps.
+
+    Raises:
+        BadInput: the version is an older one than the store has, or there is no such version.
+        SchemaMismatch: the store is of a version this code does not know.
+    """
+    config = _config()
+    from alembic.command import upgrade
+    from alembic.util import CommandError
+
+    if version != "head":
+        _check_target(store, version)
     with store.writing() as connection:
+        store.database.begin_alone(connection)
         config.attributes["connection"] = connection
         try:
             upgrade(config, version)

@@ -9,7 +9,8 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from ..lifecycle import Ending, Outcome, Reason, State, decide_lost
-from . import records, statements
+from . import records, settle_statements
+from .inserting import REPLACED
 from .records import Row, micros
 from .statements import Now
 
@@ -22,6 +23,8 @@ def write(
     for row, outcome in outcomes:
         if row["cancel_requested"] and outcome.state in (State.QUEUED, State.SCHEDULED):
             outcome = evolve(outcome, state=State.CANCELLED, reason=Reason.ASKED)
+        if outcome.reason is Reason.ASKED and row["cancel_requested"] == REPLACED:
+            outcome = evolve(outcome, reason=Reason.REPLACED)
         assert outcome.state is not None
         columns = records.outcome_columns(row, outcome, host)
         if not unbegun(outcome):
@@ -37,10 +40,10 @@ def write(
         else:
             waiting.append(fence | _waiting_columns(outcome))
     for statement, rows in (
-        (statements.insert_attempts(), attempts),
-        (statements.finish_live(), fences),
-        (statements.finish_runs(), finals),
-        (statements.put_back(now), waiting),
+        (settle_statements.insert_attempts(), attempts),
+        (settle_statements.finish_live(), fences),
+        (settle_statements.finish_runs(), finals),
+        (settle_statements.put_back(now), waiting),
     ):
         if rows:
             connection.execute(statement, rows)

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal_column
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock
 from ..errors import BadInput, StoreUnavailable
+from .database import Database, Trouble
 
 BUSY_SECONDS = 5.0
+# Bytes: SQLite lets the file that its processes share grow by no less.
+_ROOM = 32_768
 
 # SQLite before 3.42 has no unixepoch('subsec'); julianday('now') is good to the millisecond.
 NOW: ColumnElement[int] = literal_column(
     "(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
 )
+
+
+class SQLite(Database):
+    """A SQLite file. Whoever writes holds its one lock, so that names need not be held."""
+
+    now = NOW
+    makes_itself = True
+
+    def watch(self, *, listen: bool = False) -> Watch:
+        """A watch on the file."""
+        return Watch(self.url)
+
+    def trouble(self, error: DBAPIError) -> Trouble:
+        """What SQLite's result code tells of (sqlite.org/rescode.html)."""
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        # A file that cannot grow is an error of input and output, as a broken disk is.
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._no_room()):
+            return Trouble.FULL
+        return Trouble.LOCKED if isinstance(error, OperationalError) else Trouble.OTHER
+
+    def _no_room(self) -> bool:
+        try:
+            return shutil.disk_usage(path_of(self.url).parent).free < _ROOM
+        except OSError:
+            return False
+
+    def hint(self, trouble: Trouble) -> str:
+        """What to do next: it is the file, whatever it is."""
+        if trouble is Trouble.FULL:
+            return f"The disk is full. {trouble.value}"
+        return (
+            "Check the file, its folder and their permissions; "
+            "if another process held it, try again."
+        )
+
+    def told(self, error: DBAPIError) -> str:
+        """What SQLite said."""
+        return str(error.orig)
 
 
 def path_of(url: URL) -> Path:
@@ -42,15 +86,12 @@ def make_engine(url: URL, sync: str) -> Engine:
     with "database is locked" whatever the busy timeout.
     """
     path = path_of(url)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        why = "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+    why = _make_file(path)
+    if why is not None:
         raise StoreUnavailable(
             f"The store {path} cannot be opened: {why}. "
             "Check the folder and its permissions, or name another with --store or JOBREG_STORE."
-        ) from error
+        )
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -65,6 +106,28 @@ def make_engine(url: URL, sync: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_file(path: Path) -> str | None:
+    """Make the file where it is missing; why it cannot be used, or None.
+
+    A file that is there is not opened: to close it would take from this process the locks that its
+    other connections hold (sqlite.org/howtocorrupt.html, 2.2), and the next process to leave would
+    delete the write-ahead log under them.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        return "Not a directory" if isinstance(error, FileExistsError) else error.strerror
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            return os.strerror(errno.EISDIR)
+        return None if os.access(path, os.R_OK | os.W_OK) else os.strerror(errno.EACCES)
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -92,7 +155,7 @@ class Watch:
         self._connection: sqlite3.Connection | None = None
         self._seen: Any = None
 
-    def changed(self) -> bool:
+    def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
         try:
             if self._connection is None:

@@ -2,140 +2,103 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from ..errors import Conflict, StoreError, StoreUnavailable, UnknownRun
+from ..errors import Conflict, SubmitUncertain
 from ..lifecycle import (
-    Attempt,
     Claim,
     Outcome,
     Progress,
+    Reason,
     RunRecord,
     State,
 )
-from . import claiming, records, settling, statements
+from . import (
+    claim_statements,
+    claiming,
+    records,
+    settle_statements,
+    settling,
+    statements,
+    worker_statements,
+)
+from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
 from .claiming import Offer
-from .records import Load, LogRow, Row, WorkerRow, micros
-
-_LAST = 2**62
-_AT_ONCE = 500
-_LATELY = 10_000
-_NEXT = "Check the file, its folder and their permissions; if another process held it, try again."
-
-
-class Watch(Protocol):
-    """Tells cheaply whether anything may have changed in the database."""
-
-    def changed(self) -> bool:
-        """Has anything been committed since the last call? True where it cannot be told."""
-
-    def close(self) -> None:
-        """Let go of what it holds."""
+from .database import Database, Watch
+from .importing import Importing
+from .inserting import Inserting, cancel_waiting
+from .pruning import Pruning
+from .reading import Reading
+from .records import LogRow, WorkerRow, micros
+from .renaming import Renaming
+from .transacting import Unanswered, again
 
 
-class Store:
+class Store(Reading):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
 
-    def __init__(self, engine: Engine, now: Any, watch: Callable[[], Watch]) -> None:
-        self.engine = engine
-        self.now = now
-        self.watch = watch
-        self._pid = os.getpid()
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.watch: Callable[..., Watch] = database.watch
         self.catalogue = StoredCatalogue(self)
-
-    @property
-    def url(self) -> str:
-        """The URL of the database, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
-
-    @property
-    def full_url(self) -> str:
-        """The URL of the database with its password, for processes of our own."""
-        return self.engine.url.render_as_string(hide_password=False)
+        self.borrowed = Borrowed(database)
+        self.history = Pruning(self)
+        self.names = Renaming(self)
+        self.imports = Importing(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
         self.now = statements.given_now(read)
 
-    def close(self) -> None:
-        """Let go of the pooled connections."""
-        self.engine.dispose()
-
-    @contextmanager
-    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        if os.getpid() != self._pid:
-            # The parent's connections stay the parent's: drop them here without closing them.
-            self.engine.dispose(close=False)
-            self._pid = os.getpid()
-        try:
-            with self.engine.connect() as connection:
-                if reading:
-                    connection = connection.execution_options(jobreg_reading=True)
-                with connection.begin():
-                    yield connection
-        except DBAPIError as error:
-            kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
-            raise kind(f"The store {self.url} cannot do this: {error.orig}. {_NEXT}") from error
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A transaction that only reads; for :mod:`.schema`."""
-        return self._transaction(reading=True)
-
-    def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that writes; for :mod:`.schema`."""
-        return self._transaction()
-
     # submit
 
-    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    def insert(self, runs: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
         """Store new runs, all or none, and return them in order.
 
-        A run whose id is already there with the same job and params is that earlier run.
+        A run whose id is already there with the same job and params is that earlier run. On a
+        ``connection`` of the caller's they are there once the caller commits.
 
         Raises:
             Conflict: an id is already there with another job or other params.
+            StoreUnavailable: nothing was stored.
+            SubmitUncertain: the database was told to, and its answer was lost.
         """
+        if connection is not None:
+            return self._insert_beside(runs, connection)
+        try:
+            return self._insert(runs)
+        except Unanswered as error:
+            many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+            raise SubmitUncertain(
+                f"{error} Whether run {runs[0].run_id}{many} was stored is not known: "
+                "submit again with the same run id, which stores it at most once."
+            ) from error
+
+    @again
+    def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:
+        try:
+            with self.borrowed.use(given) as connection:
+                return Inserting(connection, self.database, self.now).insert(runs)
+        except DBAPIError as error:
+            raise self._told(error) from error
+
+    @again
+    def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         with self._transaction() as connection:
-            known = self._known(connection, [run.run_id for run in runs])
-            fresh: dict[str, RunRecord] = {}
-            for run in runs:
-                earlier = known.get(run.run_id) or fresh.get(run.run_id)
-                if earlier is None:
-                    fresh[run.run_id] = run
-                elif not _same(earlier, run):
-                    raise Conflict(
-                        f"Run {run.run_id} exists with another job or other params. "
-                        "Give each new run an id of its own."
-                    )
-            rows = [records.run_columns(run) for run in fresh.values()]
-            if rows:
-                connection.execute(statements.insert_runs(self.now), rows)
-                connection.execute(statements.insert_live(self.now), rows)
-                known |= self._known(connection, list(fresh))
-        return [known[run.run_id] for run in runs]
+            return Inserting(connection, self.database, self.now).insert(runs)
 
-    def _known(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
-        found = {}
-        for first in range(0, len(run_ids), _AT_ONCE):
-            asked = {"run_ids": run_ids[first : first + _AT_ONCE]}
-            for row in connection.execute(statements.runs_by_id(), asked).mappings():
-                found[row["run_id"]] = records.run_of(row)
-        return found
-
+    @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
         """Store a new run as already claimed by a worker, attempt 1; None when that is fenced.
 
         Raises:
-            Conflict: a run with this id exists.
+            Conflict: a run with this id exists, or an unfinished one has its unique key.
         """
         options = offer.options
         run = evolve(
@@ -151,33 +114,17 @@ class Store:
             "version": offer.provider.version,
         }
         with self._transaction() as connection:
-            if (
-                connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first()
-                is None
-            ):
+            if not _is_live(connection, worker_id):
                 return None
             self._refuse_known(connection, run.run_id)
+            Inserting(connection, self.database, self.now).make_room(run)
             connection.execute(statements.insert_runs(self.now), row)
-            connection.execute(statements.insert_live(self.now), row)
+            connection.execute(statements.insert_live(self.now, None), row)
             return self._claimed_one(connection, run.run_id, worker_id)
-
-    def refuse_known(self, run_id: str) -> None:
-        """Raise Conflict where a run with this id exists."""
-        with self._transaction(reading=True) as connection:
-            self._refuse_known(connection, run_id)
-
-    def _refuse_known(self, connection: Connection, run_id: str) -> None:
-        if self._known(connection, [run_id]):
-            raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
 
     # claim
 
-    def due(self) -> list[tuple[str, str]]:
-        """Which (queue, job name) pairs have queued runs."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.due_names()).all()
-        return [(queue, name) for queue, name in found]
-
+    @again
     def claim(
         self,
         worker_id: str,
@@ -192,27 +139,31 @@ class Store:
         first, or None when this worker is fenced.
         """
         with self._transaction() as connection:
-            if connection.execute(statements.worker_is_live(), {"of_worker": worker_id}).first():
-                return claiming.take(connection, self.now, worker_id, pairs, offers, queues)
+            if _is_live(connection, worker_id):
+                return claiming.take(
+                    connection, self.database, self.now, worker_id, pairs, offers, queues
+                )
         return None
 
+    @again
     def claim_one(self, run_id: str, worker_id: str) -> Claim | None:
         """Take this run alone, due or not; None when somebody else has it or it is final."""
         asked = {"of_run": run_id, "of_worker": worker_id}
         with self._transaction() as connection:
-            if connection.execute(statements.worker_is_live(), asked).first() is None:
+            if not _is_live(connection, worker_id):
                 return None
-            if not connection.execute(statements.take_one(self.now), asked).rowcount:
+            if not connection.execute(claim_statements.take_one(self.now), asked).rowcount:
                 return None
             return self._claimed_one(connection, run_id, worker_id)
 
     def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
         asked = {"of_run": run_id, "of_worker": worker_id}
-        row = connection.execute(statements.claimed_one(), asked).mappings().one()
+        row = connection.execute(claim_statements.claimed_one(), asked).mappings().one()
         return records.claim_of(row)
 
     # settle
 
+    @again
     def settle(self, worker_id: str, host: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Write decided outcomes under their fence; return those that were refused.
 
@@ -220,8 +171,8 @@ class Store:
         was already written (the answer to its commit was lost) counts as written.
         """
         with self._transaction() as connection:
-            asked = {"of_worker": worker_id}
-            rows = connection.execute(statements.held(self.now), asked).mappings()
+            asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
+            rows = connection.execute(settle_statements.held(self.now, False), asked).mappings()
             held = {(row["run_id"], row["attempt"]): row for row in rows}
             mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
             settling.write(
@@ -234,7 +185,7 @@ class Store:
             if rest:
                 ids = [each.run_id for each in rest]
                 found = connection.execute(
-                    statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
+                    settle_statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
                 )
                 # A rescue records our attempts too, but never with the outcome of a job.
                 written = {tuple(row) for row in found}
@@ -247,7 +198,8 @@ class Store:
                 ]
         return rest
 
-    def note_progress(self, worker_id: str, notes: Iterable[tuple[str, int, Progress]]) -> None:
+    @again
+    def note_progress(self, worker_id: str, notes: Sequence[tuple[str, int, Progress]]) -> None:
         """Write how far running attempts (run id, attempt, progress) have come."""
         rows = [
             {
@@ -260,67 +212,48 @@ class Store:
         ]
         if rows:
             with self._transaction() as connection:
-                connection.execute(statements.note_progress(), rows)
-
-    def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
-        """The (run id, attempt) this worker holds that somebody wants cancelled."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.cancels_asked(), {"of_worker": worker_id})
-            return [(run_id, attempt) for run_id, attempt in found]
+                connection.execute(settle_statements.note_progress(), rows)
 
     # logs
 
-    def write_logs(self, worker_id: str, rows: Iterable[LogRow]) -> None:
+    @again
+    def write_logs(self, worker_id: str, rows: Sequence[LogRow]) -> None:
         """Keep rows of the logs of attempts that still are this worker's; of others, nothing."""
         columns = [records.log_columns(row, worker_id) for row in rows]
         if columns:
             with self._transaction() as connection:
-                connection.execute(statements.insert_logs(self.now), columns)
-
-    def logs(
-        self, run_id: str, after: tuple[int, int] = (0, 0), *, attempt: int | None = None,
-        most: int = 10,
-    ) -> list[LogRow]:  # fmt: skip
-        """Rows of a run's log, of all attempts or one, after row (attempt, number)."""
-        if attempt is not None:
-            after = (attempt, after[1] if after[0] == attempt else 0)
-        asked = {"of_run": run_id, "attempt": after[0], "number": after[1], "most": most}
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.logs_of_run(attempt is not None), asked)
-            return [records.log_row_of(row) for row in found.mappings()]
+                connection.execute(settle_statements.insert_logs(self.now), columns)
 
     # upkeep
 
+    @again
     def stage_due(self) -> float | None:
         """Queue the scheduled runs that are due; return the seconds until the next one."""
         with self._transaction(reading=True) as connection:
-            wait = connection.execute(statements.next_due(self.now)).scalar()
+            wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         if wait is not None and wait <= 0:
             with self._transaction() as connection:
-                connection.execute(statements.stage_due(self.now))
-                wait = connection.execute(statements.next_due(self.now)).scalar()
+                connection.execute(claim_statements.stage_due(self.now))
+                wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         return None if wait is None else max(0.0, wait / 1_000_000)
 
     # workers
 
+    @again
     def register(self, worker: dict[str, Any]) -> None:
         """Add a worker: a mapping of the columns that ``insert_worker`` binds, lease in seconds."""
         row = worker | {"lease_us": micros(worker["lease"])}
         with self._transaction() as connection:
-            connection.execute(statements.insert_worker(self.now), row)
+            connection.execute(worker_statements.insert_worker(self.now), row)
 
+    @again
     def beat(self, worker_id: str, lease: float, names: str) -> bool:
         """Renew a worker's lease; False when it was declared dead."""
         asked = {"of_worker": worker_id, "lease_us": micros(lease), "to_names": names}
         with self._transaction() as connection:
-            return connection.execute(statements.renew(self.now), asked).rowcount == 1
+            return connection.execute(worker_statements.renew(self.now), asked).rowcount == 1
 
-    def workers(self) -> list[WorkerRow]:
-        """All worker rows, live and dead."""
-        with self._transaction(reading=True) as connection:
-            rows = connection.execute(statements.all_workers(self.now)).mappings()
-            return [records.worker_of(row) for row in rows]
-
+    @again
     def rescue(self, worker: WorkerRow) -> int | None:
         """Declare a worker dead and take back its runs; None when it beat meanwhile.
 
@@ -331,102 +264,29 @@ class Store:
         with self._transaction() as connection:
             if (
                 worker.state == "live"
-                and not connection.execute(statements.fence_worker(), asked).rowcount
+                and not connection.execute(worker_statements.fence_worker(), asked).rowcount
             ):
                 return None
-            rows = connection.execute(statements.held(self.now), asked).mappings().all()
+            rows = (
+                connection.execute(settle_statements.held(self.now, True), asked).mappings().all()
+            )
             alone = len(rows) == 1
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)
-            connection.execute(statements.forget_worker(), asked)
+            connection.execute(worker_statements.forget_worker(), asked)
             return len(rows)
 
+    @again
     def forget(self, worker_id: str) -> None:
         """Delete a worker's row, unless a run still names it."""
+        asked = {"of_worker": worker_id}
         with self._transaction() as connection:
-            connection.execute(statements.forget_worker(), {"of_worker": worker_id})
-
-    # read
-
-    def get(self, run_id: str) -> RunRecord:
-        """Read one run.
-
-        Raises:
-            UnknownRun: the store holds no run with this id.
-        """
-        with self._transaction(reading=True) as connection:
-            found = self._known(connection, [run_id])
-        if run_id not in found:
-            raise UnknownRun(f"No run {run_id} in the store {self.url}. See: jobreg runs list")
-        return found[run_id]
-
-    def find(
-        self, *, job_name: str | None = None, state: State | None = None,
-        queue: str | None = None, before: int | None = None, most: int = 100,
-    ) -> tuple[list[RunRecord], int | None]:  # fmt: skip
-        """A page of runs, newest first, and where the next page begins (None: there is none)."""
-        page = statements.page_of_runs(
-            job_name is not None,
-            queue is not None,
-            state and state.value,
-            state is not None and state.final,
-        )
-        asked: dict[str, object] = {
-            "before": _LAST if before is None else before,
-            "most": most + 1,
-        }
-        asked |= {} if job_name is None else {"name": job_name}
-        asked |= {} if queue is None else {"queue": queue}
-        with self._transaction(reading=True) as connection:
-            rows = connection.execute(page, asked).mappings().all()
-        following = rows[most - 1]["seq"] if len(rows) > most else None
-        return [records.run_of(row) for row in rows[:most]], following
-
-    def ids_between(self, first: str, last: str, most: int = 20) -> list[str]:
-        """Run ids from ``first`` to ``last``, in order; an index look-up, whatever the history."""
-        asked = {"first": first, "last": last, "most": most}
-        with self._transaction(reading=True) as connection:
-            return list(connection.execute(statements.ids_between(), asked).scalars())
-
-    def attempts(self, run_id: str) -> list[Attempt]:
-        """The attempts of a run, oldest first."""
-        with self._transaction(reading=True) as connection:
-            rows = connection.execute(statements.attempts_of_run(), {"of_run": run_id}).mappings()
-            return [records.attempt_of(row) for row in rows]
-
-    def counts(self) -> dict[str, int]:
-        """How many runs are in each state."""
-        with self._transaction(reading=True) as connection:
-            found = {row[0]: row[1] for row in connection.execute(statements.count_runs())}
-        return {state.value: found.get(state.value, 0) for state in State}
-
-    def waiting(self) -> list[tuple[str, str, int]]:
-        """(queue, job name, number) of the runs that are due and not running."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.waiting_now(self.now))
-            return [(queue, name, number) for queue, name, number in found]
-
-    def load(self, window: float) -> Load:
-        """How much waits and runs, and what was settled in the last ``window`` seconds."""
-        lately = {"window": micros(window), "most": _LATELY}
-        with self._transaction(reading=True) as connection:
-            depths = connection.execute(statements.depths(self.now)).mappings().all()
-            settled = connection.execute(statements.settled_lately(self.now), lately).mappings()
-            return records.load_of(depths, settled.all(), window, _LATELY)
-
-    def busy(self) -> dict[str, int]:
-        """How many runs each worker that has any holds, by worker id."""
-        with self._transaction(reading=True) as connection:
-            found = connection.execute(statements.busy_slots())
-            return {row[0]: row[1] for row in found}
-
-    def ahead_of(self, run_id: str) -> int:
-        """How many queued runs of its queue come before a queued run."""
-        with self._transaction(reading=True) as connection:
-            return int(connection.execute(statements.ahead_of(), {"of_run": run_id}).scalar_one())
+            connection.execute(worker_statements.lock_worker(), asked)
+            connection.execute(worker_statements.forget_worker(), asked)
 
     # cancel, retry
 
+    @again
     def cancel(self, run_id: str) -> RunRecord:
         """Cancel a run that waits, or ask its worker to; a final run stays as it is.
 
@@ -437,30 +297,35 @@ class Store:
         with self._transaction() as connection:
             row = connection.execute(statements.live_row(), asked).mappings().first()
             if row is not None and row["state"] == State.RUNNING:
-                connection.execute(statements.ask_cancel(), asked)
+                connection.execute(statements.ask_cancel(), {**asked, "how": 1})
             elif row is not None:
-                self._cancel_waiting(connection, row)
+                cancel_waiting(connection, self.now, row, Reason.ASKED)
         return self.get(run_id)
 
-    def _cancel_waiting(self, connection: Connection, row: Row) -> None:
-        seen = {"of_run": row["run_id"], "of_attempt": row["attempt"]}
-        if connection.execute(statements.drop_waiting(), seen).rowcount:
-            shown = ("tries", "crashes", "queue", "priority", "progress", "dist", "version")
-            kept = {f"to_{name}": row[name] for name in shown}
-            connection.execute(statements.cancel_waiting(self.now), seen | kept)
-
+    @again
     def reopen(self, run: RunRecord) -> bool:
-        """Queue a failed or cancelled run again, if it is still the one that was seen."""
+        """Queue a failed or cancelled run again, if it is still the one that was seen.
+
+        Raises:
+            Conflict: its unique key belongs to another unfinished run by now.
+        """
         asked = {"of_run": run.run_id, "of_attempt": run.attempt}
         with self._transaction() as connection:
+            if run.unique_key is not None:
+                held = {"unique_keys": [run.unique_key]}
+                for row in connection.execute(statements.holders(), held):
+                    if row.job_name == run.job_name and row.run_id != run.run_id:
+                        raise Conflict(
+                            f"Run {row.run_id} has the unique key {run.unique_key!r} of run "
+                            f"{run.run_id} and is not over. Wait for it, or cancel it, first."
+                        )
             if not connection.execute(statements.reopen_run(), asked).rowcount:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
 
 
-def _same(one: RunRecord, other: RunRecord) -> bool:
-    """Do two requests ask for the same? The order of parameters says nothing."""
-    if one.job_name != other.job_name:
-        return False
-    return one.params == other.params or json.loads(one.params) == json.loads(other.params)
+def _is_live(connection: Connection, worker_id: str) -> bool:
+    """Is it, and will it be until this transaction ends?"""
+    asked = {"of_worker": worker_id}
+    return connection.execute(worker_statements.worker_is_live(), asked).first() is not None

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-VERSION = "0003"
+VERSION = "0004"
 VERSION_TABLE = "jobreg_version"

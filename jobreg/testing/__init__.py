@@ -14,12 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..client import Client, standing_in
+from ..client import Client
 from ..errors import JobRegError
 from ..handle import Run
 from ..lifecycle import State
 from ..registry import default_registry
 from ..store import open_store
+from ..verbs import standing_in
 from .clock import FakeClock
 from .executor import Executor
 from .jobs import Jobs

@@ -16,7 +16,7 @@ from ..lifecycle import Outcome, RunRecord, State
 from ..registry import Registry
 from ..request import new_run_id
 from ..store import Offer, Store
-from ..store.store import Watch
+from ..store.database import Watch
 from ..worker import leases
 from ..worker.claimer import Claimer
 from ..worker.host import Host
@@ -36,13 +36,19 @@ class InlineStore(Store):
     def __init__(
         self, opened: Store, submitted: Callable[[], None], waited: Callable[[], bool]
     ) -> None:
-        super().__init__(opened.engine, opened.now, lambda: _Watch(opened.watch(), waited))
+        super().__init__(opened.database)
+        self.watch = lambda **_: _Watch(opened.watch(), waited)
         self.take_time_from(read)
         self._submitted = submitted
 
-    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        """Store new runs, and return them as they stand when those that are due were executed."""
-        stored = super().insert(runs)
+    def insert(self, runs: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
+        """Store new runs, and return them as they stand when those that are due were executed.
+
+        On a connection of the caller's they are executed after its commit, by what comes next.
+        """
+        stored = super().insert(runs, connection)
+        if connection is not None:
+            return stored
         self._submitted()
         return [self.get(run.run_id) for run in stored]
 
@@ -61,8 +67,8 @@ class _Watch:
         self._waited = waited
         self._watch.changed()  # from here on
 
-    def changed(self) -> bool:
-        return self._watch.changed() or self._waited()
+    def changed(self, busy: bool = True) -> bool:
+        return self._watch.changed(busy) or self._waited()
 
     def close(self) -> None:
         self._watch.close()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from attrs import evolve
 
+from .. import clock
 from ..catalogue import Catalogue, Entry, Hello
 from ..engines.base import Engine
 from ..events import emit
@@ -17,6 +18,8 @@ from .ownership import Ownership
 WORK_IN_HAND = 0.05
 """Seconds of work to hold beyond what runs, so that a child never waits for the database."""
 MOST_IN_HAND = 100
+REST = 0.25
+"""Seconds for which a name rests whose distribution was being changed when it was imported."""
 
 
 class Claimer:
@@ -31,17 +34,24 @@ class Claimer:
         self._queues = queues
         self._catalogue = Catalogue()
         self._probing: set[str] = set()
+        self._resting: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
         self._in_hand = 0
 
     @property
-    def probing(self) -> bool:
-        """Is the answer to a probe still to come?"""
-        return bool(self._probing)
+    def waits(self) -> bool:
+        """Is there a name whose probe is not answered, or that rests?"""
+        return bool(self._probing or self._resting)
+
+    def rest(self, job_name: str) -> None:
+        """Leave a name alone for a moment: its distribution is being installed or removed."""
+        self._resting[job_name] = clock.seconds() + REST
 
     def learn(self, hello: Hello) -> None:
         """Take the answer to a probe."""
         self._probing.discard(hello.job_name)
+        if hello.options is None:
+            self.rest(hello.job_name)
         self._catalogue.learn(hello)
         entry = Entry.of(hello)
         if entry is not None and self._ownership.ref(hello.job_name) is not None:
@@ -93,7 +103,10 @@ class Claimer:
     def _offers(self, names: Collection[str]) -> dict[str, Offer]:
         """Offers for those of the names that this worker can run and knows."""
         room = self._engine.room()
-        refs = [ref for name in names if (ref := self._ownership.ref(name)) is not None]
+        now = clock.seconds()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+        awake = (name for name in names if name not in self._resting)
+        refs = [ref for name in awake if (ref := self._ownership.ref(name)) is not None]
         found = (self.offer(ref) for ref in refs)
         offers = (
             evolve(offer, most=room + self._ahead(offer)) for offer in found if offer is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from .. import clock
 from ..events import emit
 from ..settings import Settings
@@ -12,6 +14,10 @@ _SWEEP = 2.0
 _LOOK_AT_PIDS = 1.0
 _STAGE = 10.0
 _STAGE_AGAIN = 0.25
+# Each worker looks about once an hour whether history is too old, and deletes a batch at a time,
+# so that the other duties are not late.
+_PRUNE = 3600.0
+_PRUNE_ON = 0.5
 
 
 class Upkeep:
@@ -25,6 +31,9 @@ class Upkeep:
         self._seen: dict[str, tuple[int, float]] = {}
         self._neighbours: list[WorkerRow] = []
         self._sweep_at = self._pids_at = self._stage_at = self._staged = 0.0
+        self._retain = settings.retain
+        # Not all workers that were started together at one time, and none that just looks in.
+        self._prune_at = clock.seconds() + random.uniform(0.01, 0.1) * _PRUNE
 
     def run(self, worker_id: str) -> bool:
         """Do what is due; True when runs may have been queued.
@@ -44,7 +53,20 @@ class Upkeep:
             self._pids_at = now + _LOOK_AT_PIDS
             if any(host.is_gone(each) for each in self._neighbours):
                 queued |= self.sweep(worker_id)
+        if now >= self._prune_at:
+            self._prune_at = now + (_PRUNE_ON if self.prune() else _PRUNE * random.uniform(0.8, 1))
         return queued
+
+    def prune(self) -> int:
+        """Delete a batch of runs of each state that have been over for too long; how many."""
+        pruned = {
+            state: self._store.history.prune(state, age)
+            for state, age in self._retain.items()
+            if age is not None
+        }
+        if any(pruned.values()):
+            emit("store.pruned", **pruned)
+        return sum(pruned.values())
 
     def look_for_due(self) -> None:
         """Somebody wrote to the database: the next due time may have changed."""

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -49,6 +49,8 @@ class Worker:
         registry: the jobs to run; by default those installed here.
         lease, grace, kill_grace: seconds or ``"30s"``; by default ``JOBREG_LEASE``,
             ``JOBREG_GRACE``, ``JOBREG_KILL_GRACE``.
+        retain: how long runs are kept once they are over, as ``{"succeeded": "7d", "failed":
+            "forever"}`` or ``"succeeded=7d"``; by default ``JOBREG_RETAIN``.
         until_idle: stop when nothing is queued that this worker could run.
 
     ``run()`` in the main thread drains on SIGTERM and Ctrl-C; a second signal skips the wait.
@@ -73,6 +75,7 @@ class Worker:
         lease: Duration | None = None,
         grace: Duration | None = None,
         kill_grace: Duration | None = None,
+        retain: str | Mapping[str, Duration | None] | None = None,
         until_idle: bool = False,
     ) -> None:
         if isinstance(store, os.PathLike):
@@ -84,6 +87,7 @@ class Worker:
             lease=lease,
             grace=grace,
             kill_grace=kill_grace,
+            retain=retain,
         )
         self._given_store = store if isinstance(store, Store) else None
         self.registry = registry or default_registry()
@@ -198,7 +202,7 @@ class Worker:
         self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.ownership, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
-        self._watch = self.store.watch()
+        self._watch = self.store.watch(listen=True)
         guard.start()
         try:
             self.engine.start()
@@ -269,6 +273,8 @@ class Worker:
                     claim = self.settler.add(report)
                     if claim is not None and report.started is not None:
                         self.claimer.timed(claim.job_name, report.ended - report.started)
+                    elif claim is not None and report.ending is Ending.RELEASED:
+                        self.claimer.rest(claim.job_name)
                 case Hello():
                     self.claimer.learn(report)
                     self._look = True
@@ -293,7 +299,7 @@ class Worker:
 
     def _mind(self) -> None:
         """Upkeep, and what others want of our runs."""
-        if self._watch.changed():
+        if self._watch.changed(busy=self.settler.holds > 0):
             self._look = True
             self.upkeep.look_for_due()
         if self.upkeep.run(self.lease.worker_id):
@@ -328,7 +334,7 @@ class Worker:
                     self.engine.execute(claims)
                 else:  # the claim took too long: others may think us dead by now
                     self.settler.release(claims)
-        return not (self._look or self.settler.holds or self.claimer.probing)
+        return not (self._look or self.settler.holds or self.claimer.waits)
 
     def _begin_anew(self) -> None:
         """This worker was declared dead: end what it runs, and come back under a new id."""

@@ -47,7 +47,7 @@ def complete(run_cli, environ, tmp_path):
     ("line", "offered"),
     [
         ("jobreg s", ["submit", "status", "store"]),
-        ("jobreg jobs ", ["list", "show", "doctor", "sync", "adopt", "set"]),
+        ("jobreg jobs ", ["list", "show", "doctor", "sync", "adopt", "set", "lazy-check"]),
         ("jobreg runs c", ["cancel"]),
         ("jobreg submit rep", ["reports.profile", "reports.render"]),
         ("jobreg run m", ["mail.send"]),
@@ -60,7 +60,7 @@ def complete(run_cli, environ, tmp_path):
         ("jobreg completion ", ["bash", "zsh", "fish"]),
         (
             "jobreg jobs no-such-command ",
-            ["list", "show", "doctor", "sync", "adopt", "set"],
+            ["list", "show", "doctor", "sync", "adopt", "set", "lazy-check"],
         ),  # as if it were not there
     ],
 )

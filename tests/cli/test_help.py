@@ -52,7 +52,7 @@ def test_the_help_of_a_group_names_each_command_with_a_word_about_it(path, capsy
     run([*path.split(), "--help"])
 
     commands = capsys.readouterr().out.partition("\nCommands:\n")[2]
-    told = {line.split()[0] for line in commands.splitlines() if re.match("  [a-z]+  ", line)}
+    told = {line.split()[0] for line in commands.splitlines() if re.match("  [a-z-]+  ", line)}
     start = f"{path} " if path else ""
     assert told == {
         each.removeprefix(start).split()[0] for each in COMMANDS if each.startswith(start)

@@ -89,7 +89,7 @@ def test_a_rate_beyond_what_is_looked_at_is_that_of_the_youngest(kept, monkeypat
     for _ in range(6):
         add(kept)
         finish(kept, worker)
-    monkeypatch.setattr("jobreg.store.store._LATELY", 5)
+    monkeypatch.setattr("jobreg.store.reading._LATELY", 5)
 
     (rate,) = [rate for state, rate in kept.load(300.0).per_minute.items() if state == "succeeded"]
 
@@ -183,17 +183,18 @@ def plan(kept, statement, **bound):
 
 
 def test_no_question_scans_the_runs(kept):
-    from jobreg.store import statements
+    from jobreg.store import finding, reading_statements
 
     plans = {
-        "depths": plan(kept, statements.depths(kept.now)),
-        "busy": plan(kept, statements.busy_slots()),
-        "lately": plan(kept, statements.settled_lately(kept.now), most=9, window=9),
-        "ids": plan(kept, statements.ids_between(), first="a", last="b", most=2),
+        "depths": plan(kept, reading_statements.depths(kept.now)),
+        "busy": plan(kept, reading_statements.busy_slots()),
+        "lately": plan(kept, reading_statements.settled_lately(kept.now), most=9, window=9),
+        "ids": plan(kept, reading_statements.ids_between(), first="a", last="b", most=2),
     }
+    page = finding.page_of_runs("due", ("live_state", "job_name"))
     for state in ("queued", "scheduled", "running"):
-        page = statements.page_of_runs(True, False, state, False)
-        plans[state] = plan(kept, page, before=9, most=9, name="a")
+        asked = {"live_state": state, "job_name": "a", "at": 9, "before": 9, "most": 9}
+        plans[state] = plan(kept, page, **asked)
 
     for steps in plans.values():
         assert not any(step.startswith("SCAN jobreg_runs") for step in steps), plans

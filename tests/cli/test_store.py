@@ -45,7 +45,10 @@ def test_the_status_tells_version_runs_and_settings(run_cli, made):
 
     told = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(told) == {"url", "exists", "schema_version", "needs_version", "runs", "settings"}
+    assert set(told) == {
+        "url", "exists", "schema_version", "needs_version", "pending", "runs", "settings",
+    }  # fmt: skip
+    assert told["pending"] == []
     assert (told["exists"], told["schema_version"]) == (True, VERSION)
     assert told["runs"] == dict.fromkeys(
         ("scheduled", "queued", "running", "succeeded", "failed", "cancelled"), 0
@@ -69,6 +72,23 @@ def test_the_status_of_a_newer_store_is_told_and_is_no_error(run_cli, made):
     told = json.loads(done.stdout)
     assert done.returncode == 0
     assert (told["schema_version"], told["needs_version"]) == ("9999", VERSION)
+    assert told["pending"] == []
+
+
+def test_what_an_upgrade_would_bring_is_told_and_taken_in_steps(run_cli, file):
+    url = f"sqlite:///{file}"
+
+    steps = run_cli("store", "upgrade", "--to", "0002", "--store", url, check=True)
+    told = json.loads(run_cli("store", "status", "--json", "--store", url).stdout)
+    plain = run_cli("store", "status", "--store", url, check=True).stdout
+    back = run_cli("store", "upgrade", "--to", "0001", "--store", url)
+
+    assert "from version none to 0002" in steps.stdout
+    assert told["schema_version"] == "0002"
+    assert [each["version"] for each in told["pending"]] == ["0003", "0004"]
+    assert "0004: Unique keys of runs" in plain
+    assert (back.returncode, back.stdout) == (2, "")
+    assert "cannot go back to 0001: versions only add" in back.stderr
 
 
 def test_an_upgrade_makes_an_empty_store_and_then_changes_nothing(run_cli, file):

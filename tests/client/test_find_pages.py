@@ -23,9 +23,9 @@ def reads(client, monkeypatch):
     """How many runs each read of the store asked for."""
     asked, find = [], client.store.find
 
-    def count(**said):
+    def count(*wanted, **said):
         asked.append(said["most"])
-        return find(**said)
+        return find(*wanted, **said)
 
     monkeypatch.setattr(client.store, "find", count)
     return asked

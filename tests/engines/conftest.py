@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from engine_hands import Driver, Groups
-from hostile_jobs import SOURCE
+from hostile_jobs import JOBS, SOURCE
 
 from jobreg import settings
 from jobreg.engines.processes import ProcessEngine
+from jobreg.testing import write_plugin
 
 
 @pytest.fixture(params=["forkserver", "spawn"])
@@ -34,8 +35,7 @@ def driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, groups: Groups, max_log: int
 ) -> Iterator[Driver]:
     folder = tmp_path / "plugin"
-    folder.mkdir()
-    (folder / "hostile_jobs_plugin.py").write_text(SOURCE)
+    write_plugin(folder, JOBS, dist="hostile", modules={"hostile_jobs_plugin.py": SOURCE})
     monkeypatch.syspath_prepend(str(folder))
     chosen = settings.load(
         store=str(tmp_path / "jobs.db"), concurrency=1, kill_grace=0.5, max_log=max_log

@@ -18,6 +18,7 @@ from waiting import alive, pids_in, until
 from jobreg.catalogue import CAREFUL
 from jobreg.lifecycle import Ending, Provider, Reason
 from jobreg.options import JobOptions
+from jobreg.testing import write_plugin
 
 
 def test_the_result_comes_back_with_provider_and_pid(driver: Driver) -> None:
@@ -30,10 +31,11 @@ def test_the_result_comes_back_with_provider_and_pid(driver: Driver) -> None:
     assert outcome.started <= outcome.ended
 
 
-def test_a_child_is_reused_and_belongs_to_one_provider(driver: Driver) -> None:
+def test_a_child_is_reused_and_belongs_to_one_provider(driver: Driver, tmp_path: Path) -> None:
+    write_plugin(tmp_path / "plugin", {"hostile.where": JOBS["hostile.where"]}, dist="other")
     first = driver.result("where")
     second = driver.result("where")
-    claim = evolve(driver.begin("where"), run_id="other", provider=Provider("hostile", "2.0"))
+    claim = evolve(driver.begin("where"), run_id="other", provider=Provider("other", "1.0"))
     driver.engine.execute([claim])
     other = driver.outcome(claim)
 
@@ -181,6 +183,11 @@ def test_a_probe_brings_options_without_running_the_job(driver: Driver) -> None:
 
     def three() -> bool:
         driver.hear()
+        for hello in [each for each in driver.hellos if each.options is None]:
+            # The plugin was written just now: what is missing may come, for 5 s.
+            driver.hellos.remove(hello)
+            target = "hostile_jobs_plugin" if hello.job_name == "hostile.gone" else "no_such_module"
+            driver.engine.probe(hello.job_name, f"{target}:gone", HOSTILE)
         return len(driver.hellos) == 3
 
     until(three)

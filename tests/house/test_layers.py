@@ -21,6 +21,8 @@ HEAVY = {
     "msgspec",
     "multiprocess",
     "platformdirs",
+    "psycopg",
+    "pymysql",
     "sqlalchemy",
 }
 LOOK = """

@@ -6,6 +6,8 @@ import jobreg
 
 NAMES = [
     "__version__",
+    "AsyncClient",
+    "AsyncRun",
     "Backoff",
     "BadInput",
     "Client",
@@ -26,6 +28,7 @@ NAMES = [
     "SchemaMismatch",
     "StoreError",
     "StoreUnavailable",
+    "SubmitUncertain",
     "UnknownJob",
     "UnknownRun",
     "WaitTimeout",

@@ -21,14 +21,22 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from jobreg import Client, Conflict, Registry
 from jobreg.lifecycle import RunRecord
 from jobreg.request import new_run_id
-from jobreg.store import Store, direct, job_statements, open_store, sqlite, statements
+from jobreg.store import (
+    Store,
+    direct,
+    job_statements,
+    open_store,
+    reading_statements,
+    sqlite,
+    statements,
+)
 from jobreg.store.version import VERSION_TABLE
 
 SQL = Path(direct.__file__).with_name("sql") / "sqlite"
 STATEMENTS: dict[str, Executable] = {
-    "insert_live": statements.insert_live(sqlite.NOW),
+    "insert_live": statements.insert_live(sqlite.NOW, None),
     "insert_runs": statements.insert_runs(sqlite.NOW),
-    "run_by_id": statements.run_by_id(),
+    "run_by_id": reading_statements.run_by_id(),
     "versions_of": job_statements.versions_of(),
     "overrides_of": job_statements.overrides_of(),
 }

@@ -6,6 +6,7 @@ import pytest
 from store_hands import JOB, Ending, add, asked, claim_one, finish, states
 
 from jobreg.lifecycle import State
+from jobreg.selection import Selection
 
 
 @pytest.fixture
@@ -35,16 +36,16 @@ def test_runs_come_newest_first(store, some):
 
 @pytest.mark.parametrize("state", list(State))
 def test_runs_are_found_by_state(store, some, state):
-    found = ids(store.find(state=state, job_name=JOB))
+    found = ids(store.find(Selection(state=state, job_name=JOB)))
 
     assert found == [some[state.value]]
 
 
 def test_runs_are_found_by_job_name_and_state_together(store, some):
-    assert ids(store.find(job_name="other.job")) == [some["other"]]
-    assert ids(store.find(job_name="other.job", state=State.FAILED)) == []
-    assert ids(store.find(job_name="no.such_job")) == []
-    assert ids(store.find(state=State.QUEUED)) == [some["other"], some["queued"]]
+    assert ids(store.find(Selection(job_name="other.job"))) == [some["other"]]
+    assert ids(store.find(Selection(job_name="other.job", state=State.FAILED))) == []
+    assert ids(store.find(Selection(job_name="no.such_job"))) == []
+    assert ids(store.find(Selection(state=State.QUEUED))) == [some["other"], some["queued"]]
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(store):
@@ -52,7 +53,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(store):
 
     found, before, pages = [], None, 0
     while pages == 0 or before is not None:
-        page, before = store.find(before=before, most=3)
+        page, before = store.find(cursor=before, most=3)
         found += [run.run_id for run in page]
         pages += 1
 
@@ -72,7 +73,7 @@ def test_runs_submitted_meanwhile_do_not_move_the_pages(store):
     first, following = store.find(most=2)
     store.insert([asked() for _ in range(3)])
 
-    second, _ = store.find(before=following, most=2)
+    second, _ = store.find(cursor=following, most=2)
 
     assert [run.run_id for run in first + second] == old
 
@@ -80,7 +81,7 @@ def test_runs_submitted_meanwhile_do_not_move_the_pages(store):
 def test_before_the_very_first_run_there_is_nothing(store):
     add(store)
 
-    assert store.find(before=0) == ([], None)
+    assert store.find(cursor="0") == ([], None)
 
 
 def test_runs_are_counted_in_every_state(store, some):
@@ -114,9 +115,9 @@ def test_runs_are_found_by_queue_while_they_wait_and_after(store, worker):
     store.cancel(mine[0])
     claim_one(store, worker)
 
-    assert ids(store.find(queue="mail")) == mine[::-1]
-    assert ids(store.find(queue="mail", state=State.CANCELLED)) == [mine[0]]
-    assert ids(store.find(queue="no.such")) == []
+    assert ids(store.find(Selection(queue="mail"))) == mine[::-1]
+    assert ids(store.find(Selection(queue="mail", state=State.CANCELLED))) == [mine[0]]
+    assert ids(store.find(Selection(queue="no.such"))) == []
 
 
 def test_ids_are_found_by_their_range(store):

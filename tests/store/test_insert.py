@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 
 import pytest
 from attrs import evolve
 from store_hands import JOB, START, add, asked, claim, everything, offer, states
 
-from jobreg import Conflict, UnknownRun
+from jobreg import Conflict, StoreError, UnknownRun
 from jobreg.lifecycle import State
+from jobreg.store.inserting import Inserting
 
 NOW = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=START)
 
@@ -113,7 +115,7 @@ def test_an_error_in_the_middle_stores_none(store):
     bad = evolve(asked(), params=None)  # the column is NOT NULL
     before = everything(store)
 
-    with pytest.raises(Exception, match="NOT NULL"):
+    with pytest.raises(Exception, match=r"NOT NULL|not-null|cannot be null"):
         store.insert([asked(), bad, asked()])
 
     assert everything(store) == before
@@ -147,3 +149,57 @@ def test_a_run_that_exists_cannot_be_inserted_as_claimed(store, worker):
         store.insert_claimed(run, worker, offer())
 
     assert store.get(run.run_id).state is State.QUEUED
+
+
+def test_many_are_stored_as_one_is(store, clock):
+    """Many take another way: here one run of each kind, alone and among a thousand."""
+    kinds = [
+        {},
+        {"delay": 90.5},
+        {"scheduled_at": datetime(2031, 1, 2, 3, 4, 5, 678901, UTC)},
+        {"queue": "mail", "priority": -3},
+        {"queue": "mail"},
+        {"priority": 7, "timeout": 1.25, "max_attempts": 3, "max_crashes": 2},
+        {"params": '{"a":"\\t\\\\N \U0001f600 \\n\\r"}', "tags": ("a\tb", "\\N", "größe")},
+        {"unique_key": "of \\ march"},
+    ]
+    alone = [add(store, "alone.job", **kind) for kind in kinds]
+    many = [asked("many.job", **kind) for kind in kinds]
+    more = [asked("more.job") for _ in range(1000)]
+
+    found = store.insert(more[:500] + many + more[500:])
+
+    def plain(run):
+        return evolve(run, run_id="", job_name="")
+
+    among = [run for run in found if run.job_name == "many.job"]
+    assert [plain(run) for run in among] == [plain(run) for run in alone]
+    assert [run.run_id for run in found] == [run.run_id for run in more[:500] + many + more[500:]]
+    rows = everything(store)["jobreg_live"]
+    same = ("run_id", "job_name", "seq")
+    ones, others = (
+        [
+            {key: row[key] for key in row if key not in same}
+            for row in sorted(rows, key=lambda row: row["seq"])
+            if row["job_name"] == name
+        ]
+        for name in ("alone.job", "many.job")
+    )
+    assert ones == others
+    in_order = sorted((row for row in rows if row["job_name"] == "more.job"), key=itemgetter("seq"))
+    assert [row["run_id"] for row in in_order] == [run.run_id for run in more]
+
+
+def test_of_many_none_is_stored_where_one_cannot_be(store, monkeypatch):
+    there = add(store)
+    runs = [asked() for _ in range(300)]
+    before = everything(store)
+
+    with pytest.raises(Conflict):
+        store.insert([*runs, evolve(there, job_name="other.job")])
+    # As if another process had stored that id since it was looked for.
+    monkeypatch.setattr(Inserting, "_read", lambda *_: None)
+    with pytest.raises(StoreError):
+        store.insert([*runs, there])
+
+    assert everything(store) == before

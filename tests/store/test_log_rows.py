@@ -95,8 +95,8 @@ def test_the_time_of_writing_is_the_databases(store, worker, taken, clock):
     assert everything(store)["jobreg_logs"][0]["at"] == AT + 5_000_000
 
 
-def test_reading_a_log_uses_its_key(store):
-    with store.reading() as connection:
+def test_reading_a_log_uses_its_key(sqlite_store):
+    with sqlite_store.reading() as connection:
         plan = connection.execute(
             text(
                 "EXPLAIN QUERY PLAN SELECT * FROM jobreg_logs WHERE run_id = 'x' AND "

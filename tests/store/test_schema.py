@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import inspect, text
-from store_hands import add, add_worker, asked, claim_one, outcome, settle
+from store_hands import add, asked
 
 from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
 from jobreg.store import exists, open_store, schema, sqlite
@@ -45,6 +47,7 @@ def test_the_migrations_make_what_the_tables_say(store):
     assert differences == []
 
 
+@pytest.mark.ddl
 def test_the_comparison_with_the_migrations_can_fail(store):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -91,47 +94,41 @@ def test_a_store_can_be_looked_at_without_being_made(tmp_path):
 
 
 def first_store(file):
-    """A store as the first version made it, with a run in it."""
+    """A store as the first version made it; what it holds is asked in journey/test_old_release."""
     opened = open_store(f"sqlite:///{file}", check=False)
     schema.upgrade(opened, "0001")
-    return opened, add(opened)
+    return opened
 
 
 def test_a_store_of_the_first_version_is_refused_with_what_to_do(tmp_path):
-    opened, _ = first_store(tmp_path / "jobs.db")
+    opened = first_store(tmp_path / "jobs.db")
 
     with pytest.raises(SchemaMismatch, match=r"version 0001.*older, run: jobreg store upgrade"):
         open_store(opened.full_url)
 
 
-def test_a_store_of_the_first_version_is_upgraded_and_keeps_its_runs(tmp_path):
-    opened, run = first_store(tmp_path / "jobs.db")
-    worker = add_worker(opened)
-    taken = claim_one(opened, worker)
-
-    schema.upgrade(opened)
-
-    assert schema.version_of(opened) == VERSION
-    assert open_store(opened.full_url).get(run.run_id) == opened.get(run.run_id)
-    assert opened.logs(run.run_id) == []
-    # A worker of the version before goes on with the connections it has.
-    assert settle(opened, worker, outcome(taken)) == []
-    assert opened.get(run.run_id).state == "succeeded"
-
-
 def test_the_upgrade_only_adds(tmp_path):
-    def tables(store):
-        query = text("SELECT name, sql FROM sqlite_master WHERE name LIKE 'jobreg%'")
+    def columns(store):
         with store.reading() as connection:
-            return {row.name: row.sql for row in connection.execute(query)}
+            there = inspect(connection)
+            return {
+                name: [(each["name"], str(each["type"])) for each in there.get_columns(name)]
+                for name in there.get_table_names()
+            }
 
-    opened, _ = first_store(tmp_path / "jobs.db")
-    before = tables(opened)
+    opened = first_store(tmp_path / "jobs.db")
+    before = columns(opened)
 
     schema.upgrade(opened)
 
-    after = tables(opened)
-    assert {name: after.get(name) for name in before} == before
+    after = columns(opened)
+    assert {name: after[name][: len(before[name])] for name in before} == before
+    assert {
+        name: after[name][len(before[name]) :] for name in before if after[name] != before[name]
+    } == {
+        "jobreg_runs": [("unique_key", "VARCHAR(256)")],
+        "jobreg_live": [("unique_key", "VARCHAR(256)")],
+    }
     assert set(after) - set(before) == {
         "jobreg_catalogue",
         "jobreg_logs",
@@ -140,7 +137,15 @@ def test_the_upgrade_only_adds(tmp_path):
     }
 
 
-@pytest.mark.parametrize("version", ["0004", "9999"])
+def test_the_next_schema_is_one_this_code_works_on(store):
+    write_version(store, f"{int(VERSION) + 1:04}")
+
+    opened = open_store(store.full_url)
+
+    assert opened.get(add(opened).run_id).state == "queued"
+
+
+@pytest.mark.parametrize("version", [f"{int(VERSION) + 2:04}", "9999", "another"])
 def test_a_newer_schema_is_refused_with_what_to_do(store, version):
     write_version(store, version)
 
@@ -204,8 +209,91 @@ def test_four_processes_may_open_a_new_file_at_once(tmp_path):
     assert sorted(answers) == sorted(run.run_id for run in open_store(url).find()[0])
 
 
+def upgrade_and_add(url, start, told):
+    """Upgrade a store, as one of several at once, and use it."""
+    try:
+        start.wait(60)
+        schema.upgrade(open_store(url, check=False))
+        told.send(add(open_store(url)).run_id)
+    except BaseException as error:
+        told.send(f"{type(error).__name__}: {error}")
+
+
+def test_four_upgraders_at_once_make_one_schema(empty_url):
+    start = threading.Barrier(4)
+    heard: list[str] = []
+
+    class Told:
+        send = heard.append
+
+    threads = [
+        threading.Thread(target=upgrade_and_add, args=(empty_url, start, Told)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    opened = open_store(empty_url)
+    assert sorted(heard) == sorted(run.run_id for run in opened.find()[0])
+    assert schema.version_of(opened) == VERSION
+
+
+def test_an_upgrade_that_was_cut_short_on_mysql_goes_on_where_it_stopped(mysql, monkeypatch):
+    """MySQL commits each step by itself; each step is the last one once."""
+    from alembic import op
+
+    opened = open_store(mysql.empty(), check=False)
+    done = 0
+
+    def cut_short(step):
+        def stop(*arguments, **options):
+            nonlocal done
+            done += 1
+            if done > allowed:
+                raise KeyboardInterrupt
+            return step(*arguments, **options)
+
+        return stop
+
+    steps = {name: getattr(op, name) for name in ("create_table", "create_index", "add_column")}
+    for allowed in range(40):
+        done = 0
+        for name, step in steps.items():
+            monkeypatch.setattr(op, name, cut_short(step))
+        try:
+            schema.upgrade(opened)
+            break
+        except KeyboardInterrupt:
+            assert schema.version_of(opened) != VERSION
+            with opened.writing() as connection:  # from nothing again, one step further
+                if allowed % 2:
+                    for table in inspect(connection).get_table_names():
+                        connection.exec_driver_sql(f"DROP TABLE {table}")
+    monkeypatch.undo()
+
+    assert schema.version_of(opened) == VERSION
+    test_the_migrations_make_what_the_tables_say(opened)
+
+
 class TestSqlite:
     """What only a file can do."""
+
+    def test_opening_a_file_again_leaves_its_other_connections_their_locks(self, sqlite_store):
+        file = sqlite_store.database.url.database
+        first = add(sqlite_store)  # its connection is kept open
+        open_store(sqlite_store.full_url)
+
+        # Whoever leaves last deletes the write-ahead log. This one is not the last.
+        leaves = (
+            "import sqlite3, sys; made = sqlite3.connect(sys.argv[1]); "
+            "made.execute('UPDATE jobreg_runs SET priority = 3'); made.commit(); made.close()"
+        )
+        subprocess.run([sys.executable, "-c", leaves, file], check=True)
+
+        assert os.path.exists(f"{file}-wal")
+        assert sqlite_store.get(add(sqlite_store).run_id).state == "queued"
+        assert sqlite_store.get(first.run_id).run_id == first.run_id
 
     @pytest.fixture
     def file(self, tmp_path):
@@ -271,7 +359,7 @@ class TestSqlite:
     @pytest.mark.parametrize(
         ("bad", "told"),
         [
-            ("postgresql://localhost/x", "does not speak to postgresql"),
+            ("oracle://localhost/x", "does not speak to oracle"),
             ("nonsense", "is not a store URL"),
             ("nodb://x", "is not a store URL|does not speak"),
             ("sqlite://", "needs a file"),

@@ -15,8 +15,8 @@ from waiting import until
 
 import jobreg
 from jobreg import Backoff, Client, RunFailed, WaitTimeout, current_run, job
-from jobreg.client import default_client
 from jobreg.testing import Jobs, inline, plugin, stored
+from jobreg.verbs import default_client
 
 
 @pytest.fixture

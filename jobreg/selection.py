@@ -1,0 +1,187 @@
+"""Which runs are meant: the filters of ``find``, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, cast
+
+from attrs import frozen
+
+from . import codec
+from .errors import BadInput
+from .lifecycle import Reason, RunRecord, State
+from .options import Duration, queue_name, seconds
+from .registry.entry_points import normalise
+from .request import checked_key, checked_moment, checked_name, checked_state, checked_tags
+
+LONGEST_TEXT = 256
+
+
+@frozen(kw_only=True)
+class Selection:
+    """What runs must be to be found; None and empty ask for nothing.
+
+    ``aliases`` are other names of the same job; ``since`` (inclusive) and ``until`` (exclusive)
+    bound the time of the submit; ``params`` are pairs of a path and the value that stands there.
+    """
+
+    job_name: str | None = None
+    aliases: tuple[str, ...] = ()
+    state: State | None = None
+    reason: Reason | None = None
+    queue: str | None = None
+    dist: str | None = None
+    version: str | None = None
+    unique_key: str | None = None
+    tags: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    params: tuple[tuple[tuple[str, ...], Any], ...] = ()
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """Each name that is looked for; one None where none is."""
+        return tuple(dict.fromkeys((self.job_name, *self.aliases)))
+
+    @property
+    def reads_values(self) -> bool:
+        """Must each run be looked at, beyond what an index or a comparison tells?"""
+        return bool(self.tags or self.params)
+
+    def takes(self, run: RunRecord) -> bool:
+        """Does a run have these tags and parameter values?"""
+        if not set(self.tags) <= set(run.tags):
+            return False
+        if not self.params:
+            return True
+        params = codec.decode(run.params)
+        return all(_same(_at(params, path), value) for path, value in self.params)
+
+
+_NOTHING = object()
+
+
+def _at(value: Any, path: Iterable[str]) -> Any:
+    for step in path:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return _NOTHING
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON is: 1 is 1.0, but neither is true."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+class Filters(TypedDict, total=False):
+    """What :func:`jobreg.find` may be asked for."""
+
+    job_name: str | None
+    state: State | str | None
+    reason: Reason | str | None
+    queue: str | None
+    provider: str | None
+    version: str | None
+    unique_key: str | None
+    tags: Iterable[str] | None
+    since: datetime | Duration | None
+    until: datetime | Duration | None
+    params: Mapping[str, Any] | None
+
+
+def select_runs(asked: Mapping[str, Any], now: Callable[[], datetime]) -> Selection:
+    """Check the filters of ``find``; ``now`` is asked where a time is given as a duration.
+
+    Raises:
+        BadInput: one cannot be used; the message says which, and what can.
+    """
+    unknown = asked.keys() - Filters.__annotations__.keys()
+    if unknown:
+        raise BadInput(
+            f"find has no filter {', '.join(sorted(unknown))}. "
+            f"It has: {', '.join(sorted(Filters.__annotations__))}."
+        )
+    provider = _text(asked.get("provider"), "provider")
+    queue = asked.get("queue")
+    wanted = Selection(
+        job_name=checked_name(asked.get("job_name")),
+        state=checked_state(asked.get("state")),
+        reason=_reason(asked.get("reason")),
+        queue=None if queue is None else queue_name(queue),
+        dist=None if provider is None else normalise(provider),
+        version=_text(asked.get("version"), "version"),
+        unique_key=None if asked.get("unique_key") is None else checked_key(asked["unique_key"]),
+        tags=checked_tags(asked.get("tags") or ()),
+        since=_moment(asked.get("since"), "since", now),
+        until=_moment(asked.get("until"), "until", now),
+        params=_params(asked.get("params")),
+    )
+    if wanted.params and wanted.job_name is None and wanted.since is None:
+        raise BadInput(
+            "params: give job_name or since too; without either every run there is would be read."
+        )
+    if wanted.since and wanted.until and wanted.until <= wanted.since:
+        raise BadInput(
+            f"until: {wanted.until.isoformat()} is not after since: {wanted.since.isoformat()}."
+        )
+    return wanted
+
+
+def _moment(value: object, what: str, now: Callable[[], datetime]) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return checked_moment(value, what)
+    try:
+        ago = timedelta(seconds=seconds(cast(Duration, value), what))
+    except BadInput:
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is no moment. Give a datetime with a time zone, or how "
+            'long ago: seconds, or "90s", "5m", "2h", "1d".'
+        ) from None
+    return now() - ago
+
+
+def _reason(value: object) -> Reason | None:
+    try:
+        return None if value is None else Reason(str(value))
+    except ValueError:
+        raise BadInput(f"reason: {str(value)[:80]!r} is none of {', '.join(Reason)}.") from None
+
+
+def _text(value: object, what: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT or not value.isprintable():
+        raise BadInput(
+            f"{what}: {str(value)[:80]!r} is not a printable text of 1 to {LONGEST_TEXT} "
+            "characters."
+        )
+    return value
+
+
+def _params(value: object) -> tuple[tuple[tuple[str, ...], Any], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise BadInput(f"params: {str(value)[:80]!r} is not a mapping of paths to values.")
+    found = []
+    for path, wanted in value.items():
+        if not isinstance(path, str) or not path:
+            raise BadInput(f"params: {str(path)[:80]!r} is not the name of a parameter.")
+        try:
+            plain = json.loads(json.dumps(wanted, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"params: {path[:80]}: no JSON value ({error}).") from error
+        found.append((tuple(path.split(".")), plain))
+    return tuple(found)

@@ -1,0 +1,213 @@
+"""SQL by which workers learn what is due and claim it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Select,
+    String,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from .statements import Now
+from .tables import live, runs
+
+_BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
+
+
+@cache
+def stage_due(now: Now) -> Update:
+    """Queue the scheduled runs that are due."""
+    return (
+        update(live).where(live.c.state == "scheduled", live.c.due_at <= now).values(state="queued")
+    )
+
+
+@cache
+def next_due(now: Now) -> Select[Any]:
+    """Microseconds until the next scheduled run is due; NULL when there is none."""
+    return select(func.min(live.c.due_at) - now).where(live.c.state == "scheduled")
+
+
+@cache
+def due_names() -> Select[Any]:
+    """Each (queue, job name) with queued runs, by jumping from one to the next in the index.
+
+    A loose index scan: its cost follows the number of names, not the number of runs.
+    """
+    queued = live.c.state == "queued"
+    queues = select(func.min(live.c.queue).label("queue")).where(queued).cte("q", recursive=True)
+    queues = queues.union_all(
+        select(
+            select(func.min(live.c.queue))
+            .where(queued, live.c.queue > queues.c.queue)
+            .scalar_subquery()
+        ).where(queues.c.queue.is_not(None))
+    )
+    first = (
+        select(func.min(live.c.job_name))
+        .where(queued, live.c.queue == queues.c.queue)
+        .scalar_subquery()
+    )
+    names = (
+        select(queues.c.queue, first.label("job_name"))
+        .where(queues.c.queue.is_not(None))
+        .cte("n", recursive=True)
+    )
+    following = (
+        select(func.min(live.c.job_name))
+        .where(queued, live.c.queue == names.c.queue, live.c.job_name > names.c.job_name)
+        .scalar_subquery()
+    )
+    names = names.union_all(select(names.c.queue, following).where(names.c.job_name.is_not(None)))
+    return select(names.c.queue, names.c.job_name).where(names.c.job_name.is_not(None))
+
+
+@cache
+def next_due_name() -> Select[Any]:
+    """The first (queue, job name) with queued runs after :queue and :name; one jump."""
+    queue, name = bindparam("queue", type_=String), bindparam("name", type_=String)
+    later = or_(live.c.queue > queue, and_(live.c.queue == queue, live.c.job_name > name))
+    return (
+        select(live.c.queue, live.c.job_name)
+        .where(live.c.state == "queued", later)
+        .order_by(live.c.queue, live.c.job_name)
+        .limit(1)
+        .with_hint(live, _BY_HEADS, "mysql")
+    )
+
+
+@cache
+def heads() -> Select[Any]:
+    """The first :most queued runs of :name in :queue that nobody else is claiming."""
+    return (
+        select(live.c.seq, live.c.priority, live.c.due_at, live.c.job_name)
+        .where(
+            live.c.state == "queued",
+            live.c.queue == bindparam("queue"),
+            live.c.job_name == bindparam("name"),
+        )
+        .order_by(live.c.priority.desc(), live.c.due_at, live.c.seq)
+        .limit(bindparam("most"))
+        # A plan that sorts would lock all it sorts.
+        .with_hint(live, _BY_HEADS, "mysql")
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def route_queue() -> Update:
+    """Move queued runs of :name whose submitter named no queue from :queue to :to_queue."""
+    return (
+        update(live)
+        .where(
+            live.c.state == "queued",
+            live.c.queue == bindparam("of_queue"),
+            live.c.job_name == bindparam("name"),
+            live.c.queue_by_default == 1,
+        )
+        .values(queue=bindparam("to_queue"), queue_by_default=0)
+    )
+
+
+@cache
+def route_priority() -> Update:
+    """Give queued runs of :name whose submitter named no priority the job's own."""
+    return (
+        update(live)
+        .where(
+            live.c.state == "queued",
+            live.c.queue == bindparam("of_queue"),
+            live.c.job_name == bindparam("name"),
+            live.c.priority == 0,
+            live.c.priority_by_default == 1,
+        )
+        .values(priority=bindparam("to_priority"), priority_by_default=0)
+    )
+
+
+@cache
+def running_counts() -> Select[Any]:
+    """How many runs of each of :names run now, over all workers."""
+    return (
+        select(live.c.job_name, func.count())
+        .where(live.c.state == "running", live.c.job_name.in_(bindparam("names", expanding=True)))
+        .group_by(live.c.job_name)
+    )
+
+
+@cache
+def take(now: Now) -> Update:
+    """Claim the queued rows :seqs of one job: raise the fence, note worker and limits."""
+    return (
+        update(live)
+        .where(live.c.seq.in_(bindparam("seqs", expanding=True)), live.c.state == "queued")
+        .values(
+            state="running",
+            attempt=live.c.attempt + 1,
+            worker_id=bindparam("of_worker"),
+            dist=bindparam("of_dist"),
+            version=bindparam("of_version"),
+            started_at=now,
+            try_limit=func.coalesce(live.c.max_attempts, bindparam("tries_allowed")),
+            crash_limit=func.coalesce(live.c.max_crashes, bindparam("crashes_allowed")),
+        )
+    )
+
+
+@cache
+def take_one(now: Now) -> Update:
+    """Claim :of_run alone, queued or due later."""
+    return (
+        update(live)
+        .where(live.c.run_id == bindparam("of_run"), live.c.state.in_(("queued", "scheduled")))
+        .values(
+            state="running",
+            attempt=live.c.attempt + 1,
+            worker_id=bindparam("of_worker"),
+            started_at=now,
+        )
+    )
+
+
+def _claims() -> Select[Any]:
+    return select(
+        live.c.seq,
+        live.c.run_id,
+        live.c.job_name,
+        live.c.attempt,
+        live.c.tries,
+        live.c.crashes,
+        runs.c.params,
+        runs.c.timeout,
+        runs.c.max_attempts,
+        runs.c.max_crashes,
+    ).join(runs, runs.c.run_id == live.c.run_id)
+
+
+@cache
+def claimed() -> Select[Any]:
+    """What a worker needs of the rows :seqs it just took."""
+    return _claims().where(
+        live.c.seq.in_(bindparam("seqs", expanding=True)),
+        live.c.worker_id == bindparam("of_worker"),
+        live.c.state == "running",
+    )
+
+
+@cache
+def claimed_one() -> Select[Any]:
+    """What a worker needs of :of_run, which it just took."""
+    return _claims().where(
+        live.c.run_id == bindparam("of_run"),
+        live.c.worker_id == bindparam("of_worker"),
+        live.c.state == "running",
+    )

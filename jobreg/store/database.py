@@ -1,0 +1,181 @@
+"""What databases differ in. One small file each: :mod:`.sqlite`, :mod:`.postgresql`, :mod:`.mysql`.
+
+Everything else, the statements and the verbs, is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from importlib import import_module
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Connection, Engine, event, exc
+from sqlalchemy.exc import DBAPIError
+
+from .. import clock
+from ..errors import StoreError
+from . import claim_statements, statements
+from .records import Row
+from .statements import Now
+
+ANSWER_WITHIN = 5.0
+"""Seconds in which a database must begin to answer a statement that writes."""
+READ_WITHIN = 30.0
+"""Seconds in which it must begin to answer one that only reads, maybe through a long history."""
+CONNECT_WITHIN = 3
+"""Whole seconds, as drivers take them, in which a connection must be made."""
+
+_PING_WITHIN = 2.0
+_PING_AFTER = 1.0
+
+
+class Trouble(Enum):
+    """Why a database did not do what it was told; the value is what to do next."""
+
+    AWAY = "See that its server runs, and that host, port and network are as the URL says."
+    DENIED = "Check user, password and database in the URL, and what that user may do there."
+    READ_ONLY = "It takes no writes: name the primary with --store or JOBREG_STORE, not a replica."
+    FULL = "It has no room left: free some, then try again."
+    LOCKED = "Somebody holds a lock for too long: look for an open transaction, then try again."
+    SCHEMA = "The tables are not those of this jobreg: see jobreg store status."
+    UNDONE = "Others wrote the same at the same time: try again."
+    OTHER = ""
+
+
+class Watch(Protocol):
+    """Tells cheaply whether anything may have changed in the database."""
+
+    def changed(self, busy: bool = True) -> bool:
+        """Has anything been committed since the last call? True where it cannot be told.
+
+        Who is not ``busy``, because nothing is awaited soon, may be told later.
+        """
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class Poll:
+    """For databases that tell nobody: something may have changed since we last looked.
+
+    Often at first, then 5 times a second; where nobody has been busy for some 20 seconds, every
+    other second.
+    """
+
+    _FIRST, _BUSY, _IDLE = 0.02, 0.2, 2.0
+    _SLOWER, _SLOWLY = 1.5, 1.1
+
+    def __init__(self) -> None:
+        self._every = self._FIRST
+        self._looked = clock.seconds() - self._IDLE
+
+    def changed(self, busy: bool = True) -> bool:
+        """Is it time to look again?"""
+        most = self._BUSY if busy else self._IDLE
+        self._every = min(self._every, most)
+        now = clock.seconds()
+        if now - self._looked < self._every:
+            return False
+        self._looked, self._every = now, self._every * (self._SLOWER if busy else self._SLOWLY)
+        return True
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Database:
+    """One database, as the verbs need it. The defaults are those of a server."""
+
+    now: Now
+    makes_itself = False
+    """Does an empty one get its tables on first use, without being asked?"""
+    schema: str | None = None
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        self.url = url
+        self.engine = engine
+
+    channel: str | None = None
+    """What an insert is to be told on, for those who listen; None where nobody can."""
+
+    def watch(self, *, listen: bool = False) -> Watch:
+        """A watch of one's own. Who is to ``listen`` may hold a connection for it."""
+        return Poll()
+
+    def due(self, connection: Connection) -> list[tuple[str, str]]:
+        """Which (queue, job name) pairs have queued runs."""
+        return [(queue, name) for queue, name in connection.execute(claim_statements.due_names())]
+
+    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
+        """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
+        connection.execute(statements.insert_runs(now), rows)
+
+    def bound(self, connection: Any, seconds: float | None) -> None:
+        """Let this connection of the driver wait no longer than so for the server's next word."""
+
+    def hold(self, connection: Connection, names: Iterable[str]) -> None:
+        """Hold these names, as everybody does who may pass a cap, until the transaction ends."""
+
+    def begin_alone(self, connection: Connection) -> None:
+        """Be the only one to upgrade or rename, until the transaction ends, however late."""
+
+    def trouble(self, error: DBAPIError) -> Trouble:
+        """What kind of trouble an error of the driver tells of."""
+        raise NotImplementedError
+
+    def hint(self, trouble: Trouble) -> str:
+        """What to do next."""
+        return trouble.value
+
+    def told(self, error: DBAPIError) -> str:
+        """What the database said, on one line, without a full stop."""
+        return one_line(str(error.orig))
+
+
+def one_line(text: str) -> str:
+    """The first line that says something."""
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in lines if line), "no reason given").rstrip(".")
+
+
+def keep_alive(engine: Engine, database: Database) -> None:
+    """Ask a connection that was idle for a second whether it is still there, before using it.
+
+    Asking every time would cost every transaction a round trip.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_: Any, record: Any) -> None:
+        record.info["jobreg_idle_since"] = clock.seconds()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _: Any) -> None:
+        if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < _PING_AFTER:
+            return
+        database.bound(connection, _PING_WITHIN)
+        try:
+            there = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            there = False
+            cause: Exception | None = error
+        else:
+            cause = None
+        if not there:
+            # The others were idle as long: all are made anew.
+            raise exc.InvalidatePoolError() from cause
+
+
+def driver(name: str, extra: str) -> Any:
+    """Import the driver of a database.
+
+    Raises:
+        StoreError: it is not installed; the message names the extra that brings it.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise StoreError(
+            f"This store needs the driver {name}, which is missing ({one_line(str(error))}). "
+            f"Install it with: pip install 'jobreg[{extra}]'"
+        ) from error

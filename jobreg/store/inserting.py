@@ -1,0 +1,172 @@
+"""New runs enter the store: all or none, each id once, one unfinished run of each unique key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from attrs import evolve, field, frozen
+from sqlalchemy import Connection
+
+from ..errors import Conflict
+from ..lifecycle import Reason, RunRecord, State
+from . import reading_statements, records, statements
+from .database import Database
+from .records import Row
+from .statements import Now
+
+_AT_ONCE = 500
+_BY_DEFAULT = ("queue_by_default", "priority_by_default")
+_DEFAULTS = itemgetter(*_BY_DEFAULT)
+
+REPLACED = 2
+"""What ``cancel_requested`` is where another run took the place of one; 1 is for asking."""
+
+
+@frozen
+class Inserting:
+    """One transaction's inserts."""
+
+    connection: Connection
+    database: Database
+    now: Now
+    known: dict[str, RunRecord] = field(factory=dict)
+
+    def insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store these runs and return each as it stands; of a key that is held, its holder.
+
+        Raises:
+            Conflict: an id is there with another job or params, or a key is held and its run is
+                to be rejected.
+        """
+        self._read([run.run_id for run in runs])
+        holders = self._holders(runs)
+        fresh: dict[str, RunRecord] = {}
+        ids = []
+        for run in runs:
+            earlier = self.known.get(run.run_id) or fresh.get(run.run_id)
+            if earlier is not None:
+                _check_same(earlier, run)
+            elif run.unique_key is None:
+                fresh[run.run_id] = run
+            else:
+                earlier = self._yield_to(run, holders, fresh)
+            ids.append(run.run_id if earlier is None else earlier.run_id)
+        self._write(list(fresh.values()))
+        self._read([run_id for run_id in ids if run_id not in self.known])
+        return [self.known[run_id] for run_id in ids]
+
+    def make_room(self, run: RunRecord) -> None:
+        """Let a run that is to be stored alone have its key, if its policy is to replace.
+
+        Raises:
+            Conflict: the key is held, and it is not.
+        """
+        if run.unique_key is not None:
+            policy = "replace" if run.unique_policy == "replace" else "reject"
+            self._yield_to(evolve(run, unique_policy=policy), self._holders([run]), {})
+
+    def _yield_to(
+        self, run: RunRecord, holders: dict[tuple[str, str], str], fresh: dict[str, RunRecord]
+    ) -> RunRecord | None:
+        """The run that holds the key and stands in place of this one; None: this one is stored."""
+        assert run.unique_key is not None
+        key = run.job_name, run.unique_key
+        holder = holders.get(key)
+        if holder is not None and run.unique_policy == "return":
+            return fresh.get(holder) or self.known[holder]
+        if holder is not None and (run.unique_policy == "reject" or holder in fresh):
+            raise Conflict(
+                f"Run {holder} of {run.job_name!r} has the unique key {run.unique_key!r} and is "
+                "not over. Wait for it, cancel it, or submit with unique_policy='replace'."
+            )
+        if holder is not None:
+            self._replace(holder)
+        holders[key] = run.run_id
+        fresh[run.run_id] = run
+        return None
+
+    def _holders(self, runs: Sequence[RunRecord]) -> dict[tuple[str, str], str]:
+        """Which unfinished run has which (job name, unique key), of those that are wanted."""
+        keys = sorted({run.unique_key for run in runs if run.unique_key is not None})
+        found: dict[tuple[str, str], str] = {}
+        for some in slices(keys):
+            asked = {"unique_keys": some}
+            for row in self.connection.execute(statements.holders(), asked):
+                found[row.job_name, row.unique_key] = row.run_id
+        wanted = {(run.job_name, run.unique_key) for run in runs}
+        found = {key: run_id for key, run_id in found.items() if key in wanted}
+        self._read(list(found.values()))
+        return found
+
+    def _replace(self, run_id: str) -> None:
+        """Let go of a run's key: it is cancelled, or asked to end where it runs."""
+        asked = {"of_run": run_id}
+        row = self.connection.execute(statements.live_row(), asked).mappings().first()
+        if row is None:
+            return
+        if row["state"] == State.RUNNING:
+            self.connection.execute(statements.ask_cancel(), {**asked, "how": REPLACED})
+            self.connection.execute(statements.free_key(), asked)
+        else:
+            cancel_waiting(self.connection, self.now, row, Reason.REPLACED)
+
+    def _write(self, runs: Sequence[RunRecord]) -> None:
+        rows = [records.run_columns(run) for run in runs]
+        if not rows:
+            return
+        self.database.insert_runs(self.connection, self.now, rows)
+        *silent, last = rows
+        for defaults, alike in groupby(silent, _DEFAULTS):
+            by_default = dict(zip(_BY_DEFAULT, defaults, strict=True))
+            for run_ids in slices([row["run_id"] for row in alike]):
+                asked = {**by_default, "run_ids": run_ids}
+                self.connection.execute(statements.insert_live_of(self.now), asked)
+        # Once for all of them: every word to listeners costs the server a lock.
+        telling = statements.insert_live(self.now, self.database.channel)
+        self.connection.execute(telling, last)
+
+    def _read(self, run_ids: Sequence[str]) -> None:
+        self.known.update(read(self.connection, run_ids))
+
+
+def slices(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as one statement takes well."""
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]
+
+
+def read(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:
+    """The runs of these ids that are there."""
+    found = {}
+    for some in slices(run_ids):
+        asked = {"run_ids": some}
+        for row in connection.execute(reading_statements.runs_by_id(), asked).mappings():
+            found[row["run_id"]] = records.run_of(row)
+    return found
+
+
+def cancel_waiting(connection: Connection, now: Now, row: Row, reason: Reason) -> None:
+    """Cancel a run by its live row, if it still waits as it did."""
+    seen = {"of_run": row["run_id"], "of_attempt": row["attempt"]}
+    if connection.execute(statements.drop_waiting(), seen).rowcount:
+        shown = ("tries", "crashes", "queue", "priority", "progress", "dist", "version")
+        kept: Mapping[str, Any] = {f"to_{name}": row[name] for name in shown}
+        connection.execute(
+            statements.cancel_waiting(now), {**seen, **kept, "to_reason": reason.value}
+        )
+
+
+def _check_same(one: RunRecord, other: RunRecord) -> None:
+    """Do two requests with one id ask for the same? The order of parameters says nothing."""
+    same = one.job_name == other.job_name and (
+        one.params == other.params or json.loads(one.params) == json.loads(other.params)
+    )
+    if not same:
+        raise Conflict(
+            f"Run {other.run_id} exists with another job or other params. "
+            "Give each new run an id of its own."
+        )

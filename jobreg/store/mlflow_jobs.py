@@ -1,0 +1,116 @@
+"""The ``jobs`` table of an MLflow backend database, as rows. Nothing is ever written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, column, create_engine, inspect, make_url, select, table
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from ..errors import BadInput, StoreError
+from .database import driver, one_line
+
+SLICE = 500
+"""Rows read at a time."""
+
+_COLUMNS = (
+    "id", "creation_time", "params", "timeout", "status", "result", "retry_count",
+    "last_update_time",
+)  # fmt: skip
+_NAMES = ("job_name", "function_fullname")
+
+
+class Jobs:
+    """The ``jobs`` table behind a database URL, opened to be read only.
+
+    Raises:
+        BadInput: the URL cannot be used, or there is no such table behind it.
+        StoreError: the database cannot be read, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine, self.url = _open(url)
+        try:
+            found = inspect(self._engine)
+            there = (
+                {each["name"] for each in found.get_columns("jobs")}
+                if (found.has_table("jobs"))
+                else set[str]()
+            )
+        except SQLAlchemyError as error:
+            raise self._told(error) from error
+        name = next((each for each in _NAMES if each in there), None)
+        missing = [each for each in _COLUMNS if each not in there]
+        if not there or name is None or missing:
+            lacks = ", ".join(missing + ([] if name else [" or ".join(_NAMES)]))
+            raise BadInput(
+                f"{self.url} is not a backend database of MLflow 3: "
+                + (f"its table jobs lacks {lacks}." if there else "it has no table jobs.")
+                + " Name the database that MLflow's --backend-store-uri names."
+            )
+        self._table = table("jobs", *(column(each) for each in (*_COLUMNS, name)))
+        self._name = self._table.c[name]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+    def _told(self, error: SQLAlchemyError) -> StoreError:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        return StoreError(
+            f"The MLflow database {self.url} cannot be read: {one_line(str(said))}. "
+            "Check the URL, and that its user may read there."
+        )
+
+    def _rows(self, statement: Any) -> list[Any]:
+        try:
+            with self._engine.connect() as connection:
+                return list(connection.execute(statement))
+        except SQLAlchemyError as error:
+            raise self._told(error) from error
+
+    def slices(self) -> Iterator[list[Mapping[str, Any]]]:
+        """All rows, the oldest first, some at a time; the name of each is its ``name``."""
+        c = self._table.c
+        ids = [row.id for row in self._rows(select(c.id).order_by(c.creation_time, c.id))]
+        wanted = select(*(c[each] for each in _COLUMNS), self._name.label("name"))
+        for first in range(0, len(ids), SLICE):
+            some = ids[first : first + SLICE]
+            found = {row.id: row._mapping for row in self._rows(wanted.where(c.id.in_(some)))}
+            yield [found[each] for each in some if each in found]
+
+
+def _open(url: str) -> tuple[Engine, str]:
+    """An engine whose connections can only read, and the URL for people."""
+    try:
+        parsed = make_url(url)
+        kind = parsed.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise BadInput(
+            f"{url[:200]!r} is not a database URL. Give one such as sqlite:////srv/mlflow.db."
+        ) from error
+    shown = parsed.render_as_string(hide_password=True)
+    if kind == "sqlite" and parsed.database:
+        read_only = parsed.set(
+            drivername="sqlite", database=f"file:{quote(parsed.database)}",
+            query={"mode": "ro", "uri": "true"},
+        )  # fmt: skip
+        return create_engine(read_only), shown
+    if kind == "postgresql":
+        driver("psycopg", "postgres")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return _server(parsed, {"options": "-c default_transaction_read_only=on"}), shown
+    if kind in ("mysql", "mariadb"):
+        driver("pymysql", "mysql")
+        parsed = parsed.set(drivername="mysql+pymysql")
+        return _server(parsed, {"init_command": "SET SESSION TRANSACTION READ ONLY"}), shown
+    raise BadInput(
+        f"{shown[:200]!r} cannot be read here: give a URL of the MLflow database that begins with "
+        "sqlite:///, postgresql:// or mysql://."
+    )
+
+
+def _server(url: URL, read_only: dict[str, str]) -> Engine:
+    return create_engine(url, connect_args={"connect_timeout": 10, **read_only})

@@ -1,0 +1,292 @@
+"""What only PostgreSQL does: its clock, its locks, its connections, its words for trouble."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    literal_column,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from .. import clock
+from ..errors import BadInput, StoreError
+from . import database, reading_statements, statements
+from .database import Database, Poll, Trouble
+from .records import Row
+from .statements import Now
+
+# The clock of now, not of the transaction's begin: a claim may have waited for a lock.
+NOW = literal_column(
+    "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger()
+)
+
+# A worker that is frozen inside a transaction must not hold its locks for ever, nor a lock of
+# somebody else's hold up a submit for longer than a client waits.
+_SERVER = {
+    "lock_timeout": "4s",
+    "statement_timeout": f"{database.READ_WITHIN:g}s",
+    "idle_in_transaction_session_timeout": "15s",
+    # A plan made for an empty table would be kept for a full one: reading 10,000 runs back took
+    # 5.5 s in place of 0.2. And compiling a plan that reads 500 runs costs more than the plan.
+    "plan_cache_mode": "force_custom_plan",
+    "jit": "off",
+}
+# A connection whose other end is gone without a word is noticed within 15 s.
+_NETWORK = {
+    "connect_timeout": database.CONNECT_WITHIN,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+# From so many runs on COPY is worth the word it takes to ask for the time.
+_MANY = 100
+_ASKED = statements.ASKED
+_COUNTED = ("attempt", "tries", "crashes")
+_TROUBLE = {
+    "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
+    "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
+    "28": Trouble.DENIED, "3D": Trouble.DENIED, "42501": Trouble.DENIED,
+    "25006": Trouble.READ_ONLY,
+    "53": Trouble.FULL,
+    "55P03": Trouble.LOCKED, "57014": Trouble.LOCKED,
+    "42P01": Trouble.SCHEMA, "42703": Trouble.SCHEMA, "3F000": Trouble.SCHEMA,
+    "40": Trouble.UNDONE, "23505": Trouble.UNDONE,
+}  # fmt: skip
+# Before a connection is made errors bear no code; these are the words of libpq and the server.
+_REFUSED = re.compile(r"(?i)password|authentication|pg_hba|does not exist|permission denied")
+
+
+def make(url: URL) -> Database:
+    """The database behind a URL, its tables in the schema that the URL names, if it does.
+
+    Raises:
+        BadInput: the URL holds an option the driver does not know.
+        StoreError: the driver is not installed.
+    """
+    psycopg = database.driver("psycopg", "postgres")
+    schema = str(url.query["schema"]) if "schema" in url.query else None
+    plain = url.difference_update_query(["schema"]).set(drivername="postgresql+psycopg")
+    try:
+        psycopg.conninfo.make_conninfo(**plain.query)
+    except psycopg.ProgrammingError as error:
+        raise BadInput(
+            f"The store URL cannot be used: {database.one_line(str(error))}. "
+            "After its '?' stand the connection parameters of libpq."
+        ) from error
+    settings = " ".join(f"-c {name}={value}" for name, value in _SERVER.items())
+    engine = create_engine(
+        plain,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            name: value
+            for name, value in {**_NETWORK, "options": settings}.items()
+            if name not in url.query
+        },
+        client_encoding="utf8",
+        use_native_hstore=False,
+        pool_timeout=database.ANSWER_WITHIN,
+        pool_use_lifo=True,
+        execution_options={"schema_translate_map": {None: schema}} if schema else {},
+    )
+    _connect_with_bounds(engine)
+    made = PostgreSQL(url, engine, schema)
+    database.keep_alive(engine, made)
+    return made
+
+
+class PostgreSQL(Database):
+    """PostgreSQL 12 and later, by psycopg."""
+
+    now = NOW
+
+    def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
+        super().__init__(url, engine)
+        self.schema = schema
+        self.channel = "jobreg" if schema is None else f"jobreg in {schema}"
+
+    def watch(self, *, listen: bool = False) -> database.Watch:
+        """A poll, which a word from another process cuts short for those who listen."""
+        return Listener(self) if listen else Poll()
+
+    def bound(self, connection: Any, seconds: float | None) -> None:
+        """Let a connection be silent no longer than so."""
+        connection.silent_at_most = seconds
+
+    def hold(self, connection: Connection, names: Iterable[str]) -> None:
+        """Hold these names until the transaction ends."""
+        for name in sorted(names):
+            key = _number_of(f"jobreg {self.schema} {name}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
+
+    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
+        """Store what was asked; many by COPY, in a fifth of the time."""
+        if len(rows) < _MANY:
+            return super().insert_runs(connection, now, rows)
+        clock_says = connection.execute(reading_statements.clock(now)).scalar_one()
+        table = "jobreg_runs" if self.schema is None else f"{_quoted(self.schema)}.jobreg_runs"
+        names = (*_ASKED, *_COUNTED, "created_at", "scheduled_at")
+        cursor: Any = connection.connection.cursor()
+        try:
+            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
+                for row in rows:
+                    due = clock_says + row["delay"] if row["at"] is None else row["at"]
+                    asked = (row[name] for name in _ASKED)
+                    copy.write_row((*asked, *(0 for _ in _COUNTED), clock_says, due))
+        except database.driver("psycopg", "postgres").Error as error:
+            raise DBAPIError.instance("COPY", None, error, Exception) from error
+        return None
+
+    def begin_alone(self, connection: Connection) -> None:
+        """Be the only upgrader, in the schema that was asked for, which is made if missing."""
+        self.bound(connection.connection.dbapi_connection, None)
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+        self.hold(connection, ["upgrade"])
+        if self.schema is not None:
+            quoted = _quoted(self.schema)
+            there = text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
+            if connection.execute(there, {"name": self.schema}).first() is None:
+                connection.exec_driver_sql(f"CREATE SCHEMA {quoted}")
+            connection.exec_driver_sql(f"SET LOCAL search_path TO {quoted}")
+
+    def trouble(self, error: DBAPIError) -> Trouble:
+        """What kind of trouble an error of psycopg tells of."""
+        code = getattr(error.orig, "sqlstate", None)
+        if code is not None:
+            return next((_TROUBLE[c] for c in (code, code[:2]) if c in _TROUBLE), Trouble.OTHER)
+        if error.connection_invalidated or isinstance(error, OperationalError):
+            return Trouble.DENIED if _REFUSED.search(str(error.orig)) else Trouble.AWAY
+        return Trouble.OTHER
+
+    def told(self, error: DBAPIError) -> str:
+        """The server's own sentence, without what libpq puts around it."""
+        diagnosis = getattr(error.orig, "diag", None)
+        said = getattr(diagnosis, "message_primary", None) or str(error.orig)
+        line = database.one_line(said).removeprefix("connection failed: ")
+        return line.replace(" FATAL:  ", " ")
+
+
+class Listener(Poll):
+    """A poll that looks at once when told of a submit, on a connection used for nothing else.
+
+    What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
+    """
+
+    _AGAIN = 5.0
+
+    def __init__(self, told: PostgreSQL) -> None:
+        super().__init__()
+        self._database = told
+        self._connection: Any = None
+        self._tried = clock.seconds() - self._AGAIN
+
+    def changed(self, busy: bool = True) -> bool:
+        """Were we told, or is it time to look again?"""
+        return self._heard() | super().changed(busy)
+
+    def _heard(self) -> bool:
+        import psycopg
+
+        try:
+            if self._connection is None:
+                return self._connect()
+            self._connection.pgconn.consume_input()
+            words = 0
+            while self._connection.pgconn.notifies() is not None:
+                words += 1
+            return words > 0
+        except (psycopg.Error, StoreError):
+            self.close()
+            return True
+
+    def _connect(self) -> bool:
+        if clock.seconds() - self._tried < self._AGAIN:
+            return False
+        self._tried = clock.seconds()
+        engine = self._database.engine
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        options = {**_NETWORK, **options, "autocommit": True}
+        self._connection = _connection_class().connect(*arguments, **options)
+        self._connection.execute(f'LISTEN "{self._database.channel}"')
+        return True  # what was said meanwhile was not heard
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+@cache
+def _number_of(name: str) -> int:
+    """The key of an advisory lock: 64 bits of a name."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@cache
+def _connection_class() -> Any:
+    """A psycopg connection that gives up on a server that has fallen silent.
+
+    The server's own timeouts say nothing where it is frozen, nor the network's where somebody
+    on the way goes on acknowledging.
+    """
+    import psycopg
+
+    class Bounded(psycopg.Connection[Any]):
+        silent_at_most: float | None = database.CONNECT_WITHIN
+
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            return super().wait(self._listened(gen), *arguments, **options)
+
+        def _listened(self, gen: Any) -> Generator[Any, Any, Any]:
+            most, heard = self.silent_at_most, clock.seconds()
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted
+                    now = clock.seconds()
+                    if ready:
+                        heard = now
+                    elif most is not None and now - heard > most:
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError(
+                            f"the server has not answered for {most:g} s"
+                        )
+                    wanted = gen.send(ready)
+            except StopIteration as ended:
+                return ended.value
+
+    return Bounded
+
+
+def _connect_with_bounds(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def connect(_: Any, __: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
+        made = _connection_class().connect(*arguments, **options)
+        encoding = made.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            made.close()
+            raise StoreError(
+                f"The database behind this store keeps text as {encoding}, which cannot hold all "
+                "of Unicode. Make one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+            )
+        return made

@@ -1,0 +1,117 @@
+"""Transactions: begun, ended, told what went wrong with them, and done anew where that helps."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+from ..errors import StoreError, StoreUnavailable
+from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+_TRIES = 10
+_PAUSE = 0.02
+
+
+class Undone(StoreUnavailable):
+    """The database took this transaction back for the sake of another."""
+
+
+class Unanswered(StoreUnavailable):
+    """The connection was lost after COMMIT was sent: it may be done, or not."""
+
+
+class Transactions:
+    """One database, and transactions on it. Made anew in a forked child."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.engine = database.engine
+        self._pid = os.getpid()
+
+    @property
+    def url(self) -> str:
+        """The URL of the database, without its password."""
+        return self.database.url.render_as_string(hide_password=True)
+
+    @property
+    def full_url(self) -> str:
+        """The URL of the database with its password, for processes of our own."""
+        return self.database.url.render_as_string(hide_password=False)
+
+    def close(self) -> None:
+        """Let go of the pooled connections."""
+        self.engine.dispose()
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction that only reads."""
+        return self._transaction(reading=True)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that writes."""
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
+        if os.getpid() != self._pid:
+            # The parent's connections stay the parent's: drop them here without closing them.
+            self.engine.dispose(close=False)
+            self._pid = os.getpid()
+        committing = False
+        try:
+            with self.engine.connect() as connection:
+                within = READ_WITHIN if reading else ANSWER_WITHIN
+                self.database.bound(connection.connection.dbapi_connection, within)
+                if reading:
+                    connection = connection.execution_options(jobreg_reading=True)
+                with connection.begin():
+                    yield connection
+                    committing = not reading
+        except DBAPIError as error:
+            raise self._told(error, committing) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable(
+                f"All connections of this process to the store {self.url} are in use. "
+                "Use fewer threads at a time, or a client in each."
+            ) from error
+
+    def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
+        """The error for callers, on one line: what happened, where, what to do."""
+        trouble = self.database.trouble(error)
+        cannot = "cannot be reached" if trouble is Trouble.AWAY else "cannot do this"
+        hint = self.database.hint(trouble)
+        message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()
+        if trouble in (Trouble.OTHER, Trouble.SCHEMA):
+            return StoreError(message)
+        if trouble is Trouble.UNDONE:
+            return Undone(message)
+        lost = trouble is Trouble.AWAY and committing
+        return (Unanswered if lost else StoreUnavailable)(message)
+
+
+def again(verb: Verb) -> Verb:
+    """Do a verb anew where the database took it back for another transaction's sake.
+
+    Each verb is one transaction, so nothing of it is left. The pause has no pattern: whoever
+    stood in each other's way must not do so again.
+    """
+
+    @wraps(verb)
+    def done(*arguments: Any, **options: Any) -> Any:
+        for number in range(_TRIES):
+            try:
+                return verb(*arguments, **options)
+            except Undone:
+                time.sleep(_PAUSE * (number + 1) * random.random())
+        return verb(*arguments, **options)
+
+    return cast(Verb, done)

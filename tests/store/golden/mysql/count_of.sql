@@ -1,0 +1,9 @@
+-- table=jobreg_catalogue
+SELECT count(*) AS count_1
+FROM jobreg_catalogue
+WHERE jobreg_catalogue.job_name = :of_job;
+
+-- table=jobreg_owners
+SELECT count(*) AS count_1
+FROM jobreg_owners
+WHERE jobreg_owners.job_name = :of_job;

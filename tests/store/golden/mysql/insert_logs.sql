@@ -1,0 +1,9 @@
+INSERT INTO jobreg_logs (run_id, attempt, number, at, body) SELECT jobreg_live.run_id,
+    jobreg_live.attempt, :number AS anon_1, TIMESTAMPDIFF(MICROSECOND, '1970-01-01',
+    UTC_TIMESTAMP(6)), :body AS anon_2
+FROM jobreg_live
+WHERE jobreg_live.run_id = :of_run AND jobreg_live.attempt = :of_attempt AND jobreg_live.worker_id
+    = :of_worker AND jobreg_live.state = 'running' AND NOT (EXISTS (SELECT jobreg_logs.number
+FROM jobreg_logs
+WHERE jobreg_logs.run_id = jobreg_live.run_id AND jobreg_logs.attempt = jobreg_live.attempt AND
+    jobreg_logs.number = :number));

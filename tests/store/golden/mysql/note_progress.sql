@@ -1,0 +1,4 @@
+UPDATE jobreg_live
+SET progress=:to_progress
+WHERE jobreg_live.run_id = :of_run AND jobreg_live.attempt = :of_attempt AND jobreg_live.worker_id
+    = :of_worker AND jobreg_live.state = 'running';

@@ -1,0 +1,9 @@
+-- table=jobreg_catalogue
+UPDATE jobreg_catalogue
+SET job_name=:to_job
+WHERE jobreg_catalogue.job_name = :of_job;
+
+-- table=jobreg_owners
+UPDATE jobreg_owners
+SET job_name=:to_job
+WHERE jobreg_owners.job_name = :of_job;

@@ -1,0 +1,3 @@
+SELECT jobreg_workers.worker_id
+FROM jobreg_workers
+WHERE jobreg_workers.worker_id = :of_worker AND jobreg_workers.state = 'live' LOCK IN SHARE MODE;

@@ -1,0 +1,8 @@
+SELECT *
+FROM (SELECT jobreg_live.state AS state, count(*) AS n
+FROM jobreg_live
+GROUP BY jobreg_live.state
+UNION ALL SELECT jobreg_runs.state AS state, count(*) AS n
+FROM jobreg_runs
+WHERE jobreg_runs.state IS NOT NULL
+GROUP BY jobreg_runs.state) AS anon_1;

@@ -1,0 +1,3 @@
+DELETE
+FROM jobreg_attempts
+WHERE jobreg_attempts.run_id IN (:run_ids, ...);

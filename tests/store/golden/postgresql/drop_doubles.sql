@@ -1,0 +1,16 @@
+-- table=jobreg_catalogue
+DELETE
+FROM jobreg_catalogue
+WHERE jobreg_catalogue.job_name = :of_job::VARCHAR AND (EXISTS (SELECT theirs.job_name
+FROM (SELECT other.dist AS dist, other.version AS version, other.job_name AS job_name
+FROM jobreg_catalogue AS other
+WHERE other.job_name = :to_job::VARCHAR) AS theirs
+WHERE theirs.dist = jobreg_catalogue.dist AND theirs.version = jobreg_catalogue.version));
+
+-- table=jobreg_owners
+DELETE
+FROM jobreg_owners
+WHERE jobreg_owners.job_name = :of_job::VARCHAR AND (EXISTS (SELECT theirs.job_name
+FROM (SELECT other.job_name AS job_name
+FROM jobreg_owners AS other
+WHERE other.job_name = :to_job::VARCHAR) AS theirs));

@@ -1,0 +1,7 @@
+SELECT jobreg_live.seq, jobreg_live.priority, jobreg_live.due_at, jobreg_live.job_name
+FROM jobreg_live
+WHERE jobreg_live.state = 'queued'::VARCHAR AND jobreg_live.queue = :queue::VARCHAR AND
+    jobreg_live.job_name = :name::VARCHAR
+ORDER BY jobreg_live.priority DESC, jobreg_live.due_at, jobreg_live.seq
+LIMIT :most
+FOR UPDATE SKIP LOCKED;

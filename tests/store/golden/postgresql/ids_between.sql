@@ -1,0 +1,5 @@
+SELECT jobreg_runs.run_id
+FROM jobreg_runs
+WHERE jobreg_runs.run_id >= :first::VARCHAR AND jobreg_runs.run_id <= :last::VARCHAR
+ORDER BY jobreg_runs.run_id
+LIMIT :most;

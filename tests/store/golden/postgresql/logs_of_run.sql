@@ -1,0 +1,17 @@
+-- one_attempt=False
+SELECT jobreg_logs.run_id, jobreg_logs.attempt, jobreg_logs.number, jobreg_logs.at,
+    jobreg_logs.body
+FROM jobreg_logs
+WHERE jobreg_logs.run_id = :of_run::VARCHAR AND (jobreg_logs.attempt = :attempt::INTEGER AND
+    jobreg_logs.number > :number::INTEGER OR jobreg_logs.attempt > :attempt::INTEGER)
+ORDER BY jobreg_logs.attempt, jobreg_logs.number
+LIMIT :most;
+
+-- one_attempt=True
+SELECT jobreg_logs.run_id, jobreg_logs.attempt, jobreg_logs.number, jobreg_logs.at,
+    jobreg_logs.body
+FROM jobreg_logs
+WHERE jobreg_logs.run_id = :of_run::VARCHAR AND jobreg_logs.attempt = :attempt::INTEGER AND
+    jobreg_logs.number > :number::INTEGER
+ORDER BY jobreg_logs.attempt, jobreg_logs.number
+LIMIT :most;

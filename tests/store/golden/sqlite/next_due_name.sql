@@ -1,0 +1,6 @@
+SELECT jobreg_live.queue, jobreg_live.job_name
+FROM jobreg_live
+WHERE jobreg_live.state = 'queued' AND (jobreg_live.queue > :queue OR jobreg_live.queue = :queue
+    AND jobreg_live.job_name > :name)
+ORDER BY jobreg_live.queue, jobreg_live.job_name
+LIMIT 1 OFFSET 0;

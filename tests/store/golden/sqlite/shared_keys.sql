@@ -1,0 +1,5 @@
+SELECT jobreg_live.unique_key
+FROM jobreg_live JOIN jobreg_live AS other ON other.unique_key = jobreg_live.unique_key
+WHERE jobreg_live.job_name = :of_job AND other.job_name = :to_job
+ORDER BY jobreg_live.unique_key
+LIMIT 5 OFFSET 0;

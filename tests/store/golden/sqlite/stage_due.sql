@@ -1,0 +1,4 @@
+UPDATE jobreg_live
+SET state='queued'
+WHERE jobreg_live.state = 'scheduled' AND jobreg_live.due_at <= (CAST(ROUND((julianday('now') -
+    2440587.5) * 86400000.0) AS INTEGER) * 1000);

@@ -1,0 +1,245 @@
+"""What two do at once, on each database: waits where it must, and nothing done twice.
+
+SQLite lets one write at a time; so what waits for what is asked of the servers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from store_hands import (
+    JOB,
+    add,
+    add_worker,
+    asked,
+    claim,
+    claim_one,
+    everything,
+    offer,
+    outcome,
+    row_of,
+    settle,
+    states,
+)
+from waiting import until
+
+from jobreg import Conflict
+from jobreg.lifecycle import Ending, State
+from jobreg.store import Store, claim_statements, open_store, settle_statements, worker_statements
+
+_WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
+    "mysql": "SHOW ENGINE INNODB STATUS",
+}
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def server_store(request: pytest.FixtureRequest) -> Any:
+    opened = open_store(request.getfixturevalue(request.param).fresh())
+    yield opened
+    opened.close()
+
+
+def waits(store: Store) -> bool:
+    """Does somebody wait for a lock of somebody else?"""
+    with store.reading() as connection:
+        query = _WAITING[store.engine.dialect.name]
+        told = connection.exec_driver_sql(query).one()
+    return "LOCK WAIT" in told[-1] if len(told) > 1 else int(told[0]) > 0
+
+
+class Meanwhile:
+    """A verb that begins while a transaction is open, and must wait for it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(1)
+        self._open: list[AbstractContextManager[Connection]] = []
+
+    def begin(self, verb: Callable[[], Any]) -> Future[Any]:
+        answer = self._threads.submit(verb)
+        until(lambda: answer.done() or waits(self._store), what="the other waits")
+        assert not answer.done(), "it did not wait"
+        return answer
+
+
+def test_a_worker_is_not_declared_dead_between_the_look_and_the_claim(server_store):
+    run, worker = add(server_store), add_worker(server_store)
+    row = row_of(server_store, worker)
+    meanwhile = Meanwhile(server_store)
+
+    with server_store.writing() as connection:
+        connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
+        rescue = meanwhile.begin(lambda: server_store.rescue(row))
+        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        assert (
+            connection.execute(claim_statements.take_one(server_store.now), asked_for).rowcount == 1
+        )
+
+    assert rescue.result(10) == 1  # it saw the claim that was under way
+    assert server_store.get(run.run_id).state is State.QUEUED
+
+
+def test_a_worker_row_is_not_forgotten_between_the_look_and_the_claim(server_store):
+    run, worker = add(server_store), add_worker(server_store)
+    meanwhile = Meanwhile(server_store)
+
+    with server_store.writing() as connection:
+        connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
+        forgotten = meanwhile.begin(lambda: server_store.forget(worker))
+        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        connection.execute(claim_statements.take_one(server_store.now), asked_for)
+
+    forgotten.result(10)
+    assert row_of(server_store, worker).state == "live"  # a run names it
+
+
+def test_a_rescue_waits_for_a_settle_and_finds_nothing_left(server_store):
+    run, worker = add(server_store), add_worker(server_store)
+    taken = claim_one(server_store, worker)
+    row = row_of(server_store, worker)
+    meanwhile = Meanwhile(server_store)
+
+    with ExitStack() as stack:
+        connection = stack.enter_context(server_store.writing())
+        rows = connection.execute(
+            settle_statements.held(server_store.now, False),
+            {"of_worker": worker, "run_ids": [run.run_id]},
+        ).all()
+        rescue = meanwhile.begin(lambda: server_store.rescue(row))
+        fence = {"of_run": run.run_id, "of_attempt": taken.attempt, "of_worker": worker}
+        connection.execute(settle_statements.finish_live(), fence)
+
+    assert len(rows) == 1
+    assert rescue.result(10) == 0
+
+
+def test_a_settle_waits_for_a_rescue_and_is_refused(server_store):
+    run, worker = add(server_store), add_worker(server_store)
+    taken = claim_one(server_store, worker)
+    meanwhile = Meanwhile(server_store)
+
+    with server_store.writing() as connection:
+        rows = connection.execute(
+            settle_statements.held(server_store.now, True), {"of_worker": worker}
+        ).all()
+        settled = meanwhile.begin(lambda: settle(server_store, worker, outcome(taken)))
+        back = {
+            "of_run": run.run_id, "of_attempt": taken.attempt, "of_worker": worker,
+            "to_state": "queued", "delay": 0, "to_tries": 0, "to_crashes": 1,
+        }  # fmt: skip
+        connection.execute(settle_statements.put_back(server_store.now), back)
+
+    assert len(rows) == 1
+    assert [each.run_id for each in settled.result(10)] == [run.run_id]
+    assert server_store.get(run.run_id).state is State.QUEUED
+
+
+def test_a_cancel_waits_for_a_claim_and_asks_the_worker(server_store):
+    run, worker = add(server_store), add_worker(server_store)
+    meanwhile = Meanwhile(server_store)
+
+    with server_store.writing() as connection:
+        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        connection.execute(claim_statements.take_one(server_store.now), asked_for)
+        cancel = meanwhile.begin(lambda: server_store.cancel(run.run_id))
+
+    assert cancel.result(10).state is State.RUNNING
+    assert server_store.cancels_asked(worker) == [(run.run_id, 1)]
+
+
+def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
+    first, second = add(server_store), add(server_store)
+    worker = add_worker(server_store)
+    head = {"queue": "default", "name": JOB, "most": 1}
+
+    with server_store.writing() as connection:
+        (locked,) = connection.execute(claim_statements.heads(), head).all()
+        taken = claim(server_store, worker, offer(most=5))
+
+    assert locked.job_name == JOB
+    assert [each.run_id for each in taken] == [second.run_id]
+    assert server_store.get(first.run_id).state is State.QUEUED
+
+
+def at_once(number: int, verb: Callable[[int], Any]) -> list[Any]:
+    """The answers of as many threads that begin together."""
+    start = threading.Barrier(number)
+
+    def begin(which: int) -> Any:
+        start.wait(30)
+        return verb(which)
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(begin, range(number)))
+
+
+def test_one_id_submitted_by_eight_at_once_is_one_run(store):
+    run = asked(params='{"a":1}')
+
+    stored = at_once(8, lambda _: store.insert([asked(), run, asked()])[1])
+
+    assert {each.run_id for each in stored} == {run.run_id}
+    assert states(store) == {"queued": 17}
+
+
+def test_one_id_for_two_jobs_at_once_is_one_run_and_one_conflict(store):
+    run = asked()
+
+    def submit(which: int) -> Any:
+        from attrs import evolve
+
+        try:
+            return store.insert([evolve(run, params=f'{{"which":{which}}}')])
+        except Conflict as conflict:
+            return conflict
+
+    answers = at_once(4, submit)
+
+    assert [type(each) for each in answers].count(Conflict) == 3
+    assert states(store) == {"queued": 1}
+
+
+@pytest.mark.parametrize("repeat", range(3))
+def test_a_cap_holds_over_workers_that_claim_at_once(store, repeat):
+    store.insert([asked() for _ in range(30)])
+    workers = [add_worker(store) for _ in range(6)]
+
+    claims = at_once(6, lambda which: claim(store, workers[which], offer(concurrency=4, most=3)))
+
+    assert sum(len(each) for each in claims) <= 4
+    assert states(store)["running"] == sum(len(each) for each in claims)
+    more = [claim(store, worker, offer(concurrency=4, most=3)) for worker in workers]
+    assert sum(len(each) for each in claims + more) == 4
+
+
+def test_one_dead_worker_is_rescued_once_by_six_at_once(store):
+    worker = add_worker(store)
+    store.insert([asked() for _ in range(10)])
+    claim(store, worker, offer(most=10))
+    row = row_of(store, worker)
+
+    answers = at_once(6, lambda _: store.rescue(row))
+
+    assert [each for each in answers if each] == [10]
+    assert states(store) == {"queued": 10}
+    assert len(everything(store)["jobreg_attempts"]) == 10
+    assert store.workers() == []
+
+
+def test_one_failed_run_is_reopened_once_by_four_at_once(store):
+    worker = add_worker(store)
+    run = add(store)
+    settle(store, worker, outcome(claim_one(store, worker), Ending.ERROR))
+    failed = store.get(run.run_id)
+
+    answers = at_once(4, lambda _: store.reopen(failed))
+
+    assert sorted(answers) == [False, False, False, True]
+    assert states(store) == {"queued": 1}

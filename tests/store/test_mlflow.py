@@ -1,0 +1,213 @@
+"""The jobs of an MLflow database become runs: once each, and nothing is changed there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from mlflow_table import CREATED, fill, mlflow_file, mlflow_row
+from store_hands import JOB, add_worker, claim, offer, states
+
+from jobreg import BadInput, Registry, StoreError
+from jobreg.lifecycle import Reason, State
+from jobreg.mlflow import Taking, name_of, read_map
+from jobreg.settings import load
+from jobreg.store.mlflow_jobs import Jobs
+
+OLD = "acme.render.run"
+
+
+@pytest.fixture
+def registry(fake_plugins):
+    fake_plugins.add(
+        "acme", "1.0", {JOB: "acme.render:run", "other.job": "acme.other:run"}, {"acme.py": ""}
+    )
+    return Registry(path=[str(fake_plugins.path)])
+
+
+@pytest.fixture
+def take(registry, sqlite_store):
+    """Import what a database holds into a store of its own; gives what was met."""
+
+    def taken(url, given=None, write=True):
+        jobs = Jobs(url)
+        taking = Taking(given or {}, registry.snapshot(), load())
+        taking.take(jobs, sqlite_store, write=write)
+        jobs.close()
+        return taking
+
+    return taken
+
+
+@pytest.mark.ddl
+@pytest.mark.parametrize("column", ["function_fullname", "job_name"])
+def test_history_and_waiting_runs_come_over_from_every_database(store, take, sqlite_store, column):
+    rows = [
+        mlflow_row(0, OLD, 0),
+        mlflow_row(1, OLD, 1, retry_count=3),
+        mlflow_row(2, OLD, 2, result='{"größe": "\U0001f600"}', retry_count=1),
+        mlflow_row(3, OLD, 3, result="it \U0001f600 broke"),
+        mlflow_row(4, OLD, 4, timeout=2.5),
+        mlflow_row(5, OLD, 5),
+    ]
+    with store.writing() as connection:
+        fill(connection, rows, column, ["workspace", "status_details"])
+
+    try:
+        taking = take(store.full_url)
+        again = take(store.full_url)
+    finally:
+        with store.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE jobs")
+
+    assert (taking.known, dict(taking.taken)) == (
+        0,
+        {"queued": 2, "succeeded": 1, "failed": 2, "cancelled": 1},
+    )
+    assert (again.known, dict(again.taken)) == (6, {})
+    assert states(sqlite_store) == {"queued": 2, "succeeded": 1, "failed": 2, "cancelled": 1}
+    pending, running, good, broken, late, cancelled = (sqlite_store.get(row["id"]) for row in rows)
+    created = datetime.fromtimestamp(CREATED / 1000, UTC)
+    assert {run.job_name for run in (pending, running, good, broken, late, cancelled)} == {JOB}
+    assert (pending.state, pending.attempt, pending.created_at) == (State.QUEUED, 0, created)
+    assert (running.state, running.attempt, running.tries) == (State.QUEUED, 0, 0)
+    assert json.loads(good.result) == {"größe": "\U0001f600"}
+    assert (good.tries, json.loads(good.params)) == (2, {"number": 2})
+    assert good.finished_at == created + timedelta(milliseconds=502)
+    assert (broken.reason, broken.error.message) == (Reason.ERROR, "it \U0001f600 broke")
+    assert (late.reason, late.timeout, late.error) == (Reason.TIMEOUT, 2.5, None)
+    assert (cancelled.state, cancelled.reason) == (State.CANCELLED, Reason.ASKED)
+    worker = add_worker(sqlite_store)
+    assert [each.run_id for each in claim(sqlite_store, worker, offer())] == [
+        pending.run_id,
+        running.run_id,
+    ]
+
+
+def test_the_file_of_the_source_stays_as_it_is(take, tmp_path):
+    file = mlflow_file(tmp_path / "ml flow%.db", [mlflow_row(1, OLD)])
+    before = hashlib.sha256(file.read_bytes()).digest()
+
+    assert take(f"sqlite:///{file}").taken == {"succeeded": 1}
+
+    assert hashlib.sha256(file.read_bytes()).digest() == before
+    assert [each.name for each in tmp_path.glob("ml*")] == [file.name]
+
+
+@pytest.mark.ddl
+def test_a_database_cannot_be_written_through_it(store):
+    with store.writing() as connection:
+        fill(connection, [mlflow_row(1, OLD)])
+    jobs = Jobs(store.full_url)
+    try:
+        with pytest.raises(Exception, match=r"(?i)read.only"), jobs._engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM jobs")
+    finally:
+        jobs.close()
+        with store.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE jobs")
+
+
+def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
+    rows = [
+        mlflow_row(1, "acme.unknown.run"),
+        mlflow_row(2, OLD, params="[1]"),
+        mlflow_row(3, OLD, params="{"),
+        mlflow_row(4, OLD, result="not json"),
+        mlflow_row(5, OLD, 9),
+        mlflow_row(6, OLD, params='{"a": NaN}'),
+        mlflow_row(7, OLD, params=json.dumps({"a": "x" * 300_000})),
+        mlflow_row(8, OLD, params="[" * 100_000),
+        mlflow_row(9, OLD, creation_time=10**30 % 2**63),
+        mlflow_row(10, OLD, timeout=-1.0),
+        mlflow_row(11, OLD),
+    ]
+    taking = take(f"sqlite:///{mlflow_file(tmp_path / 'm.db', rows)}")
+
+    assert taking.unmapped == {"acme.unknown.run": 1}
+    told = {each.id[-2:]: each.why for each in taking.unreadable}
+    assert set(told) == {f"{number:02d}" for number in range(2, 11)}
+    assert told["02"] == "params: not a JSON object"
+    assert told["03"].startswith("params: not JSON (")
+    assert told["04"].startswith("result: not JSON (")
+    assert told["05"] == "status: 9 is none of 0 to 5"
+    assert "params.a is nan" in told["06"]
+    assert "the cap is 262,144 (JOBREG_MAX_PARAMS)" in told["07"]
+    assert "creation_time" in told["09"]
+    assert told["10"] == "timeout: -1.0 is not a number of seconds"
+    assert states(sqlite_store) == {"succeeded": 1}
+
+
+def test_an_id_that_is_no_uuid_gets_one_that_is_always_the_same(take, tmp_path, sqlite_store):
+    url = f"sqlite:///{mlflow_file(tmp_path / 'm.db', [mlflow_row(1, OLD, id='job-7')])}"
+
+    assert (take(url).known, take(url).known) == (0, 1)
+    assert states(sqlite_store) == {"succeeded": 1}
+
+
+def test_what_a_name_means_is_said_by_the_file_then_by_the_name_then_by_the_target(registry):
+    installed = registry.snapshot()
+
+    assert name_of(OLD, {OLD: "other.job"}, installed) == "other.job"
+    assert name_of(JOB, {}, installed) == JOB
+    assert name_of(OLD, {}, installed) == JOB
+    assert name_of("acme.render.runs", {}, installed) is None
+
+
+def test_two_jobs_with_one_target_are_not_guessed_between(fake_plugins):
+    for dist, name in (("one", "one.job"), ("two", "two.job")):
+        fake_plugins.add(dist, "1.0", {name: "acme.render:run"})
+    installed = Registry(path=[str(fake_plugins.path)]).snapshot()
+
+    assert set(installed.jobs) >= {"one.job", "two.job"}
+    assert name_of(OLD, {}, installed) is None
+
+
+def test_another_name_of_the_same_function_in_one_package_is_no_second_job(fake_plugins):
+    fake_plugins.add("one", "1.0", {"a.job": "acme.render:run", "b.job": "acme.render:run"})
+
+    assert name_of(OLD, {}, Registry(path=[str(fake_plugins.path)]).snapshot()) == "a.job"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "names.json: not JSON"),
+        ("[]", "names.json: give a JSON object of job names"),
+        ('{"a": 5}', "names.json: give a JSON object of job names"),
+        ('{"a": "No Name"}', "names.json: 'No Name' is not a job name"),
+    ],
+)
+def test_a_mapping_file_that_is_none_is_told(text, told):
+    with pytest.raises(BadInput) as raised:
+        read_map(text, "names.json")
+    assert told in str(raised.value)
+
+
+@pytest.mark.ddl
+def test_a_database_that_is_not_mlflow_s_is_told(store, tmp_path):
+    with pytest.raises(BadInput, match="is not a backend database of MLflow 3: it has no table"):
+        Jobs(store.full_url)
+    with store.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE jobs (id INTEGER, params TEXT)")
+    try:
+        with pytest.raises(BadInput, match=r"lacks creation_time, .* job_name or function_full"):
+            Jobs(store.full_url)
+    finally:
+        with store.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE jobs")
+    with pytest.raises(StoreError, match="cannot be read: unable to open database file"):
+        Jobs(f"sqlite:///{tmp_path / 'none.db'}")
+    with pytest.raises(StoreError, match=r"mysql://me:\*\*\*@127.0.0.1:1/m cannot be read: "):
+        Jobs("mysql://me:secret@127.0.0.1:1/m")
+
+
+def test_caps_are_the_settings(registry, tmp_path, sqlite_store):
+    url = f"sqlite:///{mlflow_file(tmp_path / 'm.db', [mlflow_row(1, OLD)])}"
+    taking = Taking({}, registry.snapshot(), load(max_params=5))
+
+    taking.take(Jobs(url), sqlite_store, write=True)
+
+    assert "the cap is 5" in taking.unreadable[0].why

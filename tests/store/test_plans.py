@@ -1,0 +1,145 @@
+"""What the hot statements cost: each is answered from an index, however much waits or is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Executable
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement
+from store_hands import JOB, add_worker, asked, claim, offer
+
+from jobreg.store import (
+    Store,
+    claim_statements,
+    finding,
+    reading_statements,
+    settle_statements,
+    statements,
+)
+
+_EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (COSTS OFF)", "mysql": "EXPLAIN"}
+_ANALYZE = {"sqlite": "ANALYZE {}", "postgresql": "ANALYZE {}", "mysql": "ANALYZE TABLE {}"}
+# What a database says where it looks at rows one by one, or puts them in order itself.
+_SCANS = {"sqlite": "SCAN jobreg", "postgresql": "Seq Scan", "mysql": "'ALL'"}
+_SORTS = {"sqlite": "TEMP B-TREE", "postgresql": "Sort", "mysql": "filesort"}
+
+
+class Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+
+
+@compiles(Explain)
+def _explain(element: Explain, compiler: Any, **options: Any) -> str:
+    return f"{_EXPLAIN[compiler.dialect.name]} {compiler.process(element.statement, **options)}"
+
+
+@pytest.fixture
+def full(store: Store) -> Store:
+    """A store in which much waits, of many names in some queues, and some runs."""
+    runs = [asked(f"foreign.n{n % 40}", queue=f"q{n % 5}") for n in range(4000)]
+    store.insert([*runs, *(asked(JOB) for _ in range(200))])
+    store.insert([asked(JOB, delay=1000.0 + n) for n in range(300)])
+    worker = add_worker(store)
+    claim(store, worker, offer(most=20))
+    with store.writing() as connection:
+        for table in ("jobreg_runs", "jobreg_live"):
+            connection.exec_driver_sql(_ANALYZE[store.engine.dialect.name].format(table))
+    return store
+
+
+def plan(store: Store, statement: Any, **asked_for: Any) -> str:
+    with store.writing() as connection:
+        return "\n".join(map(str, connection.execute(Explain(statement), asked_for)))
+
+
+# Statement, what it is asked, and the index that must answer, where there is a choice of them.
+HOT: list[tuple[str, dict[str, Any], str]] = [
+    ("heads", {"queue": "q1", "name": "foreign.n1", "most": 10}, "jobreg_live_heads"),
+    ("next_due", {}, "jobreg_live_due"),
+    ("held", {"of_worker": "w"}, "jobreg_live_by_worker"),
+    ("cancels_asked", {"of_worker": "w"}, ""),
+    ("live_row", {"of_run": "r"}, ""),
+    ("run_by_id", {"run_id": "r"}, ""),
+    ("logs_of_run", {"of_run": "r", "attempt": 1, "number": 0, "most": 9}, ""),
+]
+
+
+def maker(name: str) -> Any:
+    modules = (statements, claim_statements, settle_statements, reading_statements)
+    return next(getattr(each, name) for each in modules if hasattr(each, name))
+
+
+def test_hot_statements_are_answered_from_an_index(full):
+    name = full.engine.dialect.name
+    arguments: dict[str, tuple[Any, ...]] = {
+        "next_due": (full.now,),
+        "held": (full.now, True),
+        "logs_of_run": (False,),
+    }
+
+    plans = {
+        statement: plan(full, maker(statement)(*arguments.get(statement, ())), **asks)
+        for statement, asks, _ in HOT
+    }
+
+    for statement, _, index in HOT:
+        told = plans[statement]
+        # Optimized away: the index was read while the plan was made.
+        assert index in told or "optimized away" in told, (statement, told)
+        assert _SCANS[name] not in told, (statement, told)
+    assert _SORTS[name] not in plans["heads"]
+
+
+# A page's order, what else is asked, and the index that gives it in that order.
+PAGES: list[tuple[str, dict[str, Any], str]] = [
+    ("seq", {}, ""),
+    ("name", {"job_name": JOB}, "jobreg_runs_by_job"),
+    ("state", {"state": "failed"}, "jobreg_runs_by_state"),
+    ("state", {"state": "failed", "reason": "timeout"}, "jobreg_runs_by_state"),
+    ("due", {"live_state": "queued"}, "jobreg_live_due"),
+    ("due", {"live_state": "queued", "job_name": JOB}, "jobreg_live_due"),
+    ("time", {"since": 1, "until": 2**61}, "jobreg_runs_by_time"),
+    ("time", {"since": 1, "job_name": JOB}, "jobreg_runs_by_time"),
+]
+
+
+@pytest.mark.ddl
+def test_a_page_is_read_from_one_index_in_its_order(full):
+    for order, asks, index in PAGES:
+        name = full.engine.dialect.name
+        in_order = {"name": "job_name", "state": "state"}.get(order)
+        statement = finding.page_of_runs(order, tuple(each for each in asks if each != in_order))
+        late = {"before": 2**62, "at": 2**62, "most": 10}
+
+        told = plan(full, statement, **asks, **late)
+
+        assert index in told, told
+        assert _SCANS[name] not in told, told
+        # Of rows with one time PostgreSQL sorts those that a page may end with.
+        whole = {**_SORTS, "postgresql": "->  Sort"}
+        assert whole[name] not in told, told
+
+
+def rows_read(connection: Any) -> int:
+    found = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+    return sum(int(value) for _, value in found)
+
+
+def test_looking_for_due_names_does_not_look_at_every_run(full):
+    name = full.engine.dialect.name
+    if name == "mysql":
+        with full.reading() as connection:
+            before = rows_read(connection)
+            found = full.database.due(connection)
+            looked_at = rows_read(connection) - before
+        assert len(found) == 41
+        assert looked_at < 300
+    else:
+        told = plan(full, claim_statements.due_names())
+        assert "jobreg_live_heads" in told
+        assert _SCANS[name] not in told

@@ -1,0 +1,53 @@
+"""How often it is looked where nobody tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobreg.store import database
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How often a poll says look, asked 50 times a second for so long."""
+    now = 1000.0
+    monkeypatch.setattr(database.clock, "seconds", lambda: now)
+    poll = database.Poll()
+
+    def count(seconds: float, busy: bool) -> int:
+        nonlocal now
+        said = 0
+        for _ in range(int(seconds * 50)):
+            said += poll.changed(busy)
+            now += 0.02
+        return said
+
+    return count
+
+
+def test_the_first_look_is_at_once(looks):
+    assert looks(0.02, True) == 1
+
+
+def test_who_is_busy_looks_five_times_a_second(looks):
+    looks(5, True)
+
+    assert 45 <= looks(10, True) <= 51
+
+
+def test_who_is_idle_looks_every_other_second(looks):
+    looks(60, False)
+
+    assert 28 <= looks(60, False) <= 31
+
+
+def test_who_was_busy_just_now_looks_almost_as_often(looks):
+    looks(5, True)
+
+    assert looks(2, False) >= 6
+
+
+def test_who_becomes_busy_looks_at_once_as_often(looks):
+    looks(60, False)
+
+    assert 9 <= looks(2, True) <= 12

@@ -1,0 +1,376 @@
+"""What callers are told when a database is away, refuses, is full of locks, or loses an answer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from urllib.parse import quote
+
+import pytest
+import servers
+from sqlalchemy import make_url
+from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
+
+from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
+from jobreg.store import (
+    Store,
+    claim_statements,
+    database,
+    mysql,
+    open_store,
+    postgresql,
+    worker_statements,
+)
+
+SERVERS = ("postgres", "mysql")
+
+
+@pytest.fixture(params=SERVERS)
+def databases(request: pytest.FixtureRequest) -> servers.Databases:
+    found: servers.Databases = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def ours(databases: servers.Databases) -> servers.Databases:
+    """A server that may be stopped and frozen."""
+    if databases.server is None:
+        pytest.skip("the server is the user's own")
+    return databases
+
+
+def changed(url: str, **parts: object) -> str:
+    return make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+def told(url: str) -> str:
+    """What opening a store says; one line, without the password."""
+    with pytest.raises(StoreError) as refused:
+        open_store(url)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "s3cret" not in message
+    assert refused.value.exit_code == 5
+    return message
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "mysql", "mariadb"])
+def test_a_server_that_is_not_there_is_said_at_once(scheme):
+    begun = time.monotonic()
+
+    message = told(f"{scheme}://user:s3cret@127.0.0.1:1/jobs")
+
+    assert "cannot be reached" in message
+    assert "efused" in message
+    assert "host, port" in message
+    assert time.monotonic() - begun < 5
+
+
+def test_a_host_without_a_name_is_said():
+    for scheme in ("postgresql", "mysql"):
+        assert "cannot be reached" in told(f"{scheme}://user:s3cret@no-such-host.invalid/jobs")
+
+
+def test_a_wrong_password_is_said_and_not_shown(ours):
+    if ours.postgres:
+        ours.run("DROP ROLE IF EXISTS locked_out", "CREATE ROLE locked_out LOGIN PASSWORD 'right'")
+    else:
+        ours.run("CREATE OR REPLACE USER locked_out@'%' IDENTIFIED BY 'right'")
+    url = changed(ours.empty(), username="locked_out", password="s3cret")
+
+    message = told(url)
+
+    assert "locked_out" in message
+    assert "Check user, password and database" in message
+
+
+def test_a_database_that_is_not_there_is_said(databases):
+    message = told(databases.named("no_such_database"))
+
+    assert "no_such_database" in message
+    assert "Check user, password and database" in message
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [
+        ("postgresql://host/jobs", "psycopg", "postgres"),
+        ("mariadb://host/jobs", "pymysql", "mysql"),
+    ],
+)
+def test_a_missing_driver_names_the_extra(monkeypatch, url, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+
+    assert f"pip install 'jobreg[{extra}]'" in told(url)
+
+
+def test_a_database_without_tables_is_told_how_to_get_them(databases):
+    url = databases.empty()
+
+    message = told(url)
+
+    assert "no tables of jobreg yet" in message
+    assert "jobreg store upgrade" in message
+    with pytest.raises(SchemaMismatch):
+        open_store(url)
+
+
+def test_tables_that_vanish_are_told_of(databases):
+    store = open_store(databases.fresh())
+    with store.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE jobreg_live")
+
+    with pytest.raises(StoreError, match=r"jobreg_live.* See? ?.*jobreg store status|jobreg_live"):
+        add(store)
+
+
+def test_a_replica_that_takes_no_writes_is_said(ours):
+    url = ours.fresh()
+    name = make_url(url).database
+    if ours.postgres:
+        ours.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    else:
+        ours.run(
+            "CREATE OR REPLACE USER plain@'%'",
+            f"GRANT ALL ON {name}.* TO plain@'%'",
+            "SET GLOBAL read_only = 1",
+        )
+        url = changed(url, username="plain")
+    try:
+        store = open_store(url)
+
+        with pytest.raises(StoreUnavailable, match=r"read-only.* name the primary"):
+            add(store)
+    finally:
+        if not ours.postgres:
+            ours.run("SET GLOBAL read_only = 0")
+    assert store.find() == ([], None)
+
+
+def test_a_table_that_somebody_locks_does_not_hold_a_submit_for_long(databases, monkeypatch):
+    monkeypatch.setattr("jobreg.store.mysql._SESSION", "SET SESSION lock_wait_timeout = 1")
+    url = databases.fresh()
+    if databases.postgres:
+        store = open_store(f"{url}?options={quote('-c lock_timeout=200')}")
+        lock = "LOCK TABLE jobreg_runs IN ACCESS EXCLUSIVE MODE"
+    else:
+        store = open_store(url)
+        lock = "LOCK TABLES jobreg_runs WRITE"
+    other = open_store(url)
+
+    with other.writing() as connection:
+        connection.exec_driver_sql(lock)
+        with pytest.raises(StoreUnavailable, match="holds a lock for too long"):
+            add(store)
+        if not databases.postgres:
+            connection.exec_driver_sql("UNLOCK TABLES")
+
+    assert add(store).attempt == 0
+
+
+def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases, monkeypatch):
+    idle = "idle_in_transaction_session_timeout"
+    monkeypatch.setitem(postgresql._SERVER, idle, "1s")
+    session = mysql._SESSION.replace(
+        "idle_transaction_timeout = 15", "idle_transaction_timeout = 1"
+    )
+    monkeypatch.setattr(mysql, "_SESSION", session)
+    store = open_store(databases.fresh())
+    worker = add_worker(store)
+    row = row_of(store, worker)
+
+    rescued: list[int | None] = []
+
+    def claims_and_stands_still():
+        with store.writing() as connection:
+            connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
+            rescued.append(store.rescue(row))  # waits for the claim, and then no longer
+            connection.execute(
+                claim_statements.take_one(store.now), {"of_run": "", "of_worker": worker}
+            )
+
+    with pytest.raises(StoreUnavailable):
+        claims_and_stands_still()
+
+    assert rescued == [0]
+    assert store.workers() == []
+
+
+def test_a_server_that_stands_still_is_given_up_within_the_bound(ours):
+    store = open_store(ours.fresh())
+    add(store)
+
+    threads = ThreadPoolExecutor(1)
+    ours.server.freeze()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            threads.submit(add, store).result(20)
+        by_kept_connection = time.monotonic() - begun
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            threads.submit(add, store).result(20)
+        by_new_connection = time.monotonic() - begun - by_kept_connection
+    finally:
+        ours.server.thaw()
+
+    assert by_kept_connection < database.ANSWER_WITHIN + 1.5
+    assert by_new_connection < database.ANSWER_WITHIN + 1.5
+    assert add(store).attempt == 0
+
+
+def test_a_server_that_was_restarted_is_used_again(ours, monkeypatch):
+    monkeypatch.setattr(database, "_PING_AFTER", 0.0)
+    store = open_store(ours.fresh())
+    with ThreadPoolExecutor(3) as threads:  # more than one connection is kept
+        list(threads.map(lambda _: add(store), range(6)))
+
+    ours.server.stop()
+    ours.server.start()
+    add(store)
+    ours.server.stop()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        add(store)
+    ours.server.start()
+
+    assert add(store).attempt == 0
+    assert states(store) == {"queued": 8}
+
+
+def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
+    store = open_store(ours.fresh())
+    run = add(store)
+    ours.server.stop()
+    ours.server.start()
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        store.get(run.run_id)
+
+    assert store.get(run.run_id) == run
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_commit_without_an_answer_is_uncertain_and_safe_to_repeat(databases, monkeypatch, done):
+    store = open_store(databases.fresh())
+    dialect = store.engine.dialect
+    commit = dialect.do_commit
+    run = asked()
+
+    def lost(connection):
+        monkeypatch.undo()
+        if done:
+            commit(connection)
+        connection.dbapi_connection.close()  # as the network would have it
+        if databases.postgres:
+            raise dialect.loaded_dbapi.OperationalError("the connection is closed")
+        raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection")
+
+    monkeypatch.setattr(dialect, "do_commit", lost)
+    with pytest.raises(SubmitUncertain, match=rf"{run.run_id}.*submit again with the same run id"):
+        store.insert([run])
+
+    assert states(store) == ({"queued": 1} if done else {})
+    (again,) = store.insert([run])
+    assert again.run_id == run.run_id
+    assert states(store) == {"queued": 1}
+
+
+def test_a_text_that_does_not_fit_is_refused_and_never_cut(databases):
+    store = open_store(databases.fresh())
+
+    with pytest.raises(StoreError, match="too long"):
+        add(store, queue="q" * 65)
+
+    assert store.find() == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://host", "names no database"),
+        ("mysql://host/jobs?no_such_option=1", "no_such_option"),
+        ("postgresql://host/jobs?no_such_option=1", "no_such_option"),
+        ("postgresql://host/jobs?schema=a-b", "not the name of a schema"),
+        ("postgresql+psycopg2://host/jobs", "does not speak to postgresql\\+psycopg2"),
+        ("mssql://host/jobs", "does not speak to mssql"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_before_anything_is_asked(url, words):
+    with pytest.raises(ValueError, match=words):
+        open_store(url)
+
+
+def test_more_threads_than_connections_wait_or_are_told(databases, monkeypatch):
+    store: Store = open_store(databases.fresh())
+    monkeypatch.setattr(store.engine.pool, "_timeout", 0.05)
+
+    with ExitStack() as stack:
+        for _ in range(15):
+            stack.enter_context(store.reading())
+        with pytest.raises(StoreUnavailable, match=r"All connections .* in use"):
+            store.find()
+
+    worker = add_worker(store)
+    add(store)
+    assert len(claim(store, worker, offer()) or []) == 1
+
+
+def test_the_command_line_says_it_in_one_line_and_exits_with_5(run_cli):
+    for scheme in ("postgresql", "mysql"):
+        url = f"{scheme}://user:s3cret@127.0.0.1:1/jobs"
+        for command in (("runs", "list"), ("store", "status"), ("store", "upgrade"), ("worker",)):
+            done = run_cli(*command, "--store", url)
+
+            assert (done.returncode, done.stdout) == (5, ""), command
+            assert done.stderr.count("\n") == 1, done.stderr
+            assert "cannot be reached" in done.stderr
+            assert "s3cret" not in done.stderr
+
+
+def test_the_command_line_makes_the_tables_and_tells_of_the_store(databases, run_cli):
+    url = databases.empty()
+
+    empty = run_cli("store", "status", "--store", url, "--json", check=True)
+    first = run_cli("store", "upgrade", "--store", url, check=True)
+    again = run_cli("store", "upgrade", "--store", url, check=True)
+    full = run_cli("store", "status", "--store", url, check=True)
+
+    assert '"schema_version": null' in empty.stdout
+    assert "went from version none to" in first.stdout
+    assert "already" in again.stdout
+    assert "schema version" in full.stdout
+    assert run_cli("runs", "list", "--store", url).returncode == 0
+
+
+def test_clients_and_workers_need_no_right_to_change_the_tables(ours):
+    url = ours.fresh()
+    name = make_url(url).database
+    if ours.postgres:
+        admin = open_store(url)
+        ours.run("DO $$BEGIN CREATE ROLE plain LOGIN; EXCEPTION WHEN others THEN NULL; END$$")
+        with admin.writing() as connection:
+            for grant in (
+                "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES",
+                "USAGE ON ALL SEQUENCES",
+            ):
+                connection.exec_driver_sql(f"GRANT {grant} IN SCHEMA public TO plain")
+    else:
+        ours.run(
+            "CREATE OR REPLACE USER plain@'%'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO plain@'%'",
+        )
+    store = open_store(changed(url, username="plain"))
+    worker = add_worker(store)
+    add(store)
+
+    (taken,) = claim(store, worker, offer(concurrency=1)) or []
+    assert settle(store, worker, outcome(taken)) == []
+
+    store.forget(worker)
+    assert states(store) == {"succeeded": 1}
+    with (
+        pytest.raises(StoreError, match="Check user, password and database"),
+        store.writing() as connection,
+    ):
+        connection.exec_driver_sql("DROP TABLE jobreg_live")

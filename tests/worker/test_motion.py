@@ -1,0 +1,123 @@
+"""An import that falls into an installation counts for nothing, for the run and its tries."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waiting import until
+
+from jobreg import Client, Registry
+from jobreg.errors import JobLoadError
+from jobreg.events import listen
+from jobreg.lifecycle import Provider
+from jobreg.registry.motion import was_moved
+from jobreg.worker.probing import hellos
+
+SOURCE = "from .version import VERSION\ndef work(): return VERSION\n"
+MODULES = {"torn/__init__.py": "", "torn/version.py": "VERSION = '{}'\n", "torn/jobs.py": SOURCE}
+
+
+def install(fake_plugins: Any, version: str) -> Path:
+    modules = {name: source.format(version) for name, source in MODULES.items()}
+    return fake_plugins.add("torn", version, {"torn.work": "torn.jobs:work"}, modules)
+
+
+def touch(fake_plugins: Any) -> None:
+    os.utime(fake_plugins.path)
+
+
+def test_a_module_that_is_gone_for_a_moment_costs_no_attempt(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    part = fake_plugins.path / "torn" / "version.py"
+    hidden = part.rename(part.with_suffix(".hidden"))
+    told: list[str] = []
+    deaf = listen(lambda name, facts: told.append(name) if facts.get("text") is None else None)
+    start_worker()
+    touch(fake_plugins)
+    run = client.submit("torn.work", max_attempts=1)
+    until(lambda: "child.ended" in told, 20, "an import has failed and its child was ended")
+    hidden.rename(part)
+    touch(fake_plugins)
+
+    assert run.result(20) == "1.0"
+    deaf()
+    assert [each.outcome for each in run.attempts()] == ["succeeded"]
+    assert run.record.tries == 0
+
+
+def test_what_stays_broken_fails_when_the_installation_is_over(
+    client: Client, start_worker: Any, fake_plugins: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    (fake_plugins.path / "torn" / "version.py").unlink()
+    os.utime(fake_plugins.path, (1, 1))
+    start_worker()
+
+    run = client.submit("torn.work").wait(20)
+
+    assert (run.state, run.error and run.error.type) == ("failed", "JobLoadError")
+    assert run.record.tries == 1
+
+
+def test_who_probes_waits_until_the_installation_is_over(
+    fake_plugins: Any, monkeypatch: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    part = fake_plugins.path / "torn" / "version.py"
+    part.unlink()
+    touch(fake_plugins)
+    monkeypatch.syspath_prepend(str(fake_plugins.path))
+    ref = Registry(path=[str(fake_plugins.path)]).ref("torn.work")
+
+    ((_, hello),) = hellos([ref])
+
+    assert hello.options is not None
+    assert "No module named 'torn.version'" in (hello.cause or "")
+
+
+@pytest.mark.parametrize(
+    ("cause", "moved"),
+    [
+        (ModuleNotFoundError("no", name="torn.jobs"), True),
+        (ModuleNotFoundError("no", name="torn"), True),
+        (ImportError("cannot import name"), True),
+        (AttributeError("no work"), True),
+        (ModuleNotFoundError("no", name="pandas"), False),
+        (SyntaxError("bad"), False),
+        (SystemExit(1), False),
+    ],
+)
+def test_only_what_pip_may_have_caused_is_forgiven(
+    fake_plugins: Any, monkeypatch: Any, cause: BaseException, moved: bool
+) -> None:
+    monkeypatch.setattr("sys.path", [str(fake_plugins.path)])
+    error = JobLoadError("no")
+    error.__cause__ = cause
+    provider = Provider("torn", "1.0")
+
+    young = was_moved("torn.work", "torn.jobs:work", provider, error)
+    os.utime(fake_plugins.path, (1, 1))
+    old = was_moved("torn.work", "torn.jobs:work", provider, error)
+
+    assert (young, old) == (moved, False)
+
+
+def test_a_good_import_of_another_version_than_was_asked_for_is_not_trusted(
+    fake_plugins: Any, monkeypatch: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    monkeypatch.setattr("sys.path", [str(fake_plugins.path)])
+
+    def moved(version: str, target: str = "torn.jobs:work") -> bool:
+        return was_moved("torn.work", target, Provider("torn", version), None)
+
+    assert (moved("1.0"), moved("1.1"), moved("1.0", "torn.old:work")) == (False, True, True)
+    (fake_plugins.path / "torn-1.0.dist-info" / "entry_points.txt").unlink()
+    touch(fake_plugins)
+    assert moved("1.0")
+    assert not was_moved("a.b", "m:f", Provider("application", ""), None)
