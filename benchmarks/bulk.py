@@ -94,7 +94,7 @@ def compare(url: str, registry: Registry, number: int, turns: int) -> None:
             way()
             took[name].append(time.perf_counter() - began)
             with store.writing() as connection:
-                store.database.begin_upgrade(connection)
+                store.database.begin_alone(connection)
                 for table in ("jobreg_live", "jobreg_runs"):
                     connection.exec_driver_sql(f"DELETE FROM {table}")
     driver, ours = (statistics.median(each[1:]) for each in took.values())

@@ -7,6 +7,7 @@ import sys
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import PathFinder
 
 import importlib_metadata
 import pytest
@@ -38,6 +39,10 @@ class Rival(importlib_metadata.DistributionFinder):
 
     def find_spec(self, *_):
         return None
+
+
+class Other(Rival):
+    """One of another kind: the copies that it gives do not lie beside those of the first."""
 
 
 def test_folders_named_against_the_rules_are_no_copies_of_each_other(tmp_path):
@@ -97,8 +102,8 @@ def test_finders_before_and_after_python_s_own_stand_before_and_after_the_path(
     for place in ("first", "path", "last"):
         jobs = {"a": f"{place}:f", f"{place}.own": "m:f"}
         write(tmp_path / place, "acme-1.0.dist-info", jobs, "Name: acme\nVersion: 1\n")
-    first, last = Rival(tmp_path / "first"), Rival(tmp_path / "last")
-    monkeypatch.setattr(sys, "meta_path", [first, *sys.meta_path, last])
+    first, last = Rival(tmp_path / "first"), Other(tmp_path / "last")
+    monkeypatch.setattr(sys, "meta_path", [first, PathFinder, last])
     assert foreign_finders() == Finders(before=(first,), after=(last,))
 
     def jobs(*finders):
