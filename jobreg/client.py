@@ -292,7 +292,7 @@ class Client:
                 run_id=new_run_id(), retried_from=record.run_id, job_name=record.job_name,
                 params=record.params, queue=record.queue, priority=record.priority,
                 timeout=record.timeout, max_attempts=record.max_attempts,
-                max_crashes=record.max_crashes, tags=record.tags,
+                max_crashes=record.max_crashes, max_age=record.max_age, tags=record.tags,
                 unique_key=record.unique_key, unique_policy="reject",
             )  # fmt: skip
             return Run(self, self._insert([copy])[0])

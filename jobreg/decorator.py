@@ -6,10 +6,10 @@ A file of its own, because every plugin imports it: the options are checked by
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .options import Backoff, Duration
 
@@ -32,7 +32,13 @@ def job(
     max_attempts: int = 1,
     max_crashes: int = 3,
     backoff: Backoff | None = None,
-    retry_on: type[Exception] | Iterable[type[Exception]] = (),
+    retry_on: type[Exception]
+    | Iterable[type[Exception]]
+    | Mapping[type[Exception], Backoff | None] = (),
+    give_up_on: type[Exception] | Iterable[type[Exception]] = (),
+    max_age: Duration | None = None,
+    isolation: Literal["warm", "fresh"] = "warm",
+    redact: str | Sequence[str] = (),
     concurrency: int | None = None,
     unique: bool | str | Sequence[str] | None = None,
 ) -> Callable[[F], F]: ...
@@ -51,7 +57,14 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         max_crashes: deaths of the process before a run is failed. With ``max_attempts=1`` and
             ``max_crashes=1`` a run is started at most once.
         backoff: the wait between tries; by default 1 s doubling to 10 min, full jitter.
-        retry_on: exception classes (and their subclasses) worth another try; all by default.
+        retry_on: exception classes (and their subclasses) worth another try; all by default. A
+            mapping gives each a :class:`Backoff` of its own (None: that of the job).
+        give_up_on: exception classes (and their subclasses) that fail the run at once. Of all
+            classes named here and in ``retry_on`` the closest to the error's own counts.
+        max_age: a run that has been due for longer is not begun: it is failed, reason
+            ``expired``; no limit by default.
+        isolation: ``"fresh"`` gives each run a process of its own; by default a process runs many.
+        redact: names of parameters whose values are shown to nobody, and cut from logs and errors.
         concurrency: most runs of this job at one time, over all workers of the store.
         unique: one unfinished run at a time with the same parameters (True), or with the same
             values of those named. It acts once the store has met the job (a worker or ``jobreg

@@ -18,7 +18,10 @@ JobRegError
 ├── JobLoadError
 ├── ParamsRefused
 ├── ResultRefused
-└── NotInRun
+├── NotInRun
+├── RetryLater
+├── Snooze
+└── CancelRun
 
 Beside it stands Interrupted, a BaseException, raised in a job that is told to end.
 
@@ -143,8 +146,9 @@ class WaitTimeout(JobRegError, TimeoutError):
 class RunFailed(JobRegError):
     """The result of a failed run was asked for.
 
-    ``reason`` is ``error``, ``timeout``, ``crashed`` or ``refused``; ``error_type`` the bare
-    class name of what the job raised; ``traceback`` its text, which Python shows with the error.
+    ``reason`` is ``error``, ``timeout``, ``crashed``, ``refused`` or ``expired``; ``error_type``
+    the bare class name of what the job raised; ``traceback`` its text, which Python shows with
+    the error.
 
     Next: read ``traceback``, mend the cause, then retry the run.
     """
@@ -209,6 +213,61 @@ class NotInRun(JobRegError):
     """``current_run()`` was called where no run executes.
 
     Next: call it from a job only, in the thread that the job was called in.
+    """
+
+
+class RetryLater(JobRegError):
+    """Raised by a job that wants another try: a try that failed, whatever ``retry_on`` says.
+
+    It counts: at ``max_attempts`` the run is failed. ``after`` is the wait, in seconds or as
+    ``"30s"``; by default that of the job's backoff.
+
+    Next: nothing, where a job raises it: the run is tried again. See ``jobreg runs show ID``.
+
+    Example:
+        >>> import jobreg
+        >>> raise jobreg.RetryLater("the other side is busy", after="30s")
+        Traceback (most recent call last):
+        ...
+        jobreg.errors.RetryLater: the other side is busy
+    """
+
+    def __init__(self, *why: object, after: float | str | None = None) -> None:
+        super().__init__(*why)
+        self.after = after
+
+
+class Snooze(JobRegError):
+    """Raised by a job that has nothing to do yet: the run waits, and nothing is counted.
+
+    ``after`` is the wait, in seconds or as ``"1h"``.
+
+    Next: nothing, where a job raises it: the run goes on when the wait is over.
+
+    Example:
+        >>> import jobreg
+        >>> raise jobreg.Snooze("1h", "the file is not there yet")
+        Traceback (most recent call last):
+        ...
+        jobreg.errors.Snooze: the file is not there yet
+    """
+
+    def __init__(self, after: float | str, *why: object) -> None:
+        super().__init__(*why)
+        self.after = after
+
+
+class CancelRun(JobRegError):
+    """Raised by a job that finds its run pointless: the run is cancelled, reason ``job``.
+
+    Next: nothing, where a job raises it; what it says is the error of the run.
+
+    Example:
+        >>> import jobreg
+        >>> raise jobreg.CancelRun("account 42 was closed")
+        Traceback (most recent call last):
+        ...
+        jobreg.errors.CancelRun: account 42 was closed
     """
 
 

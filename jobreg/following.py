@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from . import clock
@@ -96,13 +96,21 @@ def waiting_on(store: Store, records: Sequence[RunRecord]) -> dict[str, str | No
     """For each run id, why it is not running though it waits; None where it is not so."""
     queued = [record for record in records if record.state is State.QUEUED]
     workers = [each for each in store.workers() if each.live] if queued else []
+    paused = {(each.kind, each.name) for each in store.pauses()} if queued else set()
     told: dict[str, str | None] = {record.run_id: None for record in records}
     for record in records:
         if record.state is State.SCHEDULED and record.scheduled_at is not None:
             told[record.run_id] = f"its due time, {record.scheduled_at.isoformat()}"
         elif record.state is State.QUEUED:
-            told[record.run_id] = _lacks_worker(record, workers)
+            told[record.run_id] = _paused(record, paused) or _lacks_worker(record, workers)
     return told
+
+
+def _paused(record: RunRecord, paused: Collection[tuple[str, str]]) -> str | None:
+    for kind, name in (("queue", record.queue or ""), ("job", record.job_name)):
+        if (kind, name) in paused:
+            return f"somebody to resume {kind} {name!r}, which is paused"
+    return None
 
 
 def _lacks_worker(record: RunRecord, workers: Sequence[WorkerRow]) -> str | None:

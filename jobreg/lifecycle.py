@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
-from .options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
+from .options import DEFAULT_PRIORITY, DEFAULT_QUEUE, Backoff, JobOptions
 
 
 class State(StrEnum):
@@ -28,13 +28,15 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a run failed, or (``asked``, ``replaced``) was cancelled."""
+    """Why a run failed, or (``asked``, ``job``, ``replaced``) was cancelled."""
 
     ERROR = "error"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
     REFUSED = "refused"
+    EXPIRED = "expired"
     ASKED = "asked"
+    JOB = "job"
     REPLACED = "replaced"
 
 
@@ -48,6 +50,7 @@ class Ending(StrEnum):
     LOST = "lost"
     CANCELLED = "cancelled"
     RELEASED = "released"
+    SNOOZED = "snoozed"
 
 
 @frozen
@@ -80,11 +83,11 @@ class Progress:
 class RunRecord:
     """One run, as it was asked for and, once it is stored, as it stands.
 
-    ``params`` and ``result`` are JSON text; times are aware, in UTC; ``timeout`` and ``delay``
-    are seconds. ``unique_policy`` says what its submit does where an unfinished run of the job has
-    the key; like ``delay`` it is not stored. None in ``timeout``, ``max_attempts``,
-    ``max_crashes`` leaves the word to the version of the job that will run it; None in ``queue``
-    and ``priority`` as well, and a stored record says where it stands now.
+    ``params`` and ``result`` are JSON text; times are aware, in UTC; ``timeout``, ``max_age`` and
+    ``delay`` are seconds. ``unique_policy`` says what its submit does where an unfinished run of
+    the job has the key; like ``delay`` it is not stored. None in ``timeout``, ``max_attempts``,
+    ``max_crashes``, ``max_age`` leaves the word to the version of the job that will run it; None
+    in ``queue`` and ``priority`` as well, and a stored record says where it stands now.
     """
 
     run_id: str
@@ -95,6 +98,7 @@ class RunRecord:
     timeout: float | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
+    max_age: float | None = None
     tags: tuple[str, ...] = ()
     delay: float = 0.0
     scheduled_at: datetime | None = None
@@ -119,7 +123,10 @@ class RunRecord:
 
 @frozen(kw_only=True)
 class Attempt:
-    """One try of a run, as history keeps it. ``number`` rises, with gaps."""
+    """One try of a run, as history keeps it. ``number`` rises, with gaps.
+
+    ``peak_memory`` is the most its process had in memory, in bytes, where it died of a crash.
+    """
 
     number: int
     outcome: Ending
@@ -131,6 +138,7 @@ class Attempt:
     finished_at: datetime
     error: ErrorReport | None
     exit_signal: int | None
+    peak_memory: int | None = None
 
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -173,7 +181,9 @@ class Claim:
     """A run this worker holds: what an engine needs to execute it.
 
     ``attempt`` is the fence. ``asked`` holds the submitter's limits, ``options`` the effective
-    ones once the job is known; ``target`` is ``module:attr`` of the installed version.
+    ones once the job is known; ``target`` is ``module:attr`` of the installed version. ``age`` is
+    for how many seconds the run had been due when it was claimed. A ``suspect`` was lost with its
+    worker among others, and runs alone.
     """
 
     run_id: str
@@ -185,9 +195,17 @@ class Claim:
     timeout: float | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
+    max_age: float | None = None
+    age: float = 0.0
+    suspect: bool = False
     options: JobOptions = field(factory=JobOptions)
     target: str = ""
     provider: Provider | None = None
+
+    @property
+    def expired(self) -> bool:
+        """Is it too old to begin?"""
+        return self.options.max_age is not None and self.age > self.options.max_age
 
 
 @frozen(kw_only=True)
@@ -195,7 +213,8 @@ class Outcome:
     """What happened to one claim, and (once decided) what follows from it.
 
     ``started`` and ``ended`` are on the process clock (:mod:`jobreg.clock`), in seconds;
-    ``started`` is None where the job's code was never entered.
+    ``started`` is None where the job's code was never entered. ``after`` is the wait that the job
+    asked for, in seconds; ``backoff`` the one for what it raised; ``peak_memory`` is in bytes.
     """
 
     run_id: str
@@ -205,7 +224,10 @@ class Outcome:
     error: ErrorReport | None = None
     reason: Reason | None = None
     retryable: bool = True
+    after: float | None = None
+    backoff: Backoff | None = None
     exit_signal: int | None = None
+    peak_memory: int | None = None
     pid: int | None = None
     provider: Provider | None = None
     started: float | None = None
@@ -216,6 +238,7 @@ class Outcome:
     delay: float = 0.0
     tries: int = 0
     crashes: int = 0
+    suspect: bool = False
 
 
 FIRST_CRASH_WAIT = 5.0
@@ -240,11 +263,16 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
         case Ending.SUCCEEDED:
             state = State.SUCCEEDED
         case Ending.CANCELLED:
-            state, reason = State.CANCELLED, Reason.ASKED
+            state, reason = State.CANCELLED, outcome.reason or Reason.ASKED
+        case Ending.SNOOZED:
+            delay = outcome.after or 0.0
+            state = State.SCHEDULED if delay else State.QUEUED
         case Ending.ERROR | Ending.TIMEOUT:
             tries += 1
             if outcome.retryable and tries < options.max_attempts:
-                state, delay = State.SCHEDULED, options.backoff.delay(tries, chance)
+                backoff = outcome.backoff or options.backoff
+                state = State.SCHEDULED
+                delay = outcome.after if outcome.after is not None else backoff.delay(tries, chance)
             else:
                 state, reason = State.FAILED, outcome.reason or Reason(outcome.ending.value)
         case Ending.CRASHED:
@@ -254,10 +282,15 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
                 state = State.SCHEDULED if delay else State.QUEUED
             else:
                 state, reason = State.FAILED, Reason.CRASHED
+        case Ending.RELEASED if outcome.reason is Reason.EXPIRED:
+            state, reason = State.FAILED, Reason.EXPIRED
         case Ending.RELEASED if options.at_most_once and outcome.started is not None:
             crashes += 1
             state, reason = State.FAILED, Reason.CRASHED
-    return evolve(outcome, state=state, reason=reason, delay=delay, tries=tries, crashes=crashes)
+    return evolve(
+        outcome, state=state, reason=reason, delay=delay, tries=tries, crashes=crashes,
+        suspect=claim.suspect and outcome.ending is Ending.RELEASED,
+    )  # fmt: skip
 
 
 def decide_lost(
@@ -281,7 +314,7 @@ def decide_lost(
         crashes=crashes + charged,
     )
     if not charged:
-        return evolve(outcome, state=State.QUEUED)
+        return evolve(outcome, state=State.QUEUED, suspect=True)
     if outcome.crashes >= limit:
         return evolve(outcome, state=State.FAILED, reason=Reason.CRASHED)
     delay = crash_wait(outcome.crashes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
@@ -85,35 +86,99 @@ def _seconds(value: Duration) -> float:
     return seconds(value, "backoff")
 
 
+BACKOFFS = ("exponential", "linear", "fixed")
+
+
 @frozen
 class Backoff:
-    """The wait before the next try: ``first``, times ``factor`` each try, at most ``longest``.
+    """The wait before the next try, in seconds.
 
-    Full jitter: the wait is drawn evenly between nothing and that bound, so that runs which
-    failed together do not come back together (Brooker, "Exponential Backoff And Jitter", 2015).
+    ``exponential``: ``first``, times ``factor`` each try. ``linear``: ``first``, and as much more
+    each try. ``fixed``: ``first`` each time. Never more than ``longest``.
+
+    With ``jitter`` the wait is drawn evenly between nothing and that bound, so that runs which
+    failed together do not come back together (Brooker, "Exponential Backoff And Jitter", 2015,
+    "full jitter"); without, it is the bound itself.
+
+    Example:
+        >>> from jobreg import Backoff
+        >>> wait = Backoff(first="10s", kind="linear", jitter=False)
+        >>> [wait.delay(tries, lambda: 0.0) for tries in (1, 2, 3)]
+        [10.0, 20.0, 30.0]
     """
 
     first: float = field(default=1.0, converter=_seconds)
     factor: float = field(default=2.0)
     longest: float = field(default=600.0, converter=_seconds)
+    kind: str = field(default="exponential", kw_only=True)
+    jitter: bool = field(default=True, kw_only=True)
 
     @factor.validator
     def _check_factor(self, _: Attribute[float], value: float) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
             raise BadInput(f"backoff factor: {value!r} is not a number from 1 to 100.")
 
+    @kind.validator
+    def _check_kind(self, _: Attribute[str], value: str) -> None:
+        if value not in BACKOFFS:
+            raise BadInput(f"backoff kind: {value!r} is none of {', '.join(BACKOFFS)}.")
+
     def delay(self, tries: int, chance: Callable[[], float]) -> float:
         """Seconds to wait after the given number of tries; ``chance`` gives 0 to below 1."""
-        bound = min(self.longest, self.first * self.factor ** min(tries - 1, 64))
-        return bound * chance()
+        grown = {
+            "exponential": self.factor ** min(tries - 1, 64),
+            "linear": tries,
+            "fixed": 1.0,
+        }[self.kind]
+        bound = min(self.longest, self.first * grown)
+        return bound * chance() if self.jitter else bound
 
 
-def _exceptions(value: object) -> tuple[type[Exception], ...]:
+Errors = tuple[type[Exception], ...]
+
+
+def _exceptions(value: object, what: str) -> Errors:
     classes = tuple(value) if isinstance(value, Iterable) else (value,)
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, Exception)):
-            raise BadInput(f"retry_on: {each!r} is not an exception class.")
+            raise BadInput(f"{what}: {each!r} is not an exception class.")
     return classes
+
+
+def _retry_on(value: object) -> Errors | Mapping[type[Exception], Backoff | None]:
+    """Exception classes worth another try, in a mapping where each may have its own backoff."""
+    if not isinstance(value, Mapping):
+        return _exceptions(value, "retry_on")
+    _exceptions(tuple(value), "retry_on")
+    for backoff in value.values():
+        if not isinstance(backoff, Backoff | None):
+            raise BadInput(f"retry_on: {backoff!r} is not a jobreg.Backoff.")
+    return MappingProxyType(dict(value))
+
+
+def _give_up(value: object) -> tuple[type[Exception], ...]:
+    return _exceptions(value, "give_up_on")
+
+
+def _isolation(value: object) -> str:
+    if value not in ISOLATIONS:
+        raise BadInput(f"isolation: {str(value)[:80]!r} is none of {', '.join(ISOLATIONS)}.")
+    return str(value)
+
+
+ISOLATIONS = ("warm", "fresh")
+"""A child that is used again, or a process of its own for every run."""
+
+
+def _redact(value: object) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if isinstance(names, Sequence) and all(isinstance(each, str) and each for each in names):
+        return tuple(names)
+    raise BadInput(f"redact: {str(value)[:80]!r} is not a list of names of parameters.")
+
+
+def _max_age(value: Duration | None) -> float | None:
+    return limit(value, "max_age")
 
 
 def _unique(value: object) -> tuple[str, ...] | None:
@@ -146,7 +211,13 @@ class JobOptions:
     max_attempts: int = field(default=1)
     max_crashes: int = field(default=3)
     backoff: Backoff = field(factory=Backoff)
-    retry_on: tuple[type[Exception], ...] = field(default=(), converter=_exceptions)
+    retry_on: Errors | Mapping[type[Exception], Backoff | None] = field(
+        default=(), converter=_retry_on
+    )
+    give_up_on: Errors = field(default=(), converter=_give_up)
+    max_age: float | None = field(default=None, converter=_max_age)
+    isolation: str = field(default="warm", converter=_isolation)
+    redact: tuple[str, ...] = field(default=(), converter=_redact)
     concurrency: int | None = field(default=None)
     unique: tuple[str, ...] | None = field(default=None, converter=_unique)
 
@@ -185,9 +256,19 @@ class JobOptions:
         return evolve(self, **{key: value for key, value in asked.items() if value is not None})
 
     def to_wire(self) -> dict[str, Any]:
-        """As JSON for the supervisor; ``retry_on`` stays in the child that has the classes."""
+        """As JSON for the supervisor; exception classes stay in the child that has them."""
         # What the release before does not know is told only of jobs that need it.
-        added = {} if self.unique is None else {"unique": list(self.unique) or True}
+        added: dict[str, Any] = {}
+        if self.unique is not None:
+            added["unique"] = list(self.unique) or True
+        if self.backoff.kind != "exponential" or not self.backoff.jitter:
+            added["backoff_kind"] = [self.backoff.kind, self.backoff.jitter]
+        if self.max_age is not None:
+            added["max_age"] = self.max_age
+        if self.isolation != "warm":
+            added["isolation"] = self.isolation
+        if self.redact:
+            added["redact"] = list(self.redact)
         return added | {
             "queue": self.queue,
             "priority": self.priority,
@@ -202,7 +283,23 @@ class JobOptions:
     def from_wire(cls, wire: Mapping[str, Any]) -> JobOptions:
         """The inverse of :meth:`to_wire`; options of later releases are left out."""
         known = {name: value for name, value in wire.items() if name in cls.__annotations__}
-        return cls(**{**known, "backoff": Backoff(*wire["backoff"])})
+        kind, jitter = wire.get("backoff_kind", ("exponential", True))
+        return cls(**{**known, "backoff": Backoff(*wire["backoff"], kind=kind, jitter=jitter)})
+
+    def judge(self, error: BaseException) -> tuple[bool, Backoff | None]:
+        """Is what a job raised worth another try, and has it a backoff of its own?
+
+        Of the classes in ``retry_on`` and ``give_up_on`` the one closest to the error's own
+        counts; where it is in both, and where none is named that fits, see ``retry_on``: an empty
+        one retries all.
+        """
+        waits = self.retry_on if isinstance(self.retry_on, Mapping) else {}
+        for kind in type(error).__mro__:
+            if kind in self.retry_on:
+                return True, waits.get(kind)
+            if kind in self.give_up_on:
+                return False, None
+        return not self.retry_on, None
 
 
 def options_of(function: object) -> JobOptions:

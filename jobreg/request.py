@@ -33,6 +33,7 @@ class SubmitOptions(TypedDict, total=False):
     timeout: Duration | None
     max_attempts: int | None
     max_crashes: int | None
+    max_age: Duration | None
     run_id: str | UUID | None
     tags: Iterable[str]
     unique_key: str | None
@@ -72,6 +73,7 @@ def make_request(
         timeout=limit(asked.get("timeout")),
         max_attempts=_count(asked, "max_attempts"),
         max_crashes=_count(asked, "max_crashes"),
+        max_age=limit(asked.get("max_age"), "max_age"),
         tags=checked_tags(asked.get("tags", ())),
         delay=seconds(asked.get("delay", 0), "delay"),
         unique_key=checked_key(asked["unique_key"]) if "unique_key" in asked else None,

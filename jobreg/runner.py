@@ -12,9 +12,18 @@ from typing import Any
 from . import clock, codec
 from .catalogue import CAREFUL, Hello
 from .context import Control, CurrentRun
-from .errors import Interrupted, JobLoadError, ParamsRefused, ResultRefused
+from .errors import (
+    BadInput,
+    CancelRun,
+    Interrupted,
+    JobLoadError,
+    ParamsRefused,
+    ResultRefused,
+    RetryLater,
+    Snooze,
+)
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
-from .options import options_of
+from .options import JobOptions, options_of, seconds
 from .registry.load import load
 from .signature.binding import Arguments, Binder
 from .signature.reading import read
@@ -49,10 +58,10 @@ def execute(
     run = CurrentRun(claim, control, report)
     begun = clock.seconds()
     said: dict[str, Any]
-    retry_on: tuple[type[Exception], ...] = ()
+    options = JobOptions()
     try:
         function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
-        retry_on = options_of(function).retry_on
+        options = options_of(function)
         binder = binder_of(function, claim.job_name)
         arguments = binder.bind(codec.decode(claim.params), _who(claim))
         begun = clock.seconds()
@@ -68,7 +77,7 @@ def execute(
         )  # fmt: skip
     except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
         raised(error)
-        said = _failure(error, retry_on, max_error)
+        said = _failure(error, options, max_error)
     said = _interrupted(control.interrupt, said)
     return Outcome(
         run_id=claim.run_id,
@@ -169,17 +178,27 @@ def _who(claim: Claim) -> str:
     return f"Job {claim.job_name!r}{by}"
 
 
-def _failure(
-    error: BaseException, retry_on: tuple[type[Exception], ...], cap: int
-) -> dict[str, Any]:
-    refused = isinstance(error, ParamsRefused)
-    hopeless = refused or isinstance(error, ResultRefused)
-    return {
-        "ending": Ending.ERROR,
-        "reason": Reason.REFUSED if refused else None,
-        "retryable": not hopeless and (not retry_on or isinstance(error, retry_on)),
-        "error": report_of(error, cap),
-    }
+def _failure(error: BaseException, options: JobOptions, cap: int) -> dict[str, Any]:
+    """What follows from what a job raised, as far as can be said where its classes are known."""
+    told = report_of(error, cap)
+    match error:
+        case Snooze() | RetryLater():
+            ending = Ending.SNOOZED if isinstance(error, Snooze) else Ending.ERROR
+            try:
+                after = None if error.after is None else seconds(error.after, "after")
+            except BadInput as fault:
+                return {"ending": Ending.ERROR, "error": report_of(fault, cap)}
+            return {"ending": ending, "after": after, "error": told}
+        case CancelRun():
+            return {"ending": Ending.CANCELLED, "reason": Reason.JOB, "error": told}
+        case ParamsRefused():
+            said = {"reason": Reason.REFUSED, "retryable": False}
+        case ResultRefused():
+            said = {"retryable": False}
+        case _:
+            retryable, backoff = options.judge(error)
+            said = {"retryable": retryable, "backoff": backoff}
+    return {"ending": Ending.ERROR, "error": told, **said}
 
 
 def _interrupted(why: str | None, said: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def submit(
     timeout: Duration | None = None,
     max_attempts: int | None = None,
     max_crashes: int | None = None,
+    max_age: Duration | None = None,
     run_id: str | UUID | None = None,
     tags: Iterable[str] = (),
     unique_key: str | None = None,
@@ -74,6 +75,8 @@ def submit(
         timeout: longest attempt; by default the job's own.
         max_attempts: tries before it is failed; by default the job's own.
         max_crashes: deaths of its process before it is failed; by default the job's own.
+        max_age: once it has been due for longer it is not begun, but failed, reason ``expired``;
+            by default the job's own.
         run_id: any UUID; a repeated submit with the same id, job and params returns that run.
         tags: at most 20 short texts, kept with it.
         unique_key: a text of at most 256 characters; of the runs of a job with one key only one
@@ -99,8 +102,8 @@ def submit(
     """
     return default_client().submit(
         job_name, params, delay=delay, at=at, queue=queue, priority=priority, timeout=timeout,
-        max_attempts=max_attempts, max_crashes=max_crashes, run_id=run_id, tags=tags,
-        unique_key=unique_key, unique_policy=unique_policy, connection=connection,
+        max_attempts=max_attempts, max_crashes=max_crashes, max_age=max_age, run_id=run_id,
+        tags=tags, unique_key=unique_key, unique_policy=unique_policy, connection=connection,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 SOURCE = """
 import ctypes, logging, os, signal, subprocess, sys, threading, time
 from pathlib import Path
-from jobreg import Backoff, Interrupted, current_run, job
+from jobreg import Backoff, CancelRun, Interrupted, RetryLater, Snooze, current_run, job
 
 
 def echo(value=None):
@@ -359,6 +359,28 @@ class PassingToo(Passing):
 @job(max_attempts=2, backoff=Backoff(first=0.05), retry_on=Passing)
 def retried_for(which):
     raise {"PassingToo": PassingToo, "Other": ValueError}[which]("no")
+
+
+@job(max_attempts=3)
+def asks_for(what, seconds=0):
+    if current_run().attempt == 1:
+        raise {
+            "retry": lambda: RetryLater("busy", after=seconds),
+            "snooze": lambda: Snooze(seconds, "not yet"),
+            "cancel": lambda: CancelRun("pointless"),
+            "nonsense": lambda: Snooze("a while"),
+        }[what]()
+    return current_run().attempt
+
+
+@job(max_age="1s")
+def fresh_only():
+    return "in time"
+
+
+@job(isolation="fresh")
+def own_process():
+    return os.getpid()
 
 
 @job(max_attempts=1, max_crashes=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from jobreg import Backoff
 from jobreg.lifecycle import (
@@ -222,3 +223,52 @@ def test_a_lost_run_says_so_in_its_error():
 @pytest.mark.parametrize("state", list(State))
 def test_exactly_three_states_are_final(state):
     assert state.final == (state in ("succeeded", "failed", "cancelled"))
+
+
+def test_a_snooze_waits_as_long_as_the_job_said_and_counts_nothing():
+    assert decided(Ending.SNOOZED, THREE_TRIES, tries=1, crashes=1, after=90.0) == (
+        State.SCHEDULED, None, 90.0, 1, 1,
+    )  # fmt: skip
+    assert decided(Ending.SNOOZED, ONCE, after=0.0)[:3] == (State.QUEUED, None, 0.0)
+
+
+def test_the_wait_that_a_job_asks_for_stands_before_every_backoff():
+    rule = Backoff(first=40, kind="fixed")
+
+    assert decided(Ending.ERROR, THREE_TRIES, after=7.0, backoff=rule)[2] == 7.0
+    assert decided(Ending.ERROR, THREE_TRIES, backoff=rule)[2] == 20.0
+    assert decided(Ending.ERROR, THREE_TRIES, tries=2, after=7.0)[:2] == (
+        State.FAILED, Reason.ERROR,
+    )  # fmt: skip
+
+
+def test_a_job_cancels_its_own_run_with_a_reason_of_its_own():
+    assert decided(Ending.CANCELLED, THREE_TRIES, reason=Reason.JOB)[:2] == (
+        State.CANCELLED, Reason.JOB,
+    )  # fmt: skip
+
+
+def test_a_claim_that_is_too_old_is_failed_and_nothing_is_counted():
+    assert decided(Ending.RELEASED, THREE_TRIES, tries=1, reason=Reason.EXPIRED) == (
+        State.FAILED, Reason.EXPIRED, 0.0, 1, 0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("age", "expired"), [(59.9, False), (60.0, False), (60.1, True)])
+def test_a_claim_is_too_old_beyond_its_max_age(age, expired):
+    claim = Claim(
+        run_id=RUN_ID, job_name="a.job", params="{}", attempt=1, age=age,
+        options=JobOptions(max_age=60),
+    )  # fmt: skip
+
+    assert claim.expired is expired
+    assert not evolve(claim, options=JobOptions()).expired
+
+
+def test_those_lost_with_others_are_suspects_and_those_alone_are_not():
+    assert decide_lost(
+        run_id=RUN_ID, attempt=1, tries=0, crashes=0, try_limit=1, crash_limit=3, alone=False
+    ).suspect
+    assert not decide_lost(
+        run_id=RUN_ID, attempt=1, tries=0, crashes=0, try_limit=1, crash_limit=3, alone=True
+    ).suspect

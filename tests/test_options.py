@@ -130,6 +130,72 @@ def test_the_options_are_found_on_the_function():
     assert options.retry_on == (OSError, ValueError)
 
 
+class Busy(OSError):
+    pass
+
+
+class VeryBusy(Busy):
+    pass
+
+
+SLOWLY = Backoff(first=60, kind="fixed")
+
+
+@pytest.mark.parametrize(
+    ("rules", "verdicts"),
+    [
+        ({}, {OSError: True, VeryBusy: True, ValueError: True}),
+        ({"retry_on": OSError}, {OSError: True, VeryBusy: True, ValueError: False}),
+        ({"give_up_on": OSError}, {OSError: False, VeryBusy: False, ValueError: True}),
+        (
+            {"retry_on": Busy, "give_up_on": OSError},
+            {OSError: False, Busy: True, VeryBusy: True, ValueError: False},
+        ),
+        (
+            {"retry_on": OSError, "give_up_on": Busy},
+            {OSError: True, Busy: False, VeryBusy: False, ValueError: False},
+        ),
+        ({"retry_on": OSError, "give_up_on": OSError}, {OSError: True}),
+    ],
+    ids=str,
+)
+def test_the_closest_class_says_whether_an_error_is_worth_another_try(rules, verdicts):
+    options = JobOptions.of(**rules)
+
+    assert {each: options.judge(each())[0] for each in verdicts} == verdicts
+
+
+def test_a_class_may_have_a_wait_of_its_own():
+    options = JobOptions.of(retry_on={OSError: None, Busy: SLOWLY})
+
+    assert options.judge(VeryBusy()) == (True, SLOWLY)
+    assert options.judge(OSError()) == (True, None)
+    assert options.judge(ValueError()) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "waits"),
+    [
+        ("exponential", [10.0, 30.0, 90.0, 100.0]),
+        ("linear", [10.0, 20.0, 30.0, 40.0]),
+        ("fixed", [10.0, 10.0, 10.0, 10.0]),
+    ],
+)
+def test_waits_grow_as_their_kind_says_and_jitter_draws_from_nothing_to_that(kind, waits):
+    plain = Backoff(10, 3, 100, kind=kind, jitter=False)
+    drawn = Backoff(10, 3, 100, kind=kind)
+
+    assert [plain.delay(tries, lambda: 0.25) for tries in (1, 2, 3, 4)] == waits
+    assert [drawn.delay(tries, lambda: 0.25) for tries in (1, 2, 3, 4)] == [
+        each / 4 for each in waits
+    ]
+
+
+def test_a_kind_of_backoff_that_there_is_not_is_refused():
+    with pytest.raises(BadInput, match=r"backoff kind: 'cubic' is none of exponential"):
+        Backoff(kind="cubic")
+
+
 def test_one_exception_class_may_stand_alone():
     assert JobOptions.of(retry_on=OSError).retry_on == (OSError,)
 
@@ -151,6 +217,12 @@ def test_one_exception_class_may_stand_alone():
         ({"retry_on": "ValueError"}, "retry_on"),
         ({"retry_on": KeyboardInterrupt}, "retry_on"),
         ({"retry_on": ValueError("an instance")}, "retry_on"),
+        ({"retry_on": {ValueError: 5}}, "retry_on"),
+        ({"retry_on": {"ValueError": None}}, "retry_on"),
+        ({"give_up_on": "ValueError"}, "give_up_on"),
+        ({"max_age": 0}, "max_age"),
+        ({"isolation": "thread"}, "isolation"),
+        ({"redact": 5}, "redact"),
         ({"concurrency": 0}, "concurrency"),
     ],
     ids=str,
@@ -178,7 +250,8 @@ def test_what_the_submitter_asked_for_stands_before_what_the_job_says():
 def test_the_supervisor_learns_all_but_the_exception_classes():
     options = JobOptions(
         queue="mail", priority=2, timeout="1m", max_attempts=3, backoff=Backoff(2, 3, 4),
-        retry_on=OSError, concurrency=5,
+        retry_on=OSError, concurrency=5, give_up_on=ValueError, max_age="1h", isolation="fresh",
+        redact="password",
     )  # fmt: skip
 
     back = JobOptions.from_wire(json.loads(json.dumps(options.to_wire())))
@@ -187,3 +260,10 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     assert back.to_wire() == options.to_wire()
     assert (back.queue, back.priority, back.timeout, back.concurrency) == ("mail", 2, 60.0, 5)
     assert back.backoff == options.backoff
+    assert (back.max_age, back.isolation, back.redact) == (3600.0, "fresh", ("password",))
+
+
+def test_a_backoff_of_another_kind_reaches_the_supervisor():
+    options = JobOptions(backoff=Backoff(1, kind="linear", jitter=False))
+
+    assert JobOptions.from_wire(json.loads(json.dumps(options.to_wire()))) == options

@@ -123,6 +123,8 @@ _COMMANDS = {
     "runs": (".runs:runs", "List, show, explain, cancel and retry runs, and read their logs."),
     "status": (".status:status", "What waits, what runs, how fast, and which workers live."),
     "worker": (".worker:worker", "Execute the runs of a store."),
+    "workers": (".workers:workers", "List the workers, and ask them to end."),
+    "queues": (".queues:queues", "Pause and resume queues and jobs."),
     "store": (".store:store", "Look at the store, and upgrade it."),
     "completion": (".completion:completion", "Print what lets a shell complete jobreg."),
 }

@@ -40,7 +40,7 @@ def status(as_json: bool, store_url: str | None) -> None:
         load = store.load(WINDOW)
         told = _rates(load) | {
             "queues": _queues(load.depths),
-            "workers": _workers(store.workers(), store.busy()),
+            "workers": worker_objects(store.workers(), store.busy()),
         }
     if as_json:
         output.print_json(told)
@@ -70,11 +70,12 @@ def _rates(load: Load) -> dict[str, Any]:
     return {"per_minute": rates, "window": WINDOW}
 
 
-def _workers(workers: Iterable[WorkerRow], busy: dict[str, int]) -> list[dict[str, Any]]:
+def worker_objects(workers: Iterable[WorkerRow], busy: dict[str, int]) -> list[dict[str, Any]]:
+    """Workers as programs see them, in order of host and pid."""
     return [
         {
             "worker_id": each.worker_id,
-            "state": "live" if each.live else "dead",
+            "state": each.shown,
             "host": each.host,
             "pid": each.pid,
             "busy": busy.get(each.worker_id, 0),
@@ -104,7 +105,7 @@ def _tell(told: dict[str, Any]) -> None:
         print("Nothing waits and nothing runs.")
     rates = ", ".join(f"{rate:g} {state}" for state, rate in told["per_minute"].items())
     print(f"Settled a minute, over the last {output.span(told['window'])}: {rates}")
-    _tell_workers(told["workers"])
+    tell_workers(told["workers"])
 
 
 def _tell_sum(queues: Iterable[dict[str, Any]]) -> None:
@@ -114,7 +115,8 @@ def _tell_sum(queues: Iterable[dict[str, Any]]) -> None:
     print(f"In all: {', '.join(f'{total[state]} {state}' for state in _COUNTED)}")
 
 
-def _tell_workers(workers: list[dict[str, Any]]) -> None:
+def tell_workers(workers: list[dict[str, Any]]) -> None:
+    """A table of workers, under what stands above it."""
     if not workers:
         print("No worker is running. Start one: jobreg worker")
         return
@@ -131,5 +133,5 @@ def _tell_workers(workers: list[dict[str, Any]]) -> None:
         for each in workers
     ]
     headers = ("HOST", "PID", "WORKER", "BUSY", "HEARD", "QUEUES")
-    colours = {"live": "green", "dead": "red"}
+    colours = {"live": "green", "draining": "yellow", "degraded": "yellow", "dead": "red"}
     output.table(rows, headers, colours=colours, keep=headers[1:5])

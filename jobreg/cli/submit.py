@@ -61,6 +61,7 @@ def _request_options(command: F) -> F:
         click.option("--unique-key", metavar="KEY", help="One unfinished run of the job with it."),
         click.option("--tag", "tags", multiple=True, help="A short text, kept with it."),
         click.option("--run-id", help="A UUID; repeating a submit with it is safe."),
+        click.option("--max-age", metavar="DURATION", help="Fail it once due for longer."),
         click.option("--max-crashes", type=int, help="Deaths of its process before it fails."),
         click.option("--max-attempts", type=int, help="Tries before it fails."),
         click.option("--priority", type=int, help="Higher runs first."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import JobRegError
-from ..lifecycle import Reason, State
+from ..lifecycle import Ending, Reason, State
 from . import as_json, output, store_url
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def explain(client: Client, run: Run) -> Answer:
         case State.FAILED:
             return _failed(run)
         case State.CANCELLED:
-            because = f"It was cancelled {_ago(run.record.finished_at)}, because somebody asked."
+            why = {
+                Reason.JOB: f"by the job itself: {run.error.message if run.error else ''}",
+                Reason.REPLACED: "because a run with its unique key took its place",
+            }.get(run.reason or Reason.ASKED, "because somebody asked")
+            because = f"It was cancelled {_ago(run.record.finished_at)}, {why}."
             return because, f"If it is wanted after all: jobreg runs retry {run.id}"
     because = f"Attempt {run.attempt} succeeded {_ago(run.record.finished_at)}."
     return because, f"See its result: jobreg runs show {run.id}"
@@ -73,12 +77,14 @@ def _live(client: Client) -> list[WorkerRow]:
 def _scheduled(client: Client, run: Run) -> Answer:
     due = run.record.scheduled_at or datetime.now(UTC)
     wait = (due - datetime.now(UTC)).total_seconds()
-    attempts = run.attempts() if run.record.tries or run.record.crashes else []
+    attempts = run.attempts() if run.attempt else []
     cause = "because its submitter asked for that time"
     if attempts:
         error = attempts[-1].error
         told = _cause(error.type, error.message) if error else attempts[-1].outcome.value
-        cause = f"to be tried again: attempt {attempts[-1].number} ended with {told}"
+        snoozed = attempts[-1].outcome is Ending.SNOOZED
+        what = "to go on" if snoozed else "to be tried again"
+        cause = f"{what}: attempt {attempts[-1].number} ended with {told}"
     when = f"in {output.span(wait)}" if wait > 0 else f"{output.span(-wait)} ago"
     because = f"It {'is' if wait > 0 else 'was'} due {when} ({due:%Y-%m-%d %H:%M:%S} UTC), {cause}"
     if not _live(client):
@@ -90,6 +96,11 @@ def _scheduled(client: Client, run: Run) -> Answer:
 
 def _queued(client: Client, run: Run) -> Answer:
     name, queue = run.job_name, run.record.queue or ""
+    for each in client.store.pauses():
+        if (each.kind, each.name) in (("queue", queue), ("job", name)):
+            option = " --job" if each.kind == "job" else ""
+            because = f"The {each.kind} {each.name!r} was paused {_ago(each.paused_at)}."
+            return because, f"Let it go on: jobreg queues resume {each.name}{option}"
     workers = _live(client)
     if not workers:
         return "No worker is running on this store.", _start(client, run)
@@ -157,6 +168,9 @@ def _failed(run: Run) -> Answer:
         case Reason.REFUSED:
             because = f"The installed version of {run.job_name!r} rejects its parameters: {told}."
             return because, f"Submit it again with others, or: jobreg runs retry {run.id}"
+        case Reason.EXPIRED:
+            because = f"It was too old to begin when a worker came to it: {told}"
+            return because, f"If it is wanted still: jobreg runs retry {run.id}"
         case Reason.TIMEOUT:
             return f"{attempt} was over its time limit: {told}.", again
         case Reason.CRASHED:

@@ -50,6 +50,8 @@ class ProcessEngine:
         self._failure: BaseException | None = None
         self._open = False
         self._woken = False
+        self.refused = False
+        """Could no child be started when one was last needed?"""
         self._thread = threading.Thread(target=self._mind, name="jobreg-minder", daemon=True)
 
     # the verbs
@@ -171,8 +173,10 @@ class ProcessEngine:
             with self._lock:
                 try:
                     self._hand_out()
+                    self.refused = False
                 except (OSError, EOFError) as error:
                     # No descriptors, no memory for a process: what waits goes on waiting.
+                    self.refused = True
                     emit("child.refused", error=error)
                 pause = self._pause()
             for ready, _ in self._ears.select(pause):

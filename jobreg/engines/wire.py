@@ -8,7 +8,7 @@ from typing import Any
 from attrs import asdict
 
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
-from ..options import JobOptions
+from ..options import Backoff, JobOptions
 
 
 def pack(message: dict[str, Any]) -> bytes:
@@ -64,19 +64,20 @@ def progress_from(wire: dict[str, Any] | None) -> Progress | None:
 
 def outcome_to(outcome: Outcome) -> dict[str, Any]:
     """An outcome, undecided, for the pipe."""
-    left_out = ("provider", "state", "delay", "tries", "crashes")
+    left_out = ("provider", "state", "delay", "tries", "crashes", "suspect")
     return {key: value for key, value in asdict(outcome).items() if key not in left_out}
 
 
 def outcome_from(wire: dict[str, Any], provider: Provider | None) -> Outcome:
     """The inverse of :func:`outcome_to`; the supervisor knows the provider itself."""
-    error = wire["error"]
+    error, backoff = wire["error"], wire["backoff"]
     return Outcome(
         **wire
         | {
             "ending": Ending(wire["ending"]),
             "reason": wire["reason"] and Reason(wire["reason"]),
             "error": error and ErrorReport(**error),
+            "backoff": backoff and Backoff(**backoff),
             "progress": progress_from(wire["progress"]),
             "provider": provider,
         }

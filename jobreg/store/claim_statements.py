@@ -6,19 +6,24 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Insert,
     Select,
     String,
     Update,
     and_,
     bindparam,
+    delete,
     func,
+    insert,
     or_,
     select,
     update,
 )
 
 from .statements import Now
-from .tables import live, runs
+from .tables import live, pauses, runs
 
 _BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
 
@@ -68,7 +73,16 @@ def due_names() -> Select[Any]:
         .scalar_subquery()
     )
     names = names.union_all(select(names.c.queue, following).where(names.c.job_name.is_not(None)))
-    return select(names.c.queue, names.c.job_name).where(names.c.job_name.is_not(None))
+    return select(names.c.queue, names.c.job_name).where(
+        names.c.job_name.is_not(None), ~_paused(names.c.queue, names.c.job_name)
+    )
+
+
+def _paused(queue: ColumnElement[str], job_name: ColumnElement[str]) -> ColumnElement[bool]:
+    """Is the queue or the job paused?"""
+    of_queue = and_(pauses.c.kind == "queue", pauses.c.name == queue)
+    of_job = and_(pauses.c.kind == "job", pauses.c.name == job_name)
+    return select(pauses.c.name).where(or_(of_queue, of_job)).exists()
 
 
 @cache
@@ -86,10 +100,38 @@ def next_due_name() -> Select[Any]:
 
 
 @cache
+def all_pauses() -> Select[Any]:
+    """What is paused, and since when."""
+    return select(pauses).order_by(pauses.c.kind, pauses.c.name)
+
+
+@cache
+def pause_of() -> Select[Any]:
+    """The pause of :name, a ``queue`` or ``job`` as :kind says."""
+    return select(pauses).where(
+        pauses.c.kind == bindparam("kind"), pauses.c.name == bindparam("name")
+    )
+
+
+@cache
+def add_pause(now: Now) -> Insert:
+    """Pause :name."""
+    return insert(pauses).values(kind=bindparam("kind"), name=bindparam("name"), paused_at=now)
+
+
+@cache
+def drop_pause() -> Delete:
+    """Let :name go on."""
+    return delete(pauses).where(
+        pauses.c.kind == bindparam("of_kind"), pauses.c.name == bindparam("of_name")
+    )
+
+
+@cache
 def heads() -> Select[Any]:
     """The first :most queued runs of :name in :queue that nobody else is claiming."""
     return (
-        select(live.c.seq, live.c.priority, live.c.due_at, live.c.job_name)
+        select(live.c.seq, live.c.priority, live.c.due_at, live.c.job_name, live.c.suspect)
         .where(
             live.c.state == "queued",
             live.c.queue == bindparam("queue"),
@@ -178,7 +220,7 @@ def take_one(now: Now) -> Update:
     )
 
 
-def _claims() -> Select[Any]:
+def _claims(now: Now) -> Select[Any]:
     return select(
         live.c.seq,
         live.c.run_id,
@@ -190,13 +232,16 @@ def _claims() -> Select[Any]:
         runs.c.timeout,
         runs.c.max_attempts,
         runs.c.max_crashes,
+        runs.c.max_age,
+        (now - runs.c.scheduled_at).label("age"),
+        live.c.suspect,
     ).join(runs, runs.c.run_id == live.c.run_id)
 
 
 @cache
-def claimed() -> Select[Any]:
+def claimed(now: Now) -> Select[Any]:
     """What a worker needs of the rows :seqs it just took."""
-    return _claims().where(
+    return _claims(now).where(
         live.c.seq.in_(bindparam("seqs", expanding=True)),
         live.c.worker_id == bindparam("of_worker"),
         live.c.state == "running",
@@ -204,9 +249,9 @@ def claimed() -> Select[Any]:
 
 
 @cache
-def claimed_one() -> Select[Any]:
+def claimed_one(now: Now) -> Select[Any]:
     """What a worker needs of :of_run, which it just took."""
-    return _claims().where(
+    return _claims(now).where(
         live.c.run_id == bindparam("of_run"),
         live.c.worker_id == bindparam("of_worker"),
         live.c.state == "running",

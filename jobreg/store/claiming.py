@@ -34,8 +34,12 @@ def take(
     pairs: Sequence[tuple[str, str]],
     offers: Sequence[Offer],
     queues: Sequence[str],
+    alone: bool,
 ) -> list[Claim]:
     """Take the best queued runs of the offered names; highest priority first.
+
+    A suspect is taken by a worker that is ``alone`` (it holds nothing), and nothing beside it;
+    what comes after one waits, so that it is never passed over.
 
     RETURNING and UPDATE know no order, so the order is the one in which heads were chosen.
     """
@@ -48,13 +52,13 @@ def take(
             heads += connection.execute(claim_statements.heads(), head).mappings().all()
     heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
     most = max((offer.most for offer in offers), default=0)
-    chosen = _within(heads, room, most)
+    chosen = _without_company(_within(heads, room, most), alone)
     by_name: dict[str, list[int]] = {}
     for row in chosen:
         by_name.setdefault(row["job_name"], []).append(row["seq"])
     for name, seqs in by_name.items():
         _mark(connection, now, worker_id, known[name], seqs)
-    return read_claims(connection, worker_id, [row["seq"] for row in chosen])
+    return read_claims(connection, now, worker_id, [row["seq"] for row in chosen])
 
 
 def _mark(
@@ -71,12 +75,14 @@ def _mark(
     connection.execute(claim_statements.take(now), asked)
 
 
-def read_claims(connection: Connection, worker_id: str, seqs: Sequence[int]) -> list[Claim]:
+def read_claims(
+    connection: Connection, now: Now, worker_id: str, seqs: Sequence[int]
+) -> list[Claim]:
     """Read what a worker needs of the live rows it just took, in this order."""
     if not seqs:
         return []
     asked = {"seqs": seqs, "of_worker": worker_id}
-    rows = connection.execute(claim_statements.claimed(), asked).mappings()
+    rows = connection.execute(claim_statements.claimed(now), asked).mappings()
     claims = {row["seq"]: records.claim_of(row) for row in rows}
     return [claims[seq] for seq in seqs if seq in claims]
 
@@ -101,7 +107,8 @@ def _routed(
         target = {"of_queue": queue, "name": name}
         if queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE):
             to_queue = {**target, "to_queue": own.queue}
-            if connection.execute(claim_statements.route_queue(), to_queue).rowcount:
+            moved = connection.execute(claim_statements.route_queue(), to_queue).rowcount
+            if moved and not _is_paused(connection, str(own.queue)):
                 reached.append((str(own.queue), name))
     served = [pair for pair in dict.fromkeys(reached) if not queues or pair[0] in queues]
     for queue, name in served:
@@ -110,6 +117,11 @@ def _routed(
             to_priority = {"of_queue": queue, "name": name, "to_priority": own.priority}
             connection.execute(claim_statements.route_priority(), to_priority)
     return served
+
+
+def _is_paused(connection: Connection, queue: str) -> bool:
+    asked = {"kind": "queue", "name": queue}
+    return connection.execute(claim_statements.pause_of(), asked).first() is not None
 
 
 def _room(connection: Connection, database: Database, offers: Sequence[Offer]) -> dict[str, int]:
@@ -124,6 +136,14 @@ def _room(connection: Connection, database: Database, offers: Sequence[Offer]) -
         for name, cap in caps.items():
             room[name] = min(room[name], cap - running.get(name, 0))
     return room
+
+
+def _without_company(chosen: list[Row], alone: bool) -> list[Row]:
+    """What comes before the first suspect; that suspect itself where it comes first and may run."""
+    for number, row in enumerate(chosen):
+        if row["suspect"]:
+            return chosen[: number or int(alone)]
+    return chosen
 
 
 def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:

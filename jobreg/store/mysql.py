@@ -96,7 +96,12 @@ class MySQL(Database):
         while row := connection.execute(claim_statements.next_due_name(), place).first():
             found.append((row.queue, row.job_name))
             place = {"queue": row.queue, "name": row.job_name}
-        return found
+        paused = {tuple(row)[:2] for row in connection.execute(claim_statements.all_pauses())}
+        return [
+            (queue, name)
+            for queue, name in found
+            if ("queue", queue) not in paused and ("job", name) not in paused
+        ]
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let the next answers on a connection take no longer than so."""

@@ -10,14 +10,22 @@ from sqlalchemy import Connection
 from ..errors import Conflict, UnknownRun
 from ..lifecycle import (
     Attempt,
+    Claim,
     RunRecord,
     State,
 )
 from ..selection import Selection
-from . import finding, reading_statements as sql, records, settle_statements, worker_statements
+from . import (
+    claim_statements,
+    finding,
+    reading_statements as sql,
+    records,
+    settle_statements,
+    worker_statements,
+)
 from .database import Database
 from .inserting import read
-from .records import Load, LogRow, WorkerRow, from_stored_time, micros
+from .records import Load, LogRow, Pause, WorkerRow, from_stored_time, micros
 from .transacting import Transactions
 
 _ALL = Selection()
@@ -40,8 +48,26 @@ class Reading(Transactions):
         if read(connection, [run_id]):
             raise Conflict(f"Run {run_id} exists. Give each new run an id of its own.")
 
+    def holding(self, worker_id: str) -> list[Claim]:
+        """What the store says that a worker holds: its claims, without parameters and limits."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(settle_statements.holding(), {"of_worker": worker_id})
+            return [
+                Claim(
+                    run_id=row.run_id, job_name=row.job_name, params="", attempt=row.attempt,
+                    tries=row.tries, crashes=row.crashes, suspect=bool(row.suspect),
+                )
+                for row in found
+            ]  # fmt: skip
+
+    def pauses(self) -> list[Pause]:
+        """The queues and jobs that are paused."""
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(claim_statements.all_pauses())
+            return [Pause(row.kind, row.name, from_stored_time(row.paused_at)) for row in found]
+
     def due(self) -> list[tuple[str, str]]:
-        """Which (queue, job name) pairs have queued runs."""
+        """Which (queue, job name) pairs have queued runs and are not paused."""
         with self._transaction(reading=True) as connection:
             return self.database.due(connection)
 

@@ -71,11 +71,28 @@ class WorkerRow:
     beat_at: datetime | None
     expired: bool
     beat_age: float = 0.0
+    jobreg_version: str = ""
+    condition: str | None = None
+    asked: str | None = None
 
     @property
     def live(self) -> bool:
         """True while its lease holds."""
         return self.state == "live" and not self.expired
+
+    @property
+    def shown(self) -> str:
+        """How it is: ``live``, ``draining``, ``degraded`` or ``dead``.
+
+        Degraded is a worker that says so of itself (it is behind with the database, or cannot
+        start processes), and one that was not heard for half a lease, of which it beats every
+        third.
+        """
+        if not self.live:
+            return "dead"
+        late = self.beat_age > self.lease / 2
+        draining = "draining" if self.asked == "drain" else None
+        return ("degraded" if late else None) or self.condition or draining or "live"
 
     def serves(self, queue: str, job_name: str) -> bool:
         """Would this worker claim a run of that name from that queue?"""
@@ -101,7 +118,19 @@ def worker_of(row: Row) -> WorkerRow:
         beat_at=from_stored_time(row["beat_at"]),
         expired=row["expires_at"] <= row["now"],
         beat_age=(row["now"] - row["beat_at"]) / 1e6,
+        jobreg_version=row["jobreg_version"],
+        condition=row["condition"],
+        asked=row["asked"],
     )
+
+
+@frozen
+class Pause:
+    """A queue or a job (``kind``) whose queued runs nobody claims, and since when, in UTC."""
+
+    kind: str
+    name: str
+    paused_at: datetime | None
 
 
 @frozen(kw_only=True)
@@ -185,6 +214,7 @@ def run_of(row: Row) -> RunRecord:
         timeout=row["timeout"],
         max_attempts=row["max_attempts"],
         max_crashes=row["max_crashes"],
+        max_age=row["max_age"],
         tags=tuple(json.loads(row["tags"])),
         retried_from=row["retried_from"],
         unique_key=row["unique_key"],
@@ -219,6 +249,7 @@ def run_columns(record: RunRecord) -> dict[str, Any]:
         "timeout": record.timeout,
         "max_attempts": record.max_attempts,
         "max_crashes": record.max_crashes,
+        "max_age": record.max_age,
         "tags": json.dumps(list(record.tags), ensure_ascii=False),
         "retried_from": record.retried_from,
         "unique_key": record.unique_key,
@@ -234,7 +265,8 @@ def run_columns(record: RunRecord) -> dict[str, Any]:
 
 def claim_of(row: Row) -> Claim:
     """Read what a claim returned."""
-    return Claim(**{name: value for name, value in row.items() if name != "seq"})
+    known = {name: value for name, value in row.items() if name != "seq"}
+    return Claim(**known | {"age": row["age"] / 1e6, "suspect": bool(row["suspect"])})
 
 
 def attempt_of(row: Row) -> Attempt:
@@ -252,6 +284,7 @@ def attempt_of(row: Row) -> Attempt:
         finished_at=finished,
         error=_error_of(row),
         exit_signal=row["exit_signal"],
+        peak_memory=row["peak_memory"],
     )
 
 
@@ -351,4 +384,5 @@ def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
         "error_message": storable(error.message) if error else None,
         "error_traceback": storable(error.traceback) if error else None,
         "exit_signal": outcome.exit_signal,
+        "peak_memory": outcome.peak_memory,
     }

@@ -45,6 +45,15 @@ def held(now: Now, whole: bool) -> Select[Any]:
 
 
 @cache
+def holding() -> Select[Any]:
+    """The runs that :of_worker holds, by what the store says."""
+    names = ("run_id", "attempt", "tries", "crashes", "suspect", "job_name")
+    return select(*(live.c[name] for name in names)).where(
+        live.c.worker_id == bindparam("of_worker"), live.c.state == "running"
+    )
+
+
+@cache
 def recorded() -> Select[Any]:
     """Which of :run_ids have an attempt recorded by :of_worker."""
     return select(attempts.c.run_id, attempts.c.attempt, attempts.c.outcome).where(
@@ -91,6 +100,7 @@ def put_back(now: Now) -> Update:
             due_at=case((in_micros("delay") > 0, now + in_micros("delay")), else_=live.c.due_at),
             tries=bindparam("to_tries"),
             crashes=bindparam("to_crashes"),
+            suspect=bindparam("to_suspect"),
             worker_id=null(),
             started_at=null(),
         )

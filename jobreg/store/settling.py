@@ -87,6 +87,7 @@ def _waiting_columns(outcome: Outcome) -> dict[str, Any]:
         "delay": micros(outcome.delay),
         "to_tries": outcome.tries,
         "to_crashes": outcome.crashes,
+        "to_suspect": 1 if outcome.suspect else None,
     }
 
 

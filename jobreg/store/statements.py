@@ -55,7 +55,7 @@ def given_now(read: Callable[[], int]) -> Now:
 
 ASKED = (
     "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
-    "max_crashes", "tags", "retried_from", "unique_key",
+    "max_crashes", "max_age", "tags", "retried_from", "unique_key",
 )  # fmt: skip
 """The columns of a run that its submitter fills."""
 
@@ -194,7 +194,7 @@ def cancel_waiting(now: Now) -> Update:
 
 
 @cache
-def reopen_run() -> Update:
+def reopen_run(now: Now) -> Update:
     """Clear what came out of :of_run, if it still is the one seen at :of_attempt."""
     cleared = (
         "state", "reason", "result", "error_type", "error_message", "error_traceback",
@@ -207,7 +207,7 @@ def reopen_run() -> Update:
             runs.c.attempt == bindparam("of_attempt"),
             runs.c.state.in_(("failed", "cancelled")),
         )
-        .values(**dict.fromkeys(cleared, null()), tries=0, crashes=0)
+        .values(**dict.fromkeys(cleared, null()), tries=0, crashes=0, scheduled_at=now)
     )
 
 

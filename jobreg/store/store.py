@@ -131,17 +131,20 @@ class Store(Reading):
         pairs: Sequence[tuple[str, str]],
         offers: Sequence[Offer],
         queues: Sequence[str] = (),
+        *,
+        alone: bool = True,
     ) -> list[Claim] | None:
         """Take queued runs of the offered names from these (queue, name) pairs.
 
         Only the given queues are served; with none given, all are. Names are looked up, never
         excluded: what a worker cannot run costs it nothing. Returns the claims, highest priority
-        first, or None when this worker is fenced.
+        first, or None when this worker is fenced. A suspect comes by itself, and only to a worker
+        that is ``alone``: it holds no other run.
         """
         with self._transaction() as connection:
             if _is_live(connection, worker_id):
                 return claiming.take(
-                    connection, self.database, self.now, worker_id, pairs, offers, queues
+                    connection, self.database, self.now, worker_id, pairs, offers, queues, alone
                 )
         return None
 
@@ -158,7 +161,7 @@ class Store(Reading):
 
     def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
         asked = {"of_run": run_id, "of_worker": worker_id}
-        row = connection.execute(claim_statements.claimed_one(), asked).mappings().one()
+        row = connection.execute(claim_statements.claimed_one(self.now), asked).mappings().one()
         return records.claim_of(row)
 
     # settle
@@ -237,6 +240,26 @@ class Store(Reading):
                 wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         return None if wait is None else max(0.0, wait / 1_000_000)
 
+    # pauses
+
+    @again
+    def pause(self, kind: str, name: str) -> bool:
+        """Let nobody claim queued runs of a ``queue`` or ``job``; False where it is so already."""
+        asked = {"kind": kind, "name": name}
+        with self._transaction() as connection:
+            self.database.hold(connection, [f"pause {kind} {name}"])
+            if connection.execute(claim_statements.pause_of(), asked).first() is not None:
+                return False
+            connection.execute(claim_statements.add_pause(self.now), asked)
+        return True
+
+    @again
+    def resume(self, kind: str, name: str) -> bool:
+        """Let runs of a paused ``queue`` or ``job`` be claimed again; False where it was not."""
+        asked = {"of_kind": kind, "of_name": name}
+        with self._transaction() as connection:
+            return connection.execute(claim_statements.drop_pause(), asked).rowcount == 1
+
     # workers
 
     @again
@@ -247,11 +270,23 @@ class Store(Reading):
             connection.execute(worker_statements.insert_worker(self.now), row)
 
     @again
-    def beat(self, worker_id: str, lease: float, names: str) -> bool:
-        """Renew a worker's lease; False when it was declared dead."""
-        asked = {"of_worker": worker_id, "lease_us": micros(lease), "to_names": names}
+    def beat(self, worker_id: str, lease: float, names: str, condition: str | None = None) -> bool:
+        """Renew a worker's lease and say how it is; False when it was declared dead."""
+        asked = {
+            "of_worker": worker_id,
+            "lease_us": micros(lease),
+            "to_names": names,
+            "to_condition": condition,
+        }
         with self._transaction() as connection:
             return connection.execute(worker_statements.renew(self.now), asked).rowcount == 1
+
+    @again
+    def ask_worker(self, worker_id: str, what: str) -> bool:
+        """Ask a live worker for something (``drain``); False where there is none with this id."""
+        asked = {"of_worker": worker_id, "to_asked": what}
+        with self._transaction() as connection:
+            return connection.execute(worker_statements.ask_worker(), asked).rowcount == 1
 
     @again
     def rescue(self, worker: WorkerRow) -> int | None:
@@ -319,7 +354,7 @@ class Store(Reading):
                             f"Run {row.run_id} has the unique key {run.unique_key!r} of run "
                             f"{run.run_id} and is not over. Wait for it, or cancel it, first."
                         )
-            if not connection.execute(statements.reopen_run(), asked).rowcount:
+            if not connection.execute(statements.reopen_run(self.now), asked).rowcount:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True

@@ -35,6 +35,7 @@ runs = Table(
     Column("timeout", SECONDS),
     Column("max_attempts", Integer),
     Column("max_crashes", Integer),
+    Column("max_age", SECONDS),
     Column("tags", LONG_TEXT, nullable=False),
     Column("retried_from", RUN_ID),
     Column("unique_key", UNIQUE_KEY),
@@ -92,6 +93,8 @@ live = Table(
     Column("progress", LONG_TEXT),
     # of the live runs of a job one may have a key; settling frees it
     Column("unique_key", UNIQUE_KEY),
+    # 1 where it was lost with its worker among others: it runs alone next
+    Column("suspect", SmallInteger),
     **MYSQL,
 )
 # The key first: by name first it would offer itself to those who look for names that wait.
@@ -125,6 +128,8 @@ attempts = Table(
     Column("error_message", LONG_TEXT),
     Column("error_traceback", LONG_TEXT),
     Column("exit_signal", Integer),
+    # bytes
+    Column("peak_memory", BigInteger),
     **MYSQL,
 )
 
@@ -160,6 +165,9 @@ workers = Table(
     Column("started_at", TIME, nullable=False),
     Column("beat_at", TIME, nullable=False),
     Column("expires_at", TIME, nullable=False),
+    # what it says of itself, and what an operator asks of it
+    Column("condition", String(16)),
+    Column("asked", String(16)),
     **MYSQL,
 )
 
@@ -202,5 +210,15 @@ overrides = Table(
     Column("option_name", String(32), primary_key=True),
     Column("value", LONG_TEXT, nullable=False),
     Column("set_at", TIME, nullable=False),
+    **MYSQL,
+)
+
+# Queues and jobs whose queued runs nobody claims for the time being.
+pauses = Table(
+    "jobreg_pauses",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("paused_at", TIME, nullable=False),
     **MYSQL,
 )

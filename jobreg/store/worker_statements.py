@@ -9,6 +9,7 @@ from sqlalchemy import (
     Delete,
     Insert,
     Select,
+    String,
     Update,
     bindparam,
     delete,
@@ -59,7 +60,18 @@ def renew(now: Now) -> Update:
             beat_at=now,
             expires_at=now + in_micros("lease_us"),
             names=bindparam("to_names"),
+            condition=bindparam("to_condition", type_=String),
         )
+    )
+
+
+@cache
+def ask_worker() -> Update:
+    """Ask the live worker :of_worker for :to_asked."""
+    return (
+        update(workers)
+        .where(workers.c.worker_id == bindparam("of_worker"), workers.c.state == "live")
+        .values(asked=bindparam("to_asked"))
     )
 
 

@@ -68,15 +68,20 @@ class Claimer:
         """Is there room, or, while claims in hand keep beginning, too little in hand?"""
         return self._engine.room() > 0 or 0 < self._engine.backlog() < self._in_hand // 2
 
-    def claim(self, worker_id: str) -> list[Claim] | None:
-        """Claim what there is room for, ready to execute; None when this worker is fenced."""
+    def claim(self, worker_id: str, *, alone: bool) -> list[Claim] | None:
+        """Claim what there is room for, ready to execute; None when this worker is fenced.
+
+        ``alone``: it holds nothing, and so may take a suspect.
+        """
         self._ownership.look()
         pairs = self._store.due()
         offers = self._offers({name for _, name in pairs})
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
         if not offers:
             return []
-        claims = self._store.claim(worker_id, pairs, list(offers.values()), self._queues)
+        claims = self._store.claim(
+            worker_id, pairs, list(offers.values()), self._queues, alone=alone
+        )
         if claims is None:
             return None
         return [self.ready(claim, offers[claim.job_name]) for claim in claims]
@@ -96,8 +101,9 @@ class Claimer:
     def ready(self, claim: Claim, offer: Offer) -> Claim:
         """Join a claim with the installed version of its job and its effective options."""
         options = offer.options.override(
-            timeout=claim.timeout, max_attempts=claim.max_attempts, max_crashes=claim.max_crashes
-        )
+            timeout=claim.timeout, max_attempts=claim.max_attempts, max_crashes=claim.max_crashes,
+            max_age=claim.max_age,
+        )  # fmt: skip
         return evolve(claim, target=offer.target, provider=offer.provider, options=options)
 
     def _offers(self, names: Collection[str]) -> dict[str, Offer]:

@@ -54,12 +54,15 @@ class Lease:
         guard: Guard,
         names: Callable[[], list[str]],
         on_overdue: Callable[[], None],
+        condition: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._guard = guard
         self._names = names
         self._on_overdue = on_overdue
+        self._condition = condition
+        self._at_once = threading.Event()
         self._ended = threading.Event()
         self._renewed = 0.0
         self.host = host.Host.here()
@@ -97,6 +100,7 @@ class Lease:
     def close(self) -> None:
         """Stop beating and delete the row, unless a run still names it."""
         self._ended.set()
+        self._at_once.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=1)
@@ -106,16 +110,25 @@ class Lease:
             # Others will find the row out of date and delete it.
             emit("store.down", error=error)
 
+    def beat_now(self) -> None:
+        """Beat before it is due, because there is something to say."""
+        self._at_once.set()
+
     def _overdue(self) -> bool:
         return clock.seconds() - self._renewed > self._settings.lease * FENCE_AT
 
     def _beat(self) -> None:
         # Jitter: workers started together must not beat together.
-        while not self._ended.wait(self._settings.lease / 3 * random.uniform(0.8, 1.0)):
+        while True:
+            self._at_once.wait(self._settings.lease / 3 * random.uniform(0.8, 1.0))
+            self._at_once.clear()
+            if self._ended.is_set():
+                return
             begun, worker_id = clock.seconds(), self.worker_id
             try:
                 names = json.dumps(self._names())
-                renewed = self._store.beat(worker_id, self._settings.lease, names)
+                lease, condition = self._settings.lease, self._condition()
+                renewed = self._store.beat(worker_id, lease, names, condition)
             except StoreError as error:
                 emit("store.down", error=error)
                 continue

@@ -33,6 +33,11 @@ class Settler:
         return len(self._held)
 
     @property
+    def holds_suspect(self) -> bool:
+        """Is what it holds to run alone?"""
+        return any(claim.suspect for claim in self._held.values())
+
+    @property
     def waits(self) -> bool:
         """Are there outcomes to be written?"""
         return bool(self._pending)
@@ -73,6 +78,46 @@ class Settler:
                     ended=clock.seconds(),
                 )
             )
+
+    def expire(self, claims: Iterable[Claim]) -> None:
+        """Fail claims that are too old to begin."""
+        for claim in claims:
+            told = f"It was due for {claim.age:.0f} s; its max_age is {claim.options.max_age:g} s."
+            self.add(
+                Outcome(
+                    run_id=claim.run_id,
+                    attempt=claim.attempt,
+                    ending=Ending.RELEASED,
+                    reason=Reason.EXPIRED,
+                    error=ErrorReport("Expired", told),
+                    ended=clock.seconds(),
+                )
+            )
+
+    def reconcile(self, worker_id: str) -> int:
+        """Release what the store says this worker holds and it does not: how many that was.
+
+        The answer to their claim was lost, so they never began.
+
+        Raises:
+            StoreError: the database could not say, or not take it.
+        """
+        stray = [
+            claim
+            for claim in self._store.holding(worker_id)
+            if (claim.run_id, claim.attempt) not in self._held
+        ]
+        if stray:
+            released = [
+                decide(
+                    claim,
+                    Outcome(run_id=claim.run_id, attempt=claim.attempt, ending=Ending.RELEASED),
+                    random.random,
+                )
+                for claim in stray
+            ]
+            self._store.settle(worker_id, self._host, released)
+        return len(stray)
 
     def settle(self, worker_id: str) -> list[Outcome]:
         """Write the outcomes there are and return them. On an error they are kept for the next.

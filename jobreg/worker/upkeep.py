@@ -32,6 +32,8 @@ class Upkeep:
         self._neighbours: list[WorkerRow] = []
         self._sweep_at = self._pids_at = self._stage_at = self._staged = 0.0
         self._retain = settings.retain
+        self.asked: str | None = None
+        """What an operator asks of this worker, as of the last sweep."""
         # Not all workers that were started together at one time, and none that just looks in.
         self._prune_at = clock.seconds() + random.uniform(0.01, 0.1) * _PRUNE
 
@@ -74,7 +76,9 @@ class Upkeep:
 
     def sweep(self, worker_id: str) -> bool:
         """Take back the runs of every dead worker; True when there were any."""
-        rows = [row for row in self._store.workers() if row.worker_id != worker_id]
+        everybody = self._store.workers()
+        self.asked = next((row.asked for row in everybody if row.worker_id == worker_id), None)
+        rows = [row for row in everybody if row.worker_id != worker_id]
         now, rescued = clock.seconds(), False
         self._seen = {row.worker_id: self._sight(row, now) for row in rows}
         self._neighbours = [row for row in rows if self._here.is_of(row)]

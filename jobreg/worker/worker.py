@@ -102,7 +102,7 @@ class Worker:
         self._failure: BaseException | None = None
         self._failed_turns = 0
         self._look = True
-        self._look_at = self._mind_at = 0.0
+        self._look_at = self._mind_at = self._reconcile_at = 0.0
 
     # what the caller does
 
@@ -197,7 +197,9 @@ class Worker:
         self.engine = ProcessEngine(self.settings, guard)
         self.ownership = Ownership(self.store, self.registry)
         names = self.ownership.names
-        self.lease = Lease(self.store, self.settings, guard, names, self.engine.kill)
+        self.lease = Lease(
+            self.store, self.settings, guard, names, self.engine.kill, self._condition
+        )
         self.settler = Settler(self.store, self.lease.host.name)
         self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.ownership, self.engine, self.settings.queues)
@@ -217,6 +219,12 @@ class Worker:
             if self._given_store is None:
                 self.store.close()
             emit("worker.stopped", worker_id=self.lease.worker_id)
+
+    def _condition(self) -> str | None:
+        """How this worker is, for those who look into the store; None: well."""
+        if self.stopping:
+            return "draining"
+        return "degraded" if self._failed_turns or self.engine.refused else None
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -262,6 +270,7 @@ class Worker:
         if self._failed_turns:
             emit("store.up", after=self._failed_turns)
             self._failed_turns = 0
+            self.lease.beat_now()
         return not (idle and self._until_idle)
 
     def _take_reports(self) -> None:
@@ -304,7 +313,13 @@ class Worker:
             self.upkeep.look_for_due()
         if self.upkeep.run(self.lease.worker_id):
             self._look = True
+        if self.upkeep.asked == "drain":
+            self._stop.set()
         now = clock.seconds()
+        if now >= self._reconcile_at:
+            self._reconcile_at = now + self.settings.lease
+            if self.settler.reconcile(self.lease.worker_id):
+                self._look = True
         if now >= self._mind_at and self.settler.holds:
             self._mind_at = now + _MIND_EVERY
             self.settler.write_progress(self.lease.worker_id)
@@ -317,12 +332,14 @@ class Worker:
     def _claim(self) -> bool:
         """Claim if there may be something to claim; True when nothing is and nothing runs."""
         now = clock.seconds()
+        if self.settler.holds_suspect:
+            return False
         if (self._look or now >= self._look_at) and self.claimer.wants():
             self._look, self._look_at = False, now + _LOOK_EVERY
             try:
-                claims = self.claimer.claim(self.lease.worker_id)
+                claims = self.claimer.claim(self.lease.worker_id, alone=not self.settler.holds)
             except StoreError:
-                self._look = True
+                self._look, self._reconcile_at = True, 0.0
                 raise
             if claims is None:
                 self.lease.lost = True
@@ -330,8 +347,9 @@ class Worker:
             if claims:
                 self._look = True
                 self.settler.hold(claims)
+                self.settler.expire(claim for claim in claims if claim.expired)
                 if self.lease.held:
-                    self.engine.execute(claims)
+                    self.engine.execute([claim for claim in claims if not claim.expired])
                 else:  # the claim took too long: others may think us dead by now
                     self.settler.release(claims)
         return not (self._look or self.settler.holds or self.claimer.waits)
@@ -360,6 +378,7 @@ class Worker:
     def _drain(self) -> None:
         """Claim no more; let running jobs end for the grace, then end them and release them."""
         emit("worker.stopping", worker_id=self.lease.worker_id)
+        self.lease.beat_now()
         ends = clock.seconds() + self._grace
         self.settler.release(self.engine.withdraw())
         self.engine.announce_stop()

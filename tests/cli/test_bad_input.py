@@ -239,6 +239,23 @@ ROWS = {
         (["runs", "show", LONG], 2, "is not a UUID"),
         (["runs", "show", "\x1b\u202e"], 2, r"\x1b\u202e"),
     ],
+    "workers list": [(["workers", "list", "more"], 2, "unexpected extra argument")],
+    "workers drain": [
+        (["workers", "drain"], 2, "Give the ids of workers"),
+        (["workers", "drain", "x", "--all"], 2, "Give the ids of workers"),
+        (["workers", "drain", "short"], 3, "No live worker has an id that begins with 'short'"),
+        (["workers", "drain", NO_RUN], 3, "See: jobreg workers list"),
+    ],
+    "queues list": [(["queues", "list", "more"], 2, "unexpected extra argument")],
+    "queues pause": [
+        (["queues", "pause"], 2, "Missing argument 'NAME'"),
+        (["queues", "pause", "no good"], 2, "queue: 'no good' is not a queue name"),
+        (["queues", "pause", "Not.A.Job", "--job"], 2, "Not.A.Job"),
+    ],
+    "queues resume": [
+        (["queues", "resume", "no good"], 2, "queue: 'no good' is not a queue name"),
+        (["queues", "resume", "Not.A.Job", "--job"], 2, "Not.A.Job"),
+    ],
     "runs wait": [
         (["runs", "wait", NO_RUN], 3, f"No run {NO_RUN} in the store"),
         (["runs", "wait", QUEUED, "--timeout", "soon"], 2, "timeout: 'soon' is not a duration"),
@@ -429,7 +446,7 @@ def damaged(file):
 def half(file):
     with sqlite3.connect(file) as connection:
         for table in ("jobreg_runs", "jobreg_live", "jobreg_workers", "jobreg_catalogue",
-                      "jobreg_overrides"):  # fmt: skip
+                      "jobreg_overrides", "jobreg_pauses"):  # fmt: skip
             connection.execute(f"DROP TABLE {table}")
     connection.close()
 

@@ -77,7 +77,8 @@ def test_the_help_of_a_group_names_each_command_with_a_word_about_it(path, capsy
     ],
     ids=" ".join,
 )
-def test_close_words_are_offered(capsys, typed, offered):
+def test_close_words_are_offered(capsys, monkeypatch, tmp_path, typed, offered):
+    monkeypatch.setenv("JOBREG_STORE", str(tmp_path / "jobs.db"))
     assert run(typed) == 2
 
     out, err = capsys.readouterr()

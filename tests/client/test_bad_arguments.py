@@ -215,7 +215,8 @@ def test_whatever_is_given_it_is_an_error_of_ours_and_nothing_is_stored(client, 
 def test_every_error_can_be_made_and_says_its_words(name):
     kind = getattr(jobreg, name)
 
-    error = kind("what, where, what next")
+    words = ("1h",) if name == "Snooze" else ()
+    error = kind(*words, "what, where, what next")
 
     assert isinstance(error, jobreg.JobRegError)
     assert str(error) == "what, where, what next"

@@ -88,15 +88,21 @@ def test_a_new_worker_rescues_what_a_dead_one_held(house: House) -> None:
     _busy(house)
     first.kill()
 
+    fresh = house.client.submit("hostile.echo", {"value": 1})
     house.worker()
 
-    runs = until(
-        lambda: all(run.attempt == 2 for run in house.client.find()) and list(house.client.find()),
-        3,
-        "both run again",
-    )
+    runs = [run for run in house.client.find() if run.id != fresh.id]
+    again = until(lambda: [each for each in runs if each.refresh().attempt == 2], 3, "one runs")
     outcomes = [[each.outcome for each in run.attempts()] for run in runs]
     assert outcomes == [[Ending.LOST], [Ending.LOST]], "two runs: nobody knows which was to blame"
+    assert len(again) == 1, "a suspect runs alone"
+    assert fresh.refresh().attempt == 0
+    again[0].cancel().wait(10)
+    (other,) = (run for run in runs if run.id != again[0].id)
+    until(lambda: other.refresh().attempt == 2, 3, "then the other")
+    assert fresh.refresh().attempt == 0
+    other.cancel().wait(10)
+    assert fresh.result(10) == 1
     assert [run.record.crashes for run in runs] == [0, 0]
 
 

@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,27 +132,30 @@ def _registry(fake_plugins: Any) -> Any:
     return Registry(path=[str(fake_plugins.path)])
 
 
-FIRST = """
-import sys
-from jobreg.lifecycle import RunRecord
-from jobreg.request import new_run_id
-from jobreg.store import open_store, schema
-
-opened = open_store(sys.argv[1], check=False)
-schema.upgrade(opened, "0001")
-print(opened.insert([RunRecord(run_id=new_run_id(), job_name="reports.render")])[0].run_id)
-"""
+RUN_ID = "01a00000-0000-7000-8000-000000000001"
+FIRST = (
+    "INSERT INTO jobreg_runs (run_id, job_name, params, queue, priority, tags, created_at, "
+    f"scheduled_at, attempt, tries, crashes) VALUES ('{RUN_ID}', '{NAME}', '{{}}', 'default', 0, "
+    "'[]', 1, 1, 0, 0, 0)",
+    "INSERT INTO jobreg_live (run_id, job_name, state, queue, priority, queue_by_default, "
+    "priority_by_default, due_at, attempt, tries, crashes, cancel_requested) VALUES "
+    f"('{RUN_ID}', '{NAME}', 'queued', 'default', 0, 1, 1, 1, 0, 0, 0, 0)",
+)
 
 
 def test_a_store_of_the_first_version_is_upgraded_and_keeps_its_runs(
-    old, empty_url, run_cli: Callable[..., Any]
+    empty_url,
 ):
-    run_id = call(old, "-c", FIRST, empty_url).strip()
+    first = open_store(empty_url, check=False)
+    schema.upgrade(first, "0001")
+    with first.writing() as connection:
+        for statement in FIRST:
+            connection.exec_driver_sql(statement)
 
-    schema.upgrade(open_store(empty_url, check=False))
+    schema.upgrade(first)
 
     opened = open_store(empty_url)
     assert schema.version_of(opened) == VERSION
-    run = opened.get(run_id)
+    run = opened.get(RUN_ID)
     assert (run.state, run.job_name, run.params) == ("queued", NAME, "{}")
-    assert opened.logs(run_id) == []
+    assert opened.logs(RUN_ID) == []

@@ -132,7 +132,7 @@ def test_a_settle_waits_for_a_rescue_and_is_refused(server_store):
         settled = meanwhile.begin(lambda: settle(server_store, worker, outcome(taken)))
         back = {
             "of_run": run.run_id, "of_attempt": taken.attempt, "of_worker": worker,
-            "to_state": "queued", "delay": 0, "to_tries": 0, "to_crashes": 1,
+            "to_state": "queued", "delay": 0, "to_tries": 0, "to_crashes": 1, "to_suspect": None,
         }  # fmt: skip
         connection.execute(settle_statements.put_back(server_store.now), back)
 

@@ -128,3 +128,25 @@ def test_several_are_read_at_once_and_who_is_not_there_is_left_out(store):
     found = store.several([one.run_id, missing, other.run_id])
 
     assert found == {one.run_id: one, other.run_id: other}
+
+
+def test_a_live_worker_is_asked_to_drain_and_no_other(store, worker):
+    assert store.ask_worker(worker, "drain")
+    assert not store.ask_worker("00000000-0000-4000-8000-ffffffffffff", "drain")
+
+    (row,) = store.workers()
+    assert (row.asked, row.shown) == ("drain", "draining")
+    store.beat(worker, 30.0, "[]", "degraded")
+    assert store.workers()[0].shown == "degraded"
+
+
+def test_what_a_worker_holds_is_told_with_its_counters(store, worker):
+    run = add(store)
+    add(store)
+    taken = claim_one(store, worker)
+
+    (held,) = store.holding(worker)
+
+    assert (held.run_id, held.attempt, held.tries, held.crashes) == (run.run_id, 1, 0, 0)
+    settle(store, worker, outcome(taken))
+    assert store.holding(worker) == []

@@ -23,6 +23,8 @@ _EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (COSTS OFF)",
 _ANALYZE = {"sqlite": "ANALYZE {}", "postgresql": "ANALYZE {}", "mysql": "ANALYZE TABLE {}"}
 # What a database says where it looks at rows one by one, or puts them in order itself.
 _SCANS = {"sqlite": "SCAN jobreg", "postgresql": "Seq Scan", "mysql": "'ALL'"}
+# A table of a handful of rows, which is read whole.
+_PAUSES = "Seq Scan on jobreg_pauses"
 _SORTS = {"sqlite": "TEMP B-TREE", "postgresql": "Sort", "mysql": "filesort"}
 
 
@@ -142,4 +144,4 @@ def test_looking_for_due_names_does_not_look_at_every_run(full):
     else:
         told = plan(full, claim_statements.due_names())
         assert "jobreg_live_heads" in told
-        assert _SCANS[name] not in told
+        assert _SCANS[name] not in told.replace(_PAUSES, "")

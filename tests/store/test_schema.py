@@ -126,14 +126,17 @@ def test_the_upgrade_only_adds(tmp_path):
     assert {
         name: after[name][len(before[name]) :] for name in before if after[name] != before[name]
     } == {
-        "jobreg_runs": [("unique_key", "VARCHAR(256)")],
-        "jobreg_live": [("unique_key", "VARCHAR(256)")],
+        "jobreg_runs": [("unique_key", "VARCHAR(256)"), ("max_age", "FLOAT")],
+        "jobreg_live": [("unique_key", "VARCHAR(256)"), ("suspect", "SMALLINT")],
+        "jobreg_attempts": [("peak_memory", "BIGINT")],
+        "jobreg_workers": [("condition", "VARCHAR(16)"), ("asked", "VARCHAR(16)")],
     }
     assert set(after) - set(before) == {
         "jobreg_catalogue",
         "jobreg_logs",
         "jobreg_overrides",
         "jobreg_owners",
+        "jobreg_pauses",
     }
 
 

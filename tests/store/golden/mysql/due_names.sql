@@ -18,4 +18,7 @@ WHERE jobreg_live.state = 'queued' AND jobreg_live.queue = n.queue AND jobreg_li
 FROM n
 WHERE n.job_name IS NOT NULL) SELECT n.queue, n.job_name
 FROM n
-WHERE n.job_name IS NOT NULL;
+WHERE n.job_name IS NOT NULL AND NOT (EXISTS (SELECT jobreg_pauses.name
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = 'queue' AND jobreg_pauses.name = n.queue OR jobreg_pauses.kind = 'job'
+    AND jobreg_pauses.name = n.job_name));

@@ -2,6 +2,6 @@ SELECT jobreg_workers.worker_id, jobreg_workers.state, jobreg_workers.host, jobr
     jobreg_workers.pid_started, jobreg_workers.boot_id, jobreg_workers.pid_namespace,
     jobreg_workers.jobreg_version, jobreg_workers.concurrency, jobreg_workers.queues,
     jobreg_workers.names, jobreg_workers.lease, jobreg_workers.beat, jobreg_workers.started_at,
-    jobreg_workers.beat_at, jobreg_workers.expires_at, CAST(extract(epoch FROM clock_timestamp()) *
-    1000000 AS BIGINT) AS now
+    jobreg_workers.beat_at, jobreg_workers.expires_at, jobreg_workers.condition,
+    jobreg_workers.asked, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now
 FROM jobreg_workers;

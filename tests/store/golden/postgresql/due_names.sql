@@ -18,4 +18,7 @@ WHERE jobreg_live.state = 'queued'::VARCHAR AND jobreg_live.queue = n.queue AND
 FROM n
 WHERE n.job_name IS NOT NULL) SELECT n.queue, n.job_name
 FROM n
-WHERE n.job_name IS NOT NULL;
+WHERE n.job_name IS NOT NULL AND NOT (EXISTS (SELECT jobreg_pauses.name
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = 'queue'::VARCHAR AND jobreg_pauses.name = n.queue OR jobreg_pauses.kind
+    = 'job'::VARCHAR AND jobreg_pauses.name = n.job_name));

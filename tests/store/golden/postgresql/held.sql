@@ -5,7 +5,8 @@ SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.st
     jobreg_live.crashes, jobreg_live.max_attempts, jobreg_live.max_crashes, jobreg_live.try_limit,
     jobreg_live.crash_limit, jobreg_live.worker_id, jobreg_live.dist, jobreg_live.version,
     jobreg_live.started_at, jobreg_live.cancel_requested, jobreg_live.progress,
-    jobreg_live.unique_key, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now
+    jobreg_live.unique_key, jobreg_live.suspect, CAST(extract(epoch FROM clock_timestamp()) *
+    1000000 AS BIGINT) AS now
 FROM jobreg_live
 WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR AND
     jobreg_live.run_id IN (:run_ids, ...)
@@ -19,7 +20,8 @@ SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.st
     jobreg_live.crashes, jobreg_live.max_attempts, jobreg_live.max_crashes, jobreg_live.try_limit,
     jobreg_live.crash_limit, jobreg_live.worker_id, jobreg_live.dist, jobreg_live.version,
     jobreg_live.started_at, jobreg_live.cancel_requested, jobreg_live.progress,
-    jobreg_live.unique_key, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS now
+    jobreg_live.unique_key, jobreg_live.suspect, CAST(extract(epoch FROM clock_timestamp()) *
+    1000000 AS BIGINT) AS now
 FROM jobreg_live
 WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR
 ORDER BY jobreg_live.seq

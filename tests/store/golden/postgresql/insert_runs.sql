@@ -1,7 +1,8 @@
 INSERT INTO jobreg_runs (run_id, job_name, params, queue, priority, timeout, max_attempts,
-    max_crashes, tags, retried_from, unique_key, created_at, scheduled_at, attempt, tries, crashes)
+    max_crashes, max_age, tags, retried_from, unique_key, created_at, scheduled_at, attempt, tries,
+    crashes)
 VALUES (:run_id::VARCHAR, :job_name::VARCHAR, :params::VARCHAR, :queue::VARCHAR,
-    :priority::SMALLINT, :timeout, :max_attempts::INTEGER, :max_crashes::INTEGER, :tags::VARCHAR,
-    :retried_from::VARCHAR, :unique_key::VARCHAR, CAST(extract(epoch FROM clock_timestamp()) *
-    1000000 AS BIGINT), coalesce(:at::BIGINT, CAST(extract(epoch FROM clock_timestamp()) * 1000000
-    AS BIGINT) + :delay::BIGINT), 0::INTEGER, 0::INTEGER, 0::INTEGER);
+    :priority::SMALLINT, :timeout, :max_attempts::INTEGER, :max_crashes::INTEGER, :max_age,
+    :tags::VARCHAR, :retried_from::VARCHAR, :unique_key::VARCHAR, CAST(extract(epoch FROM
+    clock_timestamp()) * 1000000 AS BIGINT), coalesce(:at::BIGINT, CAST(extract(epoch FROM
+    clock_timestamp()) * 1000000 AS BIGINT) + :delay::BIGINT), 0::INTEGER, 0::INTEGER, 0::INTEGER);

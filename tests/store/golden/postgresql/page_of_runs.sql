@@ -1,7 +1,7 @@
 -- order=seq, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -22,8 +22,8 @@ LIMIT :most;
 
 -- order=seq, also=('state',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -44,8 +44,8 @@ LIMIT :most;
 
 -- order=seq, also=('reason',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -66,8 +66,8 @@ LIMIT :most;
 
 -- order=seq, also=('queue',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -89,8 +89,8 @@ LIMIT :most;
 
 -- order=seq, also=('dist', 'version')
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -112,8 +112,8 @@ LIMIT :most;
 
 -- order=seq, also=('unique_key',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -134,8 +134,8 @@ LIMIT :most;
 
 -- order=seq, also=('tag',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -157,8 +157,8 @@ LIMIT :most;
 
 -- order=seq, also=('since', 'until')
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -180,8 +180,8 @@ LIMIT :most;
 
 -- order=name, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -203,8 +203,8 @@ LIMIT :most;
 
 -- order=state, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -226,8 +226,8 @@ LIMIT :most;
 
 -- order=due, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -249,8 +249,8 @@ LIMIT :most;
 
 -- order=time, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,

@@ -1,6 +1,6 @@
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,

@@ -2,6 +2,7 @@ SELECT jobreg_workers.worker_id, jobreg_workers.state, jobreg_workers.host, jobr
     jobreg_workers.pid_started, jobreg_workers.boot_id, jobreg_workers.pid_namespace,
     jobreg_workers.jobreg_version, jobreg_workers.concurrency, jobreg_workers.queues,
     jobreg_workers.names, jobreg_workers.lease, jobreg_workers.beat, jobreg_workers.started_at,
-    jobreg_workers.beat_at, jobreg_workers.expires_at, (CAST(ROUND((julianday('now') - 2440587.5) *
-    86400000.0) AS INTEGER) * 1000) AS now
+    jobreg_workers.beat_at, jobreg_workers.expires_at, jobreg_workers.condition,
+    jobreg_workers.asked, (CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) *
+    1000) AS now
 FROM jobreg_workers;

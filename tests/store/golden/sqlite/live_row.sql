@@ -4,6 +4,6 @@ SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.st
     jobreg_live.crashes, jobreg_live.max_attempts, jobreg_live.max_crashes, jobreg_live.try_limit,
     jobreg_live.crash_limit, jobreg_live.worker_id, jobreg_live.dist, jobreg_live.version,
     jobreg_live.started_at, jobreg_live.cancel_requested, jobreg_live.progress,
-    jobreg_live.unique_key
+    jobreg_live.unique_key, jobreg_live.suspect
 FROM jobreg_live
 WHERE jobreg_live.run_id = :of_run;

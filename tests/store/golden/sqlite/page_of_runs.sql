@@ -1,7 +1,7 @@
 -- order=seq, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -22,8 +22,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('state',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -44,8 +44,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('reason',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -66,8 +66,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('queue',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -88,8 +88,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('dist', 'version')
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -111,8 +111,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('unique_key',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -133,8 +133,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('tag',)
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -155,8 +155,8 @@ LIMIT :most OFFSET 0;
 
 -- order=seq, also=('since', 'until')
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -178,8 +178,8 @@ LIMIT :most OFFSET 0;
 
 -- order=name, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -200,8 +200,8 @@ LIMIT :most OFFSET 0;
 
 -- order=state, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -222,8 +222,8 @@ LIMIT :most OFFSET 0;
 
 -- order=due, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,
@@ -244,8 +244,8 @@ LIMIT :most OFFSET 0;
 
 -- order=time, also=()
 SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.params,
-    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.tags,
-    jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
+    jobreg_runs.timeout, jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age,
+    jobreg_runs.tags, jobreg_runs.retried_from, jobreg_runs.unique_key, jobreg_runs.created_at,
     jobreg_runs.scheduled_at, jobreg_runs.reason, jobreg_runs.result, jobreg_runs.error_type,
     jobreg_runs.error_message, jobreg_runs.error_traceback, jobreg_runs.finished_at,
     coalesce(jobreg_live.state, jobreg_runs.state) AS state, coalesce(jobreg_live.queue,

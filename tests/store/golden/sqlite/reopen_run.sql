@@ -1,5 +1,6 @@
 UPDATE jobreg_runs
-SET state=NULL, reason=NULL, result=NULL, error_type=NULL, error_message=NULL,
+SET scheduled_at=(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000),
+    state=NULL, reason=NULL, result=NULL, error_type=NULL, error_message=NULL,
     error_traceback=NULL, tries=0, crashes=0, started_at=NULL, finished_at=NULL, progress=NULL,
     worker_id=NULL
 WHERE jobreg_runs.run_id = :of_run AND jobreg_runs.attempt = :of_attempt AND jobreg_runs.state IN

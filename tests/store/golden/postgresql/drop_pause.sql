@@ -1,0 +1,3 @@
+DELETE
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = :of_kind::VARCHAR AND jobreg_pauses.name = :of_name::VARCHAR;

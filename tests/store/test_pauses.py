@@ -1,0 +1,53 @@
+"""A paused queue or job: nobody is told that it is due; the rest goes on."""
+
+from __future__ import annotations
+
+from store_hands import JOB, add, claim, offer
+
+from jobreg.lifecycle import State
+
+
+def test_what_is_paused_is_not_due_and_what_is_resumed_is(store):
+    add(store), add(store, queue="mail"), add(store, "b.job", queue="mail")
+
+    assert store.pause("queue", "mail")
+    of_queue = store.due()
+    assert store.pause("job", JOB)
+    of_both = store.due()
+    assert store.resume("queue", "mail")
+    of_job = store.due()
+    assert store.resume("job", JOB)
+
+    assert of_queue == [("default", JOB)]
+    assert of_both == []
+    assert of_job == [("mail", "b.job")]
+    assert set(store.due()) == {("default", JOB), ("mail", JOB), ("mail", "b.job")}
+
+
+def test_pausing_twice_and_resuming_twice_is_said(store):
+    assert [store.pause("queue", "mail"), store.pause("queue", "mail")] == [True, False]
+    (pause,) = store.pauses()
+    assert (pause.kind, pause.name) == ("queue", "mail")
+    assert pause.paused_at is not None
+    assert [store.resume("queue", "mail"), store.resume("queue", "mail")] == [True, False]
+    assert store.pauses() == []
+
+
+def test_a_queue_and_a_job_of_one_name_are_paused_apart(store):
+    add(store, "mail", queue="default")
+
+    store.pause("queue", "mail")
+
+    assert store.due() == [("default", "mail")]
+
+
+def test_a_run_that_is_led_to_its_job_s_own_queue_waits_there_while_that_is_paused(store, worker):
+    run = add(store)
+    store.pause("queue", "mail")
+
+    taken = claim(store, worker, offer(queue="mail"))
+
+    assert taken == []
+    assert (store.get(run.run_id).queue, store.get(run.run_id).state) == ("mail", State.QUEUED)
+    store.resume("queue", "mail")
+    assert [each.run_id for each in claim(store, worker, offer(queue="mail"))] == [run.run_id]
