@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import clock
 from .errors import BadInput, NotInRun
 from .lifecycle import Claim, Progress
+
+if TYPE_CHECKING:
+    from .store.completion import Effect
 
 MAX_MESSAGE = 4000
 _EVERY = 0.1
@@ -30,6 +33,14 @@ class Control(Protocol):
     def interrupt(self) -> str | None:
         """Why the run should end now: ``cancelled``, ``timeout``, ``released``; None if not."""
 
+    @property
+    def store_url(self) -> str:
+        """The URL of the store that the run is in, with its password."""
+
+    @property
+    def max_result(self) -> int:
+        """Bytes that a result may have."""
+
     def begin(self) -> None:
         """The job's own code starts now: limits count from here."""
 
@@ -47,6 +58,7 @@ class CurrentRun:
         self._said = -_EVERY
         self._limit = claim.options.timeout
         self._deadline: datetime | None = None
+        self._begun: float | None = None
         self.latest: Progress | None = None
 
     @property
@@ -84,6 +96,38 @@ class CurrentRun:
         """True once the worker is about to end: finish soon, or the run will be done again."""
         return self._control.stopping
 
+    def transaction(self, connection: Any) -> AbstractContextManager[Effect]:
+        """The job's own writes and the completion of this run, in one commit: both or neither.
+
+        For effects in the database that the store is in. Where the block ends, the run is settled
+        as succeeded on the same connection, under its fence, and the connection is committed; an
+        error rolls it back. So the effect happens once, whatever dies when. What the job does
+        after the block is not part of it: return at its end.
+
+        Args:
+            connection: a Connection or Session of SQLAlchemy, or a connection of the store's
+                driver (psycopg, PyMySQL, sqlite3), to the worker's own store.
+
+        Raises:
+            LeaseLost: the run is not this worker's any more; nothing was written.
+            BadInput: the connection is of another kind, or in autocommit mode.
+            ResultRefused: the ``result`` that was set is one that JSON cannot hold.
+
+        Example:
+            >>> def book(account: int) -> None:
+            ...     with engine.connect() as connection:
+            ...         with jobreg.current_run().transaction(connection) as effect:
+            ...             connection.execute(text("INSERT INTO bookings ..."))
+            ...             effect.result = "booked"
+        """
+        from .store.completion import transaction
+
+        began = clock.seconds() if self._begun is None else self._begun
+        return transaction(
+            self._control.store_url, connection, self._claim, began, self._control.max_result,
+            self.latest,
+        )  # fmt: skip
+
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Say how far the run has come.
 
@@ -115,6 +159,7 @@ class CurrentRun:
         if self._limit is not None:
             self._deadline = clock.now() + timedelta(seconds=self._limit)
         token = _current.set(self)
+        self._begun = clock.seconds()
         self._control.begin()
         try:
             yield

@@ -19,6 +19,7 @@ JobRegError
 ├── ParamsRefused
 ├── ResultRefused
 ├── NotInRun
+├── LeaseLost
 ├── RetryLater
 ├── Snooze
 └── CancelRun
@@ -216,13 +217,21 @@ class NotInRun(JobRegError):
     """
 
 
+class LeaseLost(JobRegError):
+    """An attempt's transaction cannot be committed: the run is not this worker's any more.
+
+    It was taken back while the worker was thought dead, or the connection is to another database.
+
+    Next: let it pass: nothing was written, and another attempt does it. Where it comes every time,
+    see that the connection is to the worker's own store.
+    """
+
+
 class RetryLater(JobRegError):
     """Raised by a job that wants another try: a try that failed, whatever ``retry_on`` says.
 
     It counts: at ``max_attempts`` the run is failed. ``after`` is the wait, in seconds or as
     ``"30s"``; by default that of the job's backoff.
-
-    Next: nothing, where a job raises it: the run is tried again. See ``jobreg runs show ID``.
 
     Example:
         >>> import jobreg
@@ -230,6 +239,8 @@ class RetryLater(JobRegError):
         Traceback (most recent call last):
         ...
         jobreg.errors.RetryLater: the other side is busy
+
+    Next: nothing, where a job raises it: the run is tried again. See ``jobreg runs show ID``.
     """
 
     def __init__(self, *why: object, after: float | str | None = None) -> None:
@@ -242,14 +253,14 @@ class Snooze(JobRegError):
 
     ``after`` is the wait, in seconds or as ``"1h"``.
 
-    Next: nothing, where a job raises it: the run goes on when the wait is over.
-
     Example:
         >>> import jobreg
         >>> raise jobreg.Snooze("1h", "the file is not there yet")
         Traceback (most recent call last):
         ...
         jobreg.errors.Snooze: the file is not there yet
+
+    Next: nothing, where a job raises it: the run goes on when the wait is over.
     """
 
     def __init__(self, after: float | str, *why: object) -> None:
@@ -260,14 +271,14 @@ class Snooze(JobRegError):
 class CancelRun(JobRegError):
     """Raised by a job that finds its run pointless: the run is cancelled, reason ``job``.
 
-    Next: nothing, where a job raises it; what it says is the error of the run.
-
     Example:
         >>> import jobreg
         >>> raise jobreg.CancelRun("account 42 was closed")
         Traceback (most recent call last):
         ...
         jobreg.errors.CancelRun: account 42 was closed
+
+    Next: nothing, where a job raises it; what it says is the error of the run.
     """
 
 

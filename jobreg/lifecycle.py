@@ -196,6 +196,7 @@ class Claim:
     max_attempts: int | None = None
     max_crashes: int | None = None
     max_age: float | None = None
+    worker_id: str = ""
     age: float = 0.0
     suspect: bool = False
     options: JobOptions = field(factory=JobOptions)

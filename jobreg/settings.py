@@ -42,6 +42,15 @@ def _bytes(value: Any, what: str) -> int:
     return count(_whole(value), what, least=1, most=64 * KIB * KIB)
 
 
+def _memory(value: Any, what: str) -> int:
+    """Bytes, or a number with a unit of 1,024: ``512M``, ``2G``."""
+    match = re.fullmatch(r"([0-9]{1,15})\s*([KMG]?)(?:i?B)?", str(value).strip())
+    if isinstance(value, bool) or not match or int(match[1]) == 0:
+        raise BadInput(f"{what}: {str(value)[:80]!r} is not a size, such as 512M or 2G.")
+    size: int = int(match[1]) * KIB ** " KMG".index(match[2] or " ")
+    return size
+
+
 def _number(value: Any, what: str) -> int:
     return count(_whole(value), what, least=1, most=1024)
 
@@ -141,6 +150,8 @@ class Settings:
     grace: float = 25.0
     kill_grace: float = 2.0
     concurrency: int = 1
+    child_runs: int = 10_000
+    child_memory: int | None = None
     queues: tuple[str, ...] = ()
     allow_dists: tuple[str, ...] = ()
     deny_dists: tuple[str, ...] = ()
@@ -160,6 +171,8 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "grace": seconds,
     "kill_grace": limit,
     "concurrency": _number,
+    "child_runs": lambda value, what: count(_whole(value), what),
+    "child_memory": _memory,
     "queues": _queues,
     "allow_dists": _names,
     "deny_dists": _names,

@@ -1,7 +1,7 @@
 """Jobs that behave well and badly, for tests of engines and workers."""
 
 SOURCE = """
-import ctypes, logging, os, signal, subprocess, sys, threading, time
+import ctypes, logging, os, signal, sqlite3, subprocess, sys, threading, time
 from pathlib import Path
 from jobreg import Backoff, CancelRun, Interrupted, RetryLater, Snooze, current_run, job
 
@@ -373,9 +373,63 @@ def asks_for(what, seconds=0):
     return current_run().attempt
 
 
+def books(how="core", then="", flag=None, file=None):
+    from sqlalchemy.orm import Session
+
+    from jobreg.store import open_store
+
+    store = open_store(os.environ["JOBREG_STORE"], check=False)
+    run = current_run()
+    with store.engine.connect() as connection:
+        given = {
+            "core": lambda: connection,
+            "session": lambda: Session(connection),
+            "driver": lambda: (
+                sqlite3.connect(store.engine.url.database)
+                if store.engine.name == "sqlite"
+                else store.engine.raw_connection().driver_connection
+            ),
+        }[how]()
+        with run.transaction(given) as effect:
+            if file:
+                _mark(file, os.getpid())
+            while flag and not Path(flag).exists():
+                time.sleep(0.01)
+            into = f"INSERT INTO effects (run_id, attempt) VALUES ('{run.id}', {run.attempt})"
+            if how == "core":
+                connection.exec_driver_sql(into)
+            elif how == "session":
+                given.connection().exec_driver_sql(into)
+            else:
+                given.cursor().execute(into)
+            effect.result = {1} if then == "set" else "booked"
+            if then == "raise" and run.attempt == 1:
+                raise ValueError("no")
+            if then == "before" and run.attempt == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+        if then == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+    return "not what the run returned"
+
+
 @job(max_age="1s")
 def fresh_only():
     return "in time"
+
+
+def pid():
+    return os.getpid()
+
+
+_GROWN = []
+
+
+def grows(mib, die=False):
+    _GROWN.append(bytearray(b"x") * (mib * 2**20))
+    if die:
+        time.sleep(1)  # as long as it takes to be looked at
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
 
 
 @job(isolation="fresh")

@@ -40,10 +40,12 @@ class _Executing:
         self._page = page
         self._now = False
         self._late = False
+        self.max_result = 0
         self.sending = threading.Lock()
 
     stopping = property(lambda self: self._page.stopping)
     interrupt = property(lambda self: self._page.interrupt)
+    store_url = property(lambda self: os.environ["JOBREG_STORE"])
 
     def begin(self) -> None:
         self._page.begin()
@@ -159,6 +161,7 @@ def _outcome(
         send(**{"is": "progress", "run_id": claim.run_id, "progress": note})
 
     began = clock.seconds()
+    executing.max_result = message["max_result"]
     outcome = execute(
         claim,
         executing,

@@ -18,7 +18,7 @@ from multiprocess import connection, forkserver, reduction, spawn
 
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
-from . import child, wire
+from . import child, memory, wire
 from .base import over_time
 from .capture import Capture
 from .page import Page, make_file
@@ -138,6 +138,11 @@ class Child:
     killed: bool = False
     ended: bool = False
     looked: float = 0.0
+    runs: int = 0
+    """How many it has executed."""
+    peak: int | None = None
+    """The most it was seen to have in memory, in bytes."""
+    measured: float = 0.0
 
     @property
     def pid(self) -> int:
@@ -153,6 +158,7 @@ class Child:
     def give(self, claim: Claim, most_log: int) -> None:
         """Note that it was given a claim, from now on; of its output so many bytes are kept."""
         self.claim, self.handed = claim, clock.seconds()
+        self.runs += 1
         self.page.hand_over()
         self.capture.begin(most_log)
 
@@ -209,6 +215,18 @@ class Child:
         # Not begun: look again soon, since the job begins without a message.
         return 0.02 if since is None else since + limit - now
 
+    def measure(self, now: float) -> None:
+        """Look from time to time how much it has had in memory: afterwards nobody can tell."""
+        if now - self.measured >= _LOOK_EVERY:
+            self.measured = now
+            self.peak = memory.peak(self.pid) or self.peak
+
+    def is_used_up(self, most_runs: int, most_memory: int | None) -> bool:
+        """Has it run so often, or grown so much, that another should take its place?"""
+        if self.runs >= most_runs:
+            return True
+        return most_memory is not None and (memory.resident(self.pid) or 0) > most_memory
+
     def cause(self) -> str:
         """Why it died, as people say it."""
         if self.asked is Ending.TIMEOUT:
@@ -232,6 +250,7 @@ class Child:
             started=since or self.handed,
             ended=clock.seconds(),
             exit_signal=-code if code is not None and code < 0 else None,
+            peak_memory=self.peak if self.asked is None else None,
         )
         if self.asked is Ending.TIMEOUT and not self.page.begun:
             text = f"Importing it took longer than {IMPORT_LIMIT:g} s."
@@ -239,6 +258,7 @@ class Child:
         if self.asked is Ending.TIMEOUT:
             return evolve(outcome, error=over_time(claim))
         if self.asked is None:
-            text = f"The process that ran it died ({self.cause()})."
+            had = f"; it had {self.peak / 2**20:,.0f} MiB at most" if self.peak else ""
+            text = f"The process that ran it died ({self.cause()}{had})."
             return evolve(outcome, error=ErrorReport("ProcessDied", text))
         return outcome

@@ -61,7 +61,7 @@ class InlineEngine:
         """Execute claims, one after the other, before this returns."""
         for claim in claims:
             key = claim.run_id, claim.attempt
-            control = _Control(claim, self._cancelled, self._stopping)
+            control = _Control(claim, self._cancelled, self._stopping, self._settings)
             self._executing[key] = control
             try:
                 outcome = _outside_any_loop(partial(self._outcome, claim, control))
@@ -121,7 +121,14 @@ class InlineEngine:
 class _Control:
     """Ties one run to this engine."""
 
-    def __init__(self, claim: Claim, cancelled: Callable[[str, int], bool], stopping: bool) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        cancelled: Callable[[str, int], bool],
+        stopping: bool,
+        settings: Settings,
+    ) -> None:
+        self.store_url, self.max_result = settings.store, settings.max_result
         self._claim = claim
         self._cancelled = cancelled
         self._begun: float | None = None

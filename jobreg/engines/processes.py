@@ -218,7 +218,7 @@ class ProcessEngine:
         while self._open and self._waiting:
             claim = self._waiting[0]
             assert claim.provider is not None
-            free = self._free_child(claim.provider)
+            free = self._free_child(claim.provider, claim.options.isolation == "fresh")
             if free is None:
                 return
             self._waiting.popleft()
@@ -226,11 +226,14 @@ class ProcessEngine:
             self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
-    def _free_child(self, provider: Provider) -> Child | None:
-        """A child that serves this provider and is free; it serves no other, ever."""
+    def _free_child(self, provider: Provider, fresh: bool = False) -> Child | None:
+        """A child that serves this provider and is free; it serves no other, ever.
+
+        A ``fresh`` one has executed nothing.
+        """
         idle = [each for each in self._children if not each.busy and not each.killed]
         for each in idle:
-            if each.provider == provider:
+            if each.provider == provider and not (fresh and each.runs):
                 return each
         if len(self._children) >= self._settings.concurrency:
             if not idle:
@@ -311,12 +314,16 @@ class ProcessEngine:
             claim, each.claim = each.claim, None
             if claim is None or (claim.run_id, claim.attempt) != (outcome.run_id, outcome.attempt):
                 return
-            if message["changed"] or each.asked is not None:
+            fresh = claim.options.isolation == "fresh"
+            if message["changed"] or each.asked is not None or fresh or self._is_used_up(each):
                 # What the job left behind (threads, handlers, subprocesses) ends with its child.
                 each.kill()
         if outcome.ending is Ending.TIMEOUT:
             outcome = evolve(outcome, error=over_time(claim, outcome.error))
         self._tell(evolve(outcome, pid=each.pid))
+
+    def _is_used_up(self, each: Child) -> bool:
+        return each.is_used_up(self._settings.child_runs, self._settings.child_memory)
 
     def _ask(self, each: Child, why: Ending) -> None:
         each.ask(why, self._settings.kill_grace)
@@ -330,6 +337,8 @@ class ProcessEngine:
             return
         if each.kill_at is not None and now >= each.kill_at:
             each.kill()
+        if each.claim is not None:
+            each.measure(now)
         over = each.over_since(now)
         if over is Ending.TIMEOUT:
             self._ask(each, Ending.TIMEOUT)

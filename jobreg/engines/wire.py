@@ -30,6 +30,7 @@ def claim_to(claim: Claim) -> dict[str, Any]:
         "job_name": claim.job_name,
         "params": claim.params,
         "attempt": claim.attempt,
+        "worker_id": claim.worker_id,
         "target": claim.target,
         "provider": provider_to(claim.provider),
         "options": claim.options.to_wire(),

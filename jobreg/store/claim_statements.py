@@ -235,6 +235,7 @@ def _claims(now: Now) -> Select[Any]:
         runs.c.max_age,
         (now - runs.c.scheduled_at).label("age"),
         live.c.suspect,
+        live.c.worker_id,
     ).join(runs, runs.c.run_id == live.c.run_id)
 
 

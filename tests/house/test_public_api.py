@@ -18,6 +18,7 @@ NAMES = [
     "JobConflict",
     "JobLoadError",
     "JobRegError",
+    "LeaseLost",
     "NotFound",
     "NotInRun",
     "ParamsRefused",

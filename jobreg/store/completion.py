@@ -1,0 +1,69 @@
+"""A job's own writes and the completion of its run in one transaction of the job's.
+
+The one thing of the store that executing code imports, and only when a job asks for it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import define
+
+from .. import clock, codec
+from ..errors import LeaseLost
+from ..lifecycle import Claim, Ending, Outcome, Progress, decide
+from . import settle_statements, settling
+from .opening import open_store
+from .store import Store
+
+
+@define
+class Effect:
+    """What a job does in :meth:`.CurrentRun.transaction`; ``result`` is what the run returns."""
+
+    result: Any = None
+
+
+@contextmanager
+def transaction(
+    url: str, connection: Any, claim: Claim, began: float, max_result: int,
+    progress: Progress | None,
+) -> Iterator[Effect]:  # fmt: skip
+    """Do the caller's writes, then settle the run as succeeded, and commit both or neither."""
+    store, effect = open_store(url, check=False), Effect()
+    try:
+        yield effect
+        text = codec.encode_result(effect.result, max_result)
+        outcome = Outcome(
+            run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED, result=text,
+            provider=claim.provider, started=began, ended=clock.seconds(), progress=progress,
+        )  # fmt: skip
+        _settle(store, connection, claim, outcome)
+    except BaseException:
+        connection.rollback()
+        raise
+    else:
+        connection.commit()
+    finally:
+        store.close()
+
+
+def _settle(store: Store, given: Any, claim: Claim, outcome: Outcome) -> None:
+    flush = getattr(given, "flush", None)  # of a session, whose writes come before ours
+    if flush is not None:
+        flush()
+    asked = {"of_worker": claim.worker_id, "run_ids": [claim.run_id]}
+    with store.borrowed.use(given) as connection:
+        rows = connection.execute(settle_statements.held(store.now, False), asked).mappings()
+        row = next((row for row in rows if row["attempt"] == claim.attempt), None)
+        if row is None:
+            raise LeaseLost(
+                f"Attempt {claim.attempt} of run {claim.run_id} is not this worker's any more in "
+                f"{store.url}: nothing of the transaction was kept. Use a connection to that "
+                "store, and let the run end: another attempt does it."
+            )
+        decided = decide(claim, outcome, lambda: 0.0)
+        settling.write(connection, store.now, socket.gethostname(), [(row, decided)])
