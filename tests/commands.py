@@ -46,6 +46,7 @@ VALID = {
     "queues list": [],
     "queues pause": ["mail"],
     "queues resume": ["mail"],
+    "selftest": ["--kills", "1"],
     "store prune": ["--dry-run"],
     "store rename-job": [NAME, "reports.draw", "--dry-run"],
     "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run", "--skip"],

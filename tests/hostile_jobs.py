@@ -309,6 +309,12 @@ def prints_10_mb():
     return "printed"
 
 
+def reports_progress():
+    for number in range(12):
+        current_run().progress(number, 12)
+        time.sleep(0.1)
+
+
 def says_progress(times):
     run = current_run()
     for number in range(times):

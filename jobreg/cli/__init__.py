@@ -125,6 +125,7 @@ _COMMANDS = {
     "worker": (".worker:worker", "Execute the runs of a store."),
     "workers": (".workers:workers", "List the workers, and ask them to end."),
     "queues": (".queues:queues", "Pause and resume queues and jobs."),
+    "selftest": (".selftest:selftest", "Kill workers on a scratch store, and check it."),
     "store": (".store:store", "Look at the store, and upgrade it."),
     "completion": (".completion:completion", "Print what lets a shell complete jobreg."),
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from .. import clock
+from .. import clock, failpoints
 from ..errors import Interrupted
 from ..lifecycle import Progress
 from ..registry.motion import was_moved
@@ -49,6 +49,7 @@ class _Executing:
 
     def begin(self) -> None:
         self._page.begin()
+        failpoints.reach("child.begun")
         self._now = True
         if self._page.interrupt is not None:
             raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
@@ -112,6 +113,7 @@ def main(
                 said = _outcome(message, executing, send)
                 tap.flush()
                 said["changed"] = surroundings.look() or tap.harmed or said["unbegun"]
+                failpoints.reach("child.done")
             send(**said)
     except (EOFError, OSError):
         # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.

@@ -123,11 +123,11 @@ class StoredCatalogue:
         """Do it in a transaction; anew where another process wrote the same rows first."""
 
         @again
-        def once() -> T:
+        def write_catalogue() -> T:
             with self._store.writing() as connection:
                 return write(connection)
 
-        return once()
+        return write_catalogue()
 
     def _owners(self, connection: Connection, names: Sequence[str] | None) -> dict[str, Owner]:
         if names is not None and not names:

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define
 
-from .. import clock, codec
+from .. import clock, codec, failpoints
 from ..errors import LeaseLost
 from ..lifecycle import Claim, Ending, Outcome, Progress, decide
 from . import settle_statements, settling
@@ -46,7 +46,9 @@ def transaction(
         connection.rollback()
         raise
     else:
+        failpoints.reach("effect.before_commit")
         connection.commit()
+        failpoints.reach("effect.after_commit")
     finally:
         store.close()
 

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from .. import failpoints
 from ..catalogue import Known
 from ..lifecycle import RunRecord
 from . import records
@@ -79,7 +80,10 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     connection.execute(_statement("insert_runs"), row)
     connection.execute(_statement("insert_live"), row)
     stored = connection.execute(_statement("run_by_id"), row).fetchone()
+    failpoints.begin("insert")
+    failpoints.commit("before")
     connection.execute("COMMIT")
+    failpoints.commit("after")
     return records.run_of(dict(stored))
 
 

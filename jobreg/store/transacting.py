@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
+from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
 
@@ -76,6 +77,10 @@ class Transactions:
                 with connection.begin():
                     yield connection
                     committing = not reading
+                    if committing:
+                        failpoints.commit("before")
+                if committing:
+                    failpoints.commit("after")
         except DBAPIError as error:
             raise self._told(error, committing) from error
         except PoolTimeout as error:
@@ -105,8 +110,11 @@ def again(verb: Verb) -> Verb:
     stood in each other's way must not do so again.
     """
 
+    name = verb.__name__.strip("_")
+
     @wraps(verb)
     def done(*arguments: Any, **options: Any) -> Any:
+        failpoints.begin(name)
         for number in range(_TRIES):
             try:
                 return verb(*arguments, **options)

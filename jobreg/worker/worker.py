@@ -13,7 +13,7 @@ from types import FrameType
 
 from attrs import evolve
 
-from .. import clock, settings
+from .. import clock, failpoints, settings
 from ..catalogue import Hello
 from ..engines.base import Note, Output
 from ..engines.processes import ProcessEngine
@@ -277,6 +277,7 @@ class Worker:
         for report in self.engine.collect(_POLL):
             match report:
                 case Outcome():
+                    failpoints.reach("worker.outcome")
                     if report.ending is Ending.CRASHED and self._was_frozen(report):
                         report = evolve(report, ending=Ending.RELEASED, error=None)
                     claim = self.settler.add(report)

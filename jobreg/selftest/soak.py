@@ -1,0 +1,247 @@
+"""Real workers under load, killed and frozen at random, until so many have been."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from .. import clock
+from ..client import Client
+from ..errors import StoreError
+from ..registry import Registry
+from ..store import Store
+from ..testing import write_plugin
+from .checker import Verdict, check
+from .jobs import JOBS
+
+LEASE = 2.0
+WORKERS = 3
+_BETWEEN = 0.25
+_BACKLOG = 300
+_BATCH = 100
+_DRAIN = 120.0
+_MOST_CRASHES = 100_000
+
+
+@frozen(kw_only=True)
+class Report:
+    """What was done to the workers, and what the checker says of the store afterwards."""
+
+    seed: int
+    seconds: float
+    killed: int
+    frozen: int
+    children_killed: int
+    refused: int
+    """Writes of superseded attempts that the store refused."""
+    verdict: Verdict
+
+
+@define
+class Fleet:
+    """Worker processes on one store; those that die are replaced."""
+
+    store: Store
+    folder: Path
+    environ: dict[str, str]
+    lease: float = LEASE
+    running: list[subprocess.Popen[bytes]] = field(factory=list)
+    thaw_at: dict[int, float] = field(factory=dict)
+    started: int = 0
+
+    def keep(self, number: int) -> None:
+        """Reap the dead and start others until there are so many."""
+        self.running = [each for each in self.running if each.poll() is None]
+        while len(self.running) < number:
+            self.started += 1
+            with open(self.folder / f"worker-{self.started}.log", "wb") as log:
+                command = [sys.executable, "-m", "jobreg", "worker", "--concurrency", "2"]
+                command += ["--lease", f"{self.lease}s", "--grace", "5s", "--kill-grace", "0.5s"]
+                self.running.append(
+                    subprocess.Popen(
+                        command, env=self.environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                        start_new_session=True,
+                    )
+                )  # fmt: skip
+
+    def awake(self) -> list[subprocess.Popen[bytes]]:
+        """Those that are not frozen."""
+        return [each for each in self.running if each.pid not in self.thaw_at]
+
+    def freeze(self, worker: subprocess.Popen[bytes], seconds: float) -> None:
+        """Stop a process where it stands; :meth:`thaw` lets it go on after so long."""
+        worker.send_signal(signal.SIGSTOP)
+        self.thaw_at[worker.pid] = clock.seconds() + seconds
+
+    def thaw(self, *, all_of_them: bool = False) -> None:
+        """Let those go on whose time has come."""
+        for worker in self.running:
+            if all_of_them or self.thaw_at.get(worker.pid, 1e300) <= clock.seconds():
+                self.thaw_at.pop(worker.pid, None)
+                worker.send_signal(signal.SIGCONT)
+
+    def refused(self) -> int:
+        """How often a worker was told that a write was not accepted, by their logs."""
+        logs = self.folder.glob("worker-*.log")
+        return sum(log.read_text(errors="replace").count("lease.lost") for log in logs)
+
+    def end(self) -> None:
+        """End them all, those too that do not want to."""
+        self.thaw(all_of_them=True)
+        for worker in self.running:
+            worker.terminate()
+        for worker in self.running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(timeout=15)
+            worker.kill()
+            worker.wait()
+
+
+def soak(
+    store: Store,
+    kills: int,
+    *,
+    seed: int | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    environ: dict[str, str] | None = None,
+    lease: float = LEASE,
+) -> Report:
+    """Run workers on an empty store, kill and freeze ``kills`` of them, and check what is left.
+
+    Args:
+        store: made by :func:`.scratch.scratch_store`.
+        kills: how many workers are killed (two of three) or frozen past their lease.
+        seed: of the choice of victims; what the system makes of them differs all the same.
+        tell: is told how far it is.
+        environ: of the workers, beside what they need.
+    """
+    seed = random.randrange(2**32) if seed is None else seed
+    chance, began = random.Random(seed), clock.seconds()
+    with _house() as (folder, registry):
+        path = [str(folder / "site"), os.environ.get("PYTHONPATH", "")]
+        given = {"JOBREG_STORE": store.full_url, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        others = {key: value for key, value in os.environ.items() if key[:7] != "JOBREG_"}
+        fleet = Fleet(store, folder, {**others, **(environ or {}), **given}, lease)
+        load = _Load(Client(store, registry))
+        done: Counter[str] = Counter()
+        try:
+            while done["killed"] + done["frozen"] < kills:
+                fleet.keep(WORKERS)
+                load.keep_up()
+                fleet.thaw()
+                _strike(fleet, chance, done)
+                tell(f"{done['killed']} killed, {done['frozen']} frozen, {len(load.asked)} runs")
+                time.sleep(_BETWEEN * chance.random())
+            ends = clock.seconds() + _DRAIN
+            while load.unfinished() and clock.seconds() < ends:
+                fleet.keep(WORKERS)
+                fleet.thaw()
+                tell(f"all struck; {load.unfinished()} runs are left")
+                time.sleep(_BETWEEN)
+        finally:
+            fleet.end()
+        return Report(
+            seed=seed,
+            seconds=clock.seconds() - began,
+            killed=done["killed"],
+            frozen=done["frozen"],
+            children_killed=done["children"],
+            refused=fleet.refused(),
+            verdict=check(store, load.asked),
+        )
+
+
+@contextmanager
+def _house() -> Iterator[tuple[Path, Registry]]:
+    """A folder for logs, and a plugin of the soak's jobs in it, as if pip had installed it."""
+    with tempfile.TemporaryDirectory(prefix="jobreg-selftest-") as name:
+        site = Path(name) / "site"
+        write_plugin(site, JOBS, dist="jobreg-selftest")
+        yield Path(name), Registry(path=[str(site)])
+
+
+@define
+class _Load:
+    """Submits, in batches, as long as little waits; knows all that it has asked for."""
+
+    client: Client
+    asked: dict[str, tuple[str, int]] = field(factory=dict)
+    counted: deque[float] = field(factory=deque)
+
+    def unfinished(self) -> int:
+        """How many runs are not over."""
+        counts = self.client.store.counts()
+        return sum(counts[state] for state in ("scheduled", "queued", "running"))
+
+    def keep_up(self) -> None:
+        """Submit a batch if it is time; one whose fate is not known is submitted again."""
+        if self.unfinished() > _BACKLOG:
+            return
+        from ..request import new_run_id
+
+        first = len(self.asked)
+        names = sorted(JOBS)
+        batch = [
+            {
+                "job_name": names[number % len(names)],
+                "params": {"number": number},
+                "run_id": new_run_id(),
+                "max_crashes": _MOST_CRASHES,
+            }
+            for number in range(first, first + _BATCH)
+        ]
+        while True:
+            try:
+                self.client.submit_many(batch)
+                break
+            except StoreError:
+                time.sleep(_BETWEEN)
+        for run in batch:
+            number = run["params"]["number"]  # type: ignore[index]
+            self.asked[str(run["run_id"])] = str(run["job_name"]), number
+
+
+def _strike(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:
+    """Kill or freeze one worker that is awake, or kill a process below it."""
+    awake = fleet.awake()
+    if not awake:
+        return
+    victim, way = chance.choice(awake), chance.random()
+    if way < 0.25:
+        below = descendants(victim.pid)
+        if below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(below), signal.SIGKILL)
+                done["children"] += 1
+    elif way < 0.5 and len(awake) > 1:
+        fleet.freeze(victim, fleet.lease * chance.uniform(0.5, 2.5))
+        done["frozen"] += 1
+    else:
+        victim.kill()
+        victim.wait()
+        done["killed"] += 1
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one: children, the forkserver, the guard. Empty where nobody can say."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            stat = (folder / "stat").read_text(errors="replace")
+            parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [pid]
+    for known in found:
+        found += [each for each, parent in parents.items() if parent == known]
+    return found[1:]
