@@ -14,6 +14,10 @@ from .scratch import effects_table
 QUICKLY = Backoff(first=0.05)
 
 
+def before_effect() -> None:
+    """Nothing; something slow where a fault is planted that only time brings out."""
+
+
 def plain(number: int) -> int:
     """Return what was given, at once."""
     return number
@@ -35,6 +39,7 @@ def flaky(number: int) -> int:
 
 def effect(number: int) -> None:
     """Write a row in the transaction that completes the run."""
+    before_effect()
     store = open_store(os.environ["JOBREG_STORE"], check=False)
     run = current_run()
     try:

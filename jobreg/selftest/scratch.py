@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,36 +26,49 @@ def scratch_store(url: str) -> Iterator[Store]:
     Raises:
         StoreError: the database cannot be reached, or this user may make no such thing there.
     """
-    given = open_store(url, check=False)
     name = f"jobreg_selftest_{os.urandom(4).hex()}"
-    kind, place = given.engine.dialect.name, given.database.url
-    folder: str | None = None
-    ways: tuple[str, ...] = ()
-    if kind == "sqlite":
-        beside = Path(place.database or "").absolute().parent
-        beside.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=name, dir=beside)
-        there = f"sqlite:///{folder}/selftest.db"
-    elif kind == "postgresql":
+    if url.startswith("sqlite:"):
+        with _file(url, name) as file, _made(f"sqlite:///{file}") as made:
+            yield made
+        return
+    given = open_store(url, check=False)
+    place = given.database.url
+    if given.engine.dialect.name == "postgresql":
         there = place.update_query_dict({"schema": name}).render_as_string(hide_password=False)
         ways = ("", f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
     else:
         there = place.set(database=name).render_as_string(hide_password=False)
         ways = (f"CREATE DATABASE {name}", f"DROP DATABASE {name}")
-    made: Store | None = None
     try:
         _say(given, ways[:1])
-        made = open_store(there, check=False)
+        with _made(there) as made:
+            yield made
+    finally:
+        _say(given, ways[1:])
+        given.close()
+
+
+@contextmanager
+def _file(url: str, name: str) -> Iterator[str]:
+    """A file in a folder of its own, beside the one that the URL names."""
+    from sqlalchemy import make_url
+
+    beside = Path(make_url(url).database or "").absolute().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=name, dir=beside) as folder:
+        yield f"{folder}/selftest.db"
+
+
+@contextmanager
+def _made(url: str) -> Iterator[Store]:
+    """A store with our tables and that of the effects."""
+    made = open_store(url, check=False)
+    try:
         schema.upgrade(made)
         _say(made, [f"CREATE TABLE {effects_table(made)} (run_id VARCHAR(36), attempt INTEGER)"])
         yield made
     finally:
-        if made is not None:
-            made.close()
-        _say(given, ways[1:])
-        given.close()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        made.close()
 
 
 def _say(store: Store, statements: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +27,10 @@ from .checker import Verdict, check
 from .jobs import JOBS
 
 LEASE = 2.0
-WORKERS = 3
-_BETWEEN = 0.25
-_BACKLOG = 300
-_BATCH = 100
+WORKERS = 4
+_BETWEEN = 0.1
+_BACKLOG = 60
+_BATCH = 40
 _DRAIN = 120.0
 _MOST_CRASHES = 100_000
 
@@ -76,9 +76,11 @@ class Fleet:
                     )
                 )  # fmt: skip
 
-    def awake(self) -> list[subprocess.Popen[bytes]]:
-        """Those that are not frozen."""
-        return [each for each in self.running if each.pid not in self.thaw_at]
+    def at_work(self) -> list[subprocess.Popen[bytes]]:
+        """Those that hold runs and are not frozen."""
+        busy = self.store.busy()
+        pids = {row.pid for row in self.store.workers() if busy.get(row.worker_id)}
+        return [each for each in self.running if each.pid in pids - self.thaw_at.keys()]
 
     def freeze(self, worker: subprocess.Popen[bytes], seconds: float) -> None:
         """Stop a process where it stands; :meth:`thaw` lets it go on after so long."""
@@ -178,7 +180,6 @@ class _Load:
 
     client: Client
     asked: dict[str, tuple[str, int]] = field(factory=dict)
-    counted: deque[float] = field(factory=deque)
 
     def unfinished(self) -> int:
         """How many runs are not over."""
@@ -214,19 +215,19 @@ class _Load:
 
 
 def _strike(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:
-    """Kill or freeze one worker that is awake, or kill a process below it."""
-    awake = fleet.awake()
-    if not awake:
+    """Kill or freeze one worker that holds runs, or kill a process below it."""
+    at_work = fleet.at_work()
+    if not at_work:
         return
-    victim, way = chance.choice(awake), chance.random()
+    victim, way = chance.choice(at_work), chance.random()
     if way < 0.25:
         below = descendants(victim.pid)
         if below:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(chance.choice(below), signal.SIGKILL)
                 done["children"] += 1
-    elif way < 0.5 and len(awake) > 1:
-        fleet.freeze(victim, fleet.lease * chance.uniform(0.5, 2.5))
+    elif way < 0.5:
+        fleet.freeze(victim, fleet.lease * chance.uniform(0.75, 2.25))
         done["frozen"] += 1
     else:
         victim.kill()

@@ -256,6 +256,11 @@ ROWS = {
         (["queues", "resume", "no good"], 2, "queue: 'no good' is not a queue name"),
         (["queues", "resume", "Not.A.Job", "--job"], 2, "Not.A.Job"),
     ],
+    "selftest": [
+        (["selftest", "--kills", "0"], 2, "--kills: 0 is not a whole number from 1 to 100000"),
+        (["selftest", "--kills", "many"], 2, "'many' is not a valid int"),
+        (["selftest", "--store", "oracle://x/y"], 2, "does not speak to oracle"),
+    ],
     "runs wait": [
         (["runs", "wait", NO_RUN], 3, f"No run {NO_RUN} in the store"),
         (["runs", "wait", QUEUED, "--timeout", "soon"], 2, "timeout: 'soon' is not a duration"),

@@ -246,7 +246,9 @@ ROWS: dict[str, Callable[[Place, str], None]] = {
         is_paused, ["queues", "resume", "mail"], lambda place: not place.client.store.pauses()
     ),
     "prune": command_dies(
-        is_over, ["store", "prune", "--retain", "succeeded=forever,failed=forever,cancelled=0s"], lambda place: ids(place) == []
+        is_over,
+        ["store", "prune", "--retain", "succeeded=forever,failed=forever,cancelled=0s"],
+        lambda place: ids(place) == [],
     ),
     "rename": command_dies(
         waits, ["store", "rename-job", "hostile.echo", "hostile.said"],
