@@ -23,11 +23,11 @@ POINTS = (
     *(f"{verb}.{when}_commit" for verb in VERBS for when in ("before", "after")),
     "effect.before_commit",
     "effect.after_commit",
-    "child.begun",
-    "child.done",
-    "worker.outcome",
+    "attempt.begun",
+    "attempt.done",
+    "outcome.unwritten",
 )
-"""All of them; ``child.done`` has an outcome that is not sent, ``worker.outcome`` one unwritten."""
+"""All of them; ``attempt.done`` has an outcome that is not sent yet."""
 
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

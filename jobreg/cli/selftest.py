@@ -32,16 +32,20 @@ def selftest(kills: int, seed: int | None, as_json: bool, store_url: str | None)
     from .. import settings
     from ..selftest.scratch import scratch_store
     from ..selftest.soak import soak
+    from ..store import exists, open_store
 
     if not 1 <= kills <= 100_000:
         raise BadInput(f"--kills: {kills} is not a whole number from 1 to 100000.")
+    url = settings.load(store=store_url).store
+    if exists(url):
+        open_store(url).counts()  # what is wrong with it is told before anything is begun
     live = sys.stderr.isatty() and not as_json
 
     def tell(text: str) -> None:
         if live:
             print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
 
-    with scratch_store(settings.load(store=store_url).store) as store:
+    with scratch_store(url) as store:
         kind = store.engine.dialect.name
         report = soak(store, kills, seed=seed, tell=tell)
     if live:

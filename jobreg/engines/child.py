@@ -49,7 +49,7 @@ class _Executing:
 
     def begin(self) -> None:
         self._page.begin()
-        failpoints.reach("child.begun")
+        failpoints.reach("attempt.begun")
         self._now = True
         if self._page.interrupt is not None:
             raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
@@ -113,7 +113,7 @@ def main(
                 said = _outcome(message, executing, send)
                 tap.flush()
                 said["changed"] = surroundings.look() or tap.harmed or said["unbegun"]
-                failpoints.reach("child.done")
+                failpoints.reach("attempt.done")
             send(**said)
     except (EOFError, OSError):
         # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.

@@ -7,6 +7,7 @@ import time
 
 from ..context import current_run
 from ..decorator import job
+from ..errors import RetryLater
 from ..options import Backoff
 from ..store import open_store
 from .scratch import effects_table
@@ -33,7 +34,7 @@ def slow(number: int) -> int:
 def flaky(number: int) -> int:
     """The same, at an even attempt only."""
     if current_run().attempt % 2:
-        raise RuntimeError("not this time")
+        raise RetryLater("not this time")
     return number
 
 

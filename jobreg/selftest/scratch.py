@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import StoreUnavailable
 from ..store import Store, open_store, schema
 
 EFFECTS = "jobreg_selftest_effects"
@@ -54,9 +55,17 @@ def _file(url: str, name: str) -> Iterator[str]:
     from sqlalchemy import make_url
 
     beside = Path(make_url(url).database or "").absolute().parent
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=name, dir=beside) as folder:
-        yield f"{folder}/selftest.db"
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=name, dir=beside)
+    except OSError as error:
+        why = "Not a directory" if beside.exists() and not beside.is_dir() else error.strerror
+        raise StoreUnavailable(
+            f"A scratch store in {str(beside)!r} cannot be opened: {why}. Give a --store in a "
+            "folder that you may write to."
+        ) from error
+    with folder:
+        yield f"{folder.name}/selftest.db"
 
 
 @contextmanager

@@ -277,7 +277,7 @@ class Worker:
         for report in self.engine.collect(_POLL):
             match report:
                 case Outcome():
-                    failpoints.reach("worker.outcome")
+                    failpoints.reach("outcome.unwritten")
                     if report.ending is Ending.CRASHED and self._was_frozen(report):
                         report = evolve(report, ending=Ending.RELEASED, error=None)
                     claim = self.settler.add(report)

@@ -269,9 +269,9 @@ ROWS: dict[str, Callable[[Place, str], None]] = {
     "rescue": rescuer_dies,
     "forget": worker_dies_at_its_end,
     "effect": effect_dies,
-    "child.begun": child_dies,
-    "child.done": child_dies,
-    "worker.outcome": worker_dies,
+    "attempt.begun": child_dies,
+    "attempt.done": child_dies,
+    "outcome.unwritten": worker_dies,
 }  # fmt: skip
 
 
@@ -301,8 +301,8 @@ ROWS |= {"add": imports_die, "claim_one": lone_runs_are_claimed}
 SHORT = ("insert", "claim", "settle", "effect")
 """The form for MariaDB."""
 OF_PAGE = (
-    *SHORT, "rescue", "child.begun", "child.done", "worker.outcome", "beat", "cancel", "reopen",
-    "prune", "stage_due", "write_catalogue",
+    *SHORT, "rescue", "attempt.begun", "attempt.done", "outcome.unwritten", "beat", "cancel",
+    "reopen", "prune", "stage_due", "write_catalogue",
 )  # fmt: skip
 """What stands in the matrix of the reliability page; the rest of PostgreSQL's is the long form."""
 
@@ -355,10 +355,10 @@ def test_a_point_is_reached_so_many_times_before_it_acts() -> None:
         "from jobreg import failpoints\n"
         "for number in range(3):\n"
         "    print(number, flush=True)\n"
-        "    failpoints.reach('child.begun')\n"
+        "    failpoints.reach('attempt.begun')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"JOBREG_FAILPOINTS": "child.begun=kill@2"},
+        [sys.executable, "-c", code], env={"JOBREG_FAILPOINTS": "attempt.begun=kill@2"},
         capture_output=True, check=False,
     )  # fmt: skip
 
