@@ -74,18 +74,31 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(target=workers)
     def begin(self) -> str:
+        self.submit_some(6, 0.0)
         return add_worker(self.store)
 
     @rule(target=workers)
-    def another_worker(self) -> str:
-        return add_worker(self.store)
+    def another_worker(self) -> object:
+        # Few, so that a worker meets runs again that it has held before.
+        few = len({row.worker_id for row in self.store.workers()} - self.dead) < 2
+        return add_worker(self.store) if few else multiple()
 
-    @rule(number=st.integers(1, 4), delay=st.sampled_from([0.0, 0.0, 5.0]))
+    @rule(number=st.integers(2, 6), delay=st.sampled_from([0.0, 0.0, 5.0]))
     def submit(self, number: int, delay: float) -> None:
+        self.submit_some(number, delay)
+
+    def submit_some(self, number: int, delay: float) -> None:
         for run in self.store.insert([asked(delay=delay) for _ in range(number)]):
             self.runs[run.run_id] = Known()
 
-    @rule(target=claims, worker=workers, most=st.integers(1, 3), alone=st.booleans())
+    @rule(target=claims, worker=workers, most=st.integers(1, 3))
+    def claim_alone(self, worker: str, most: int) -> object:
+        return self.claim(worker, most, True)
+
+    @rule(target=claims, worker=workers, most=st.integers(1, 3))
+    def claim_beside(self, worker: str, most: int) -> object:
+        return self.claim(worker, most, False)
+
     def claim(self, worker: str, most: int, alone: bool) -> object:
         taken = self.store.claim(worker, self.store.due(), [offer(most=most)], alone=alone)
         if worker in self.dead:
@@ -104,6 +117,15 @@ class Machine(RuleBasedStateMachine):
         return multiple(*((worker, evolve(each, options=OPTIONS)) for each in taken))
 
     @rule(claim=claims, ending=st.sampled_from(ENDINGS))
+    def settle_one(self, claim: tuple[str, Claim], ending: Ending) -> None:
+        self.settle(claim, ending)
+
+    @rule(claim=claims)
+    def give_back_and_take_again(self, claim: tuple[str, Claim]) -> None:
+        self.settle(claim, Ending.RELEASED)
+        self.claim(claim[0], 3, True)
+        self.settle(claim, Ending.SUCCEEDED)
+
     def settle(self, claim: tuple[str, Claim], ending: Ending) -> None:
         """Also of claims that were settled or superseded long ago."""
         worker, taken = claim
@@ -142,7 +164,7 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         if not self.runs:
             return
-        run_id = data.draw(st.sampled_from(sorted(self.runs)))
+        run_id = data.draw(st.sampled_from(list(self.runs)))
         known, before = self.runs[run_id], self.store.get(run_id)
         now = self.store.cancel(run_id)
         if known.final:
@@ -153,7 +175,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
-        over = sorted(run_id for run_id, known in self.runs.items() if known.final)
+        over = [run_id for run_id, known in self.runs.items() if known.final]
         if over:
             run_id = data.draw(st.sampled_from(over))
             record = self.store.get(run_id)
@@ -189,5 +211,5 @@ class Machine(RuleBasedStateMachine):
             assert record.attempt == known.attempt
 
 
-Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestMachine = Machine.TestCase
