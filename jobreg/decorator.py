@@ -38,7 +38,6 @@ def job(
     give_up_on: type[Exception] | Iterable[type[Exception]] = (),
     max_age: Duration | None = None,
     isolation: Literal["warm", "fresh"] = "warm",
-    redact: str | Sequence[str] = (),
     concurrency: int | None = None,
     unique: bool | str | Sequence[str] | None = None,
 ) -> Callable[[F], F]: ...
@@ -64,7 +63,6 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         max_age: a run that has been due for longer is not begun: it is failed, reason
             ``expired``; no limit by default.
         isolation: ``"fresh"`` gives each run a process of its own; by default a process runs many.
-        redact: names of parameters whose values are shown to nobody, and cut from logs and errors.
         concurrency: most runs of this job at one time, over all workers of the store.
         unique: one unfinished run at a time with the same parameters (True), or with the same
             values of those named. It acts once the store has met the job (a worker or ``jobreg

@@ -170,13 +170,6 @@ ISOLATIONS = ("warm", "fresh")
 """A child that is used again, or a process of its own for every run."""
 
 
-def _redact(value: object) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else value
-    if isinstance(names, Sequence) and all(isinstance(each, str) and each for each in names):
-        return tuple(names)
-    raise BadInput(f"redact: {str(value)[:80]!r} is not a list of names of parameters.")
-
-
 def _max_age(value: Duration | None) -> float | None:
     return limit(value, "max_age")
 
@@ -217,7 +210,6 @@ class JobOptions:
     give_up_on: Errors = field(default=(), converter=_give_up)
     max_age: float | None = field(default=None, converter=_max_age)
     isolation: str = field(default="warm", converter=_isolation)
-    redact: tuple[str, ...] = field(default=(), converter=_redact)
     concurrency: int | None = field(default=None)
     unique: tuple[str, ...] | None = field(default=None, converter=_unique)
 
@@ -267,8 +259,6 @@ class JobOptions:
             added["max_age"] = self.max_age
         if self.isolation != "warm":
             added["isolation"] = self.isolation
-        if self.redact:
-            added["redact"] = list(self.redact)
         return added | {
             "queue": self.queue,
             "priority": self.priority,
