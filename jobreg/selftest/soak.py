@@ -29,8 +29,8 @@ from .jobs import JOBS
 LEASE = 2.0
 WORKERS = 4
 _BETWEEN = 0.1
-_BACKLOG = 60
 _BATCH = 40
+_BATCH_A_KILL = 4
 _DRAIN = 120.0
 _MOST_CRASHES = 100_000
 
@@ -124,7 +124,7 @@ def soak(
 
     Args:
         store: made by :func:`.scratch.scratch_store`.
-        kills: how many workers are killed (two of three) or frozen past their lease.
+        kills: how many workers are killed (about half) or frozen, most past their lease.
         seed: of the choice of victims; what the system makes of them differs all the same.
         tell: is told how far it is.
         environ: of the workers, beside what they need.
@@ -136,11 +136,12 @@ def soak(
         given = {"JOBREG_STORE": store.full_url, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         others = {key: value for key, value in os.environ.items() if key[:7] != "JOBREG_"}
         fleet = Fleet(store, folder, {**others, **(environ or {}), **given}, lease)
-        load = _Load(Client(store, registry))
+        load = _Load(Client(store, registry), min(_BATCH, _BATCH_A_KILL * kills))
         done: Counter[str] = Counter()
+        number = min(WORKERS, kills + 1)
         try:
             while done["killed"] + done["frozen"] < kills:
-                fleet.keep(WORKERS)
+                fleet.keep(number)
                 load.keep_up()
                 fleet.thaw()
                 _strike(fleet, chance, done)
@@ -148,7 +149,7 @@ def soak(
                 time.sleep(_BETWEEN * chance.random())
             ends = clock.seconds() + _DRAIN
             while load.unfinished() and clock.seconds() < ends:
-                fleet.keep(WORKERS)
+                fleet.keep(number)
                 fleet.thaw()
                 tell(f"all struck; {load.unfinished()} runs are left")
                 time.sleep(_BETWEEN)
@@ -179,6 +180,7 @@ class _Load:
     """Submits, in batches, as long as little waits; knows all that it has asked for."""
 
     client: Client
+    batch: int
     asked: dict[str, tuple[str, int]] = field(factory=dict)
 
     def unfinished(self) -> int:
@@ -188,7 +190,7 @@ class _Load:
 
     def keep_up(self) -> None:
         """Submit a batch if it is time; one whose fate is not known is submitted again."""
-        if self.unfinished() > _BACKLOG:
+        if self.unfinished() > 1.5 * self.batch:
             return
         from ..request import new_run_id
 
@@ -201,7 +203,7 @@ class _Load:
                 "run_id": new_run_id(),
                 "max_crashes": _MOST_CRASHES,
             }
-            for number in range(first, first + _BATCH)
+            for number in range(first, first + self.batch)
         ]
         while True:
             try:
@@ -226,7 +228,7 @@ def _strike(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(chance.choice(below), signal.SIGKILL)
                 done["children"] += 1
-    elif way < 0.5:
+    elif way < 0.65:
         fleet.freeze(victim, fleet.lease * chance.uniform(0.75, 2.25))
         done["frozen"] += 1
     else:

@@ -46,7 +46,7 @@ def complete(run_cli, environ, tmp_path):
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("jobreg s", ["submit", "status", "store"]),
+        ("jobreg s", ["submit", "status", "selftest", "store"]),
         ("jobreg jobs ", ["list", "show", "doctor", "sync", "adopt", "set", "lazy-check"]),
         ("jobreg runs c", ["cancel"]),
         ("jobreg submit rep", ["reports.profile", "reports.render"]),

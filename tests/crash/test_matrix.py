@@ -332,7 +332,7 @@ def test_every_verb_that_writes_has_failpoints() -> None:
     assert verbs - set(failpoints.VERBS) == set()
 
 
-@pytest.mark.parametrize(("place", "point"), every_row(), indirect=["place"])
+@pytest.mark.parametrize(("place", "point"), list(every_row()), indirect=["place"])
 def test_killed_at(place: Place, point: str) -> None:
     ROWS[row_of(point)](place, point)
 
