@@ -59,6 +59,9 @@ VALID = {
 STORELESS = {"jobs list", "jobs lazy-check", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
 
+LONG = {"selftest"}
+"""Commands that work for seconds, and print at their end by the same means as the others."""
+
 DOCTOR = {"jobs doctor"}
 """To whom a store that cannot be used is a finding among others."""
 

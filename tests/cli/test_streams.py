@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from commands import NAME, QUEUED, STORELESS, VALID, call
+from commands import LONG, NAME, QUEUED, STORELESS, VALID, call
 from store_hands import add, everything
 from waiting import alive, until
 
@@ -41,7 +41,7 @@ def quiet(stderr, path):
     return not lines or (path == "worker" and all(" INFO " in line for line in lines))
 
 
-@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
 @pytest.mark.parametrize("form", ["people", "json"])
 def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
     reader, writer = os.pipe()
@@ -56,7 +56,9 @@ def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
     assert quiet(stderr, path), stderr
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - {"completion", "store upgrade", "worker"}))
+@pytest.mark.parametrize(
+    "path", sorted(set(VALID) - LONG - {"completion", "store upgrade", "worker"})
+)
 def test_head_takes_one_line_of_much_and_that_is_no_error(environ, tmp_path, kept, path, file):
     from jobreg.lifecycle import RunRecord
 
@@ -107,7 +109,7 @@ def test_a_failed_run_stays_failed_though_nobody_reads(start, fake_plugins):
     assert process.wait(60) == 1
 
 
-@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
     done = subprocess.run(
@@ -121,7 +123,7 @@ def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
     assert everything(kept)["jobreg_runs"]
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - {"worker"}))
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG - {"worker"}))
 def test_output_that_cannot_be_written_is_told(start, path):
     with open("/dev/full", "w") as full:
         process = start(call(path), stdout=full)
@@ -167,7 +169,7 @@ def interrupt(start, fake_plugins):
     return run
 
 
-@pytest.mark.parametrize("path", sorted(VALID))
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
 @pytest.mark.parametrize("after", [0, 20])
 def test_ctrl_c_while_it_is_imported(interrupt, kept, path, after):
     before = everything(kept)
@@ -178,7 +180,7 @@ def test_ctrl_c_while_it_is_imported(interrupt, kept, path, after):
     assert everything(kept) == before
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS - {"worker", "run"}))
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG - STORELESS - {"worker", "run"}))
 def test_ctrl_c_while_the_store_is_opened(interrupt, kept, path):
     before = everything(kept)
 
