@@ -87,12 +87,8 @@ def main() -> None:
         write_plugin(Path(folder), {JOB: "submit_jobs:run"}, modules={"submit_jobs.py": ""})
         registry = Registry(path=[folder])
         for name in asked.stores:
-            made = None if name == "sqlite" else servers.databases(name)
-            url = f"sqlite:///{folder}/submit.db" if made is None else made.fresh()
-            compare(url, registry, asked.runs)
-            if made is not None:
-                made.drop()
-                made.close()
+            with servers.store_url(name, folder) as url:
+                compare(url, registry, asked.runs)
 
 
 if __name__ == "__main__":

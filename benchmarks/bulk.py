@@ -118,13 +118,9 @@ def main() -> None:
         write_plugin(Path(folder), {JOB: "bulk_jobs:run"}, modules={"bulk_jobs.py": ""})
         registry = Registry(path=[folder])
         for name in asked.stores:
-            made = None if name == "sqlite" else servers.databases(name)
-            url = f"sqlite:///{folder}/bulk.db" if made is None else made.fresh()
-            for number in asked.runs:
-                compare(url, registry, number, asked.turns)
-            if made is not None:
-                made.drop()
-                made.close()
+            with servers.store_url(name, folder) as url:
+                for number in asked.runs:
+                    compare(url, registry, number, asked.turns)
 
 
 if __name__ == "__main__":

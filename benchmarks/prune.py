@@ -87,9 +87,11 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"{'':11} {'runs':>8} {'driver':>10} {'jobreg':>10} {'':>11} {'ratio':>8}")
     for name in asked.stores:
-        with tempfile.TemporaryDirectory() as folder:
-            made = None if name == "sqlite" else servers.databases(name)
-            store = open_store(f"sqlite:///{folder}/prune.db" if made is None else made.fresh())
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            servers.store_url(name, folder) as url,
+        ):
+            store = open_store(url)
             took: dict[str, list[float]] = {"driver": [], "jobreg": []}
             for _ in range(TURNS + 1):
                 for way in (by_driver, by_jobreg):
@@ -104,9 +106,6 @@ def main() -> None:
                 flush=True,
             )
             store.close()
-            if made is not None:
-                made.drop()
-                made.close()
 
 
 if __name__ == "__main__":

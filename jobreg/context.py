@@ -14,6 +14,7 @@ from .errors import BadInput, NotInRun
 from .lifecycle import Claim, Progress
 
 if TYPE_CHECKING:
+    from .redaction import Redaction
     from .store.completion import Effect
 
 MAX_MESSAGE = 4000
@@ -51,10 +52,17 @@ class Control(Protocol):
 class CurrentRun:
     """The run that executes now. Get it with :func:`current_run`."""
 
-    def __init__(self, claim: Claim, control: Control, report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        control: Control,
+        report: Callable[[Progress], None],
+        redaction: Redaction,
+    ) -> None:
         self._claim = claim
         self._control = control
         self._report = report
+        self._redaction = redaction
         self._said = -_EVERY
         self._limit = claim.options.timeout
         self._deadline: datetime | None = None
@@ -125,7 +133,7 @@ class CurrentRun:
         began = clock.seconds() if self._begun is None else self._begun
         return transaction(
             self._control.store_url, connection, self._claim, began, self._control.max_result,
-            self.latest,
+            lambda: self.latest,
         )  # fmt: skip
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
@@ -146,7 +154,7 @@ class CurrentRun:
                 raise BadInput(f"progress: {value!r} is not a number of at least 0.")
             if not isfinite(value):
                 raise BadInput(f"progress: {value!r} is not finite.")
-        text = None if message is None else str(message)[:MAX_MESSAGE]
+        text = None if message is None else self._redaction.text(str(message))[:MAX_MESSAGE]
         self.latest = Progress(done, total, text)
         now = clock.seconds()
         if now - self._said >= _EVERY:

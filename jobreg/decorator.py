@@ -40,6 +40,7 @@ def job(
     isolation: Literal["warm", "fresh"] = "warm",
     concurrency: int | None = None,
     unique: bool | str | Sequence[str] | None = None,
+    redact: str | Iterable[str] = (),
 ) -> Callable[[F], F]: ...
 
 
@@ -67,6 +68,8 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         unique: one unfinished run at a time with the same parameters (True), or with the same
             values of those named. It acts once the store has met the job (a worker or ``jobreg
             jobs sync`` tells it); a ``unique_key`` given to ``submit`` stands before it.
+        redact: names of parameters whose values are secrets: not shown by the command line, and
+            replaced in logs, errors and messages of progress. The store holds them as they are.
 
     Raises:
         BadInput: an option has a value it cannot have.

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 
 VERBS = (
-    "insert", "insert_beside", "insert_claimed", "claim", "claim_one", "settle", "note_progress",
+    "insert", "insert_claimed", "claim", "claim_one", "settle", "note_progress",
     "write_logs", "stage_due", "register", "beat", "rescue", "forget", "ask_worker", "cancel",
     "reopen", "pause", "resume", "prune", "rename", "add", "write_catalogue",
 )  # fmt: skip
@@ -57,10 +57,13 @@ def reach(name: str) -> None:
             os.kill(os.getpid(), number)
 
 
-def begin(verb: str) -> None:
-    """The transactions of this thread are of this verb from now on."""
-    if _armed:
-        _doing.verb = verb
+def begin(verb: str) -> str:
+    """The transactions of this thread are of this verb from now on; which it was before."""
+    if not _armed:
+        return ""
+    before: str = getattr(_doing, "verb", "")
+    _doing.verb = verb
+    return before
 
 
 def commit(when: str) -> None:

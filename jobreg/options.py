@@ -189,12 +189,21 @@ def _unique(value: object) -> tuple[str, ...] | None:
     )
 
 
+def _redact(value: object) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if isinstance(names, Iterable):
+        found = tuple(names)
+        if all(isinstance(each, str) and each.isidentifier() for each in found):
+            return found
+    raise BadInput(f"redact: {str(value)[:80]!r} is not a name of a parameter, or several.")
+
+
 @frozen(kw_only=True)
 class JobOptions:
     """The options of one job, checked. None leaves queue and priority to their defaults.
 
     ``unique`` names the parameters that make the unique key of a run, none of them standing for
-    all; None makes no key.
+    all; None makes no key. ``redact`` names those that are not shown.
     """
 
     name: str | None = None
@@ -212,6 +221,7 @@ class JobOptions:
     isolation: str = field(default="warm", converter=_isolation)
     concurrency: int | None = field(default=None)
     unique: tuple[str, ...] | None = field(default=None, converter=_unique)
+    redact: tuple[str, ...] = field(default=(), converter=_redact)
 
     def __attrs_post_init__(self) -> None:
         if self.queue is not None:
@@ -259,6 +269,8 @@ class JobOptions:
             added["max_age"] = self.max_age
         if self.isolation != "warm":
             added["isolation"] = self.isolation
+        if self.redact:
+            added["redact"] = list(self.redact)
         return added | {
             "queue": self.queue,
             "priority": self.priority,

@@ -24,6 +24,7 @@ from .errors import (
 )
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
 from .options import JobOptions, options_of, seconds
+from .redaction import Redaction
 from .registry.load import load
 from .signature.binding import Arguments, Binder
 from .signature.reading import read
@@ -46,16 +47,19 @@ def execute(
     *,
     max_result: int,
     max_error: int,
+    redact: str | None = None,
     raised: Callable[[BaseException], None] = lambda _: None,
     was_moved: Moved = lambda *_: False,
 ) -> Outcome:
     """Run a claimed job here and say what happened; raises nothing the job raised.
 
-    ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes. ``raised``
-    is shown what the job raised, for who executes it in a process of somebody else's. Where
+    ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes.
+    ``redact`` is the pattern of what no error may show. ``raised`` is shown what the job raised,
+    for who executes it in a process of somebody else's. Where
     ``was_moved`` says that the import fell into an installation, the claim is given back unbegun.
     """
-    run = CurrentRun(claim, control, report)
+    redaction = Redaction.of(claim.params, claim.options.redact, redact)
+    run = CurrentRun(claim, control, report, redaction)
     begun = clock.seconds()
     said: dict[str, Any]
     options = JobOptions()
@@ -77,7 +81,7 @@ def execute(
         )  # fmt: skip
     except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
         raised(error)
-        said = _failure(error, options, max_error)
+        said = _failure(error, options, lambda each: report_of(each, max_error, redaction.text))
     said = _interrupted(control.interrupt, said)
     return Outcome(
         run_id=claim.run_id,
@@ -94,14 +98,26 @@ def binder_of(function: Callable[..., object], job_name: str) -> Binder:
     """How to bind parameters to a function: read once, then kept for that name.
 
     Raises:
-        JobLoadError: nobody can tell which parameters it takes.
+        JobLoadError: nobody can tell which parameters it takes, or it takes none that it hides.
     """
     # A bound method is another object each time it is looked up; what it wraps is not.
     key = getattr(function, "__func__", function)
     known = _binders.get(job_name)
     if known is None or known[0] is not key:
-        known = _binders[job_name] = key, read(function, job_name)
+        known = _binders[job_name] = key, _read(function, job_name)
     return known[1]
+
+
+def _read(function: Callable[..., object], job_name: str) -> Binder:
+    """Read a function, and see that it takes the parameters it wants to be hidden."""
+    binder = read(function, job_name)
+    unknown = [name for name in options_of(function).redact if name not in binder.takes]
+    if unknown and binder.extra is None:
+        raise JobLoadError(
+            f"Job {job_name!r} takes no {unknown[0]!r}, which its @job(redact=...) names; what is "
+            "meant would be shown. Tell its provider."
+        )
+    return binder
 
 
 def call(function: Callable[..., object], arguments: Arguments) -> object:
@@ -178,16 +194,18 @@ def _who(claim: Claim) -> str:
     return f"Job {claim.job_name!r}{by}"
 
 
-def _failure(error: BaseException, options: JobOptions, cap: int) -> dict[str, Any]:
+def _failure(
+    error: BaseException, options: JobOptions, report: Callable[[BaseException], ErrorReport]
+) -> dict[str, Any]:
     """What follows from what a job raised, as far as can be said where its classes are known."""
-    told = report_of(error, cap)
+    told = report(error)
     match error:
         case Snooze() | RetryLater():
             ending = Ending.SNOOZED if isinstance(error, Snooze) else Ending.ERROR
             try:
                 after = None if error.after is None else seconds(error.after, "after")
             except BadInput as fault:
-                return {"ending": Ending.ERROR, "error": report_of(fault, cap)}
+                return {"ending": Ending.ERROR, "error": report(fault)}
             return {"ending": ending, "after": after, "error": told}
         case CancelRun():
             return {"ending": Ending.CANCELLED, "reason": Reason.JOB, "error": told}
@@ -211,7 +229,7 @@ def _interrupted(why: str | None, said: dict[str, Any]) -> dict[str, Any]:
     return {"ending": Ending(why), "error": error}
 
 
-def report_of(error: BaseException, cap: int) -> ErrorReport:
+def report_of(error: BaseException, cap: int, redacted: Callable[[str], str] = str) -> ErrorReport:
     """An exception as it is stored: bare class name, message, traceback text, within the cap."""
     try:
         message = str(error)
@@ -223,7 +241,7 @@ def report_of(error: BaseException, cap: int) -> ErrorReport:
     except BaseException as broken:
         text = f"<the traceback could not be formatted: {type(broken).__name__}>"
     name = codec.clip(type(error).__name__, 256)
-    return ErrorReport(name, codec.clip(message, cap), codec.clip(text, cap))
+    return ErrorReport(name, *(codec.clip(redacted(each), cap) for each in (message, text)))
 
 
 def _frames_of_others(error: BaseException) -> TracebackType | None:

@@ -65,6 +65,17 @@ def schema_name(value: object, what: str = "schema") -> str:
     return value
 
 
+def _pattern(value: object, what: str) -> str:
+    """Check a regular expression; one that matches nothing at all would be everywhere."""
+    try:
+        found = re.compile(str(value))
+    except re.error as error:
+        raise BadInput(f"{what}: {str(value)[:80]!r} is no regular expression: {error}.") from None
+    if found.fullmatch(""):
+        raise BadInput(f"{what}: {str(value)[:80]!r} matches the empty text, which is everywhere.")
+    return str(value)
+
+
 def _choice(*allowed: str) -> Callable[[Any, str], str]:
     def choose(value: Any, what: str) -> str:
         if str(value).lower() not in allowed:
@@ -163,6 +174,7 @@ class Settings:
     sqlite_sync: str = "normal"
     schema: str | None = None
     log_level: str = "info"
+    redact: str | None = None
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
@@ -184,6 +196,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "sqlite_sync": _choice("normal", "full"),
     "schema": schema_name,
     "log_level": _choice("debug", "info", "warning", "error"),
+    "redact": _pattern,
 }
 
 

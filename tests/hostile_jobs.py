@@ -408,6 +408,8 @@ def books(how="core", then="", flag=None, file=None):
                 given.connection().exec_driver_sql(into)
             else:
                 given.cursor().execute(into)
+            if then == "progress":
+                run.progress(7, 9)
             effect.result = {1} if then == "set" else "booked"
             if then == "raise" and run.attempt == 1:
                 raise ValueError("no")
@@ -421,6 +423,23 @@ def books(how="core", then="", flag=None, file=None):
 @job(max_age="1s")
 def fresh_only():
     return "in time"
+
+
+@job(redact=["password", "login"])
+def knows_secrets(password, login=None, mail="", then="return"):
+    print("printed", password, flush=True)
+    print(repr(login))
+    logging.warning("logged %s", login["key"] if login else "")
+    os.write(2, f"mail {mail}\\n".encode())
+    current_run().progress(1, message=f"with {password}")
+    if then == "raise":
+        raise ValueError(f"wrong password: {password}, {mail}") from KeyError(str(login))
+    return "done"
+
+
+@job(redact="passwort")
+def hides_what_it_does_not_take(password):
+    return password
 
 
 def pid():

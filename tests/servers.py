@@ -20,7 +20,7 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +411,20 @@ def _definitions(store: Any) -> list[str]:
             for name in (*metadata.tables, VERSION_TABLE)
         ]
     return [*made, f"INSERT INTO {VERSION_TABLE} VALUES ('{VERSION}')"]
+
+
+@contextlib.contextmanager
+def store_url(name: str, folder: str | Path) -> Iterator[str]:
+    """The URL of an empty store for a benchmark: ``sqlite`` in a folder, else on a server."""
+    if name == "sqlite":
+        yield f"sqlite:///{folder}/jobs.db"
+        return
+    made = databases(name)
+    try:
+        yield made.fresh()
+    finally:
+        made.drop()
+        made.close()
 
 
 _START: dict[str, Callable[[], PostgresServer | MariaServer]] = {

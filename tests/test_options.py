@@ -222,6 +222,8 @@ def test_one_exception_class_may_stand_alone():
         ({"give_up_on": "ValueError"}, "give_up_on"),
         ({"max_age": 0}, "max_age"),
         ({"isolation": "thread"}, "isolation"),
+        ({"redact": 5}, "redact"),
+        ({"redact": ["no name"]}, "redact"),
         ({"concurrency": 0}, "concurrency"),
     ],
     ids=str,
@@ -250,6 +252,7 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     options = JobOptions(
         queue="mail", priority=2, timeout="1m", max_attempts=3, backoff=Backoff(2, 3, 4),
         retry_on=OSError, concurrency=5, give_up_on=ValueError, max_age="1h", isolation="fresh",
+        redact=["key", "token"],
     )  # fmt: skip
 
     back = JobOptions.from_wire(json.loads(json.dumps(options.to_wire())))
@@ -259,6 +262,7 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     assert (back.queue, back.priority, back.timeout, back.concurrency) == ("mail", 2, 60.0, 5)
     assert back.backoff == options.backoff
     assert (back.max_age, back.isolation) == (3600.0, "fresh")
+    assert back.redact == ("key", "token")
 
 
 def test_a_backoff_of_another_kind_reaches_the_supervisor():

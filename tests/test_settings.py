@@ -35,6 +35,7 @@ READ = {
     "sqlite_sync": ("FULL", "full", "normal", "normal"),
     "schema": ("jobs", "jobs", "_other1", "_other1"),
     "log_level": ("Debug", "debug", "error", "error"),
+    "redact": ("sk-[a-z]+", "sk-[a-z]+", "x{3}", "x{3}"),
 }
 BAD = {
     "lease": ["0.1", "2h", "-5s", "soon", "30 seconds"],
@@ -52,6 +53,7 @@ BAD = {
     "sqlite_sync": ["off", "1"],
     "schema": ["a-b", "1st", "a;b", "ü", "x" * 64],
     "log_level": ["loud", "10"],
+    "redact": ["(", "x*", "a|"],
 }
 
 

@@ -20,6 +20,8 @@ from .output import cut, safe
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from ..store import Store
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED = 130
@@ -38,6 +40,14 @@ store_url: Callable[[F], F] = click.option(
     "--store", "store_url", metavar="URL", help="Database URL or SQLite file [JOBREG_STORE]."
 )
 """Gives a command ``--store``, as its argument ``store_url: str | None``."""
+
+
+def opened(url: str | None) -> Store:
+    """The store that ``--store`` or the settings name, open."""
+    from .. import settings
+    from ..store import open_store
+
+    return open_store(settings.load(store=url).store)
 
 
 def complete_jobs(_context: object, _parameter: object, incomplete: str) -> list[str]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from ..codec import iso_time
 from ..options import queue_name
-from . import CommandGroup, as_json, complete_jobs, output, store_url
-
-if TYPE_CHECKING:
-    from ..store import Store
+from . import CommandGroup, as_json, complete_jobs, opened, output, store_url
 
 
 @click.group(cls=CommandGroup)
@@ -21,13 +16,6 @@ def queues() -> None:
     \b
     Example: jobreg queues pause mail
     """
-
-
-def _open(url: str | None) -> Store:
-    from .. import settings
-    from ..store import open_store
-
-    return open_store(settings.load(store=url).store)
 
 
 def _checked(name: str, job: bool) -> tuple[str, str]:
@@ -54,13 +42,13 @@ def list_pauses(as_json: bool, store_url: str | None) -> None:
     """
     told = [
         {"kind": each.kind, "name": each.name, "paused_at": iso_time(each.paused_at)}
-        for each in _open(store_url).pauses()
+        for each in opened(store_url).pauses()
     ]
     if as_json:
         output.print_json({"paused": told})
     elif told:
         headers = ("PAUSED", "NAME", "SINCE")
-        rows = ((each["kind"], output.safe(str(each["name"])), each["paused_at"]) for each in told)
+        rows = ((each["kind"], each["name"], each["paused_at"]) for each in told)
         output.table(rows, headers)
     else:
         print("Nothing is paused.")
@@ -80,7 +68,7 @@ def pause(name: str, job: bool, as_json: bool, store_url: str | None) -> None:
     Example: jobreg queues pause reports.render --job
     """
     kind, name = _checked(name, job)
-    _tell(kind, name, "paused", _open(store_url).pause(kind, name), as_json)
+    _tell(kind, name, "paused", opened(store_url).pause(kind, name), as_json)
 
 
 @queues.command()
@@ -95,11 +83,14 @@ def resume(name: str, job: bool, as_json: bool, store_url: str | None) -> None:
     Example: jobreg queues resume mail
     """
     kind, name = _checked(name, job)
-    _tell(kind, name, "resumed", _open(store_url).resume(kind, name), as_json)
+    _tell(kind, name, "resumed", opened(store_url).resume(kind, name), as_json)
 
 
 def _tell(kind: str, name: str, done: str, changed: bool, as_json: bool) -> None:
     if as_json:
         output.print_json({"kind": kind, "name": name, "state": done, "changed": changed})
         return
-    print(f"{kind} {name} {'is' if changed else 'was'} {done}{'' if changed else ' already'}.")
+    if changed:
+        print(f"{kind} {name} is {done}.")
+    else:
+        print(f"{kind} {name} was {'paused already' if done == 'paused' else 'not paused'}.")

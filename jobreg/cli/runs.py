@@ -80,7 +80,8 @@ def list_runs(
     found, following = client.page(limit=limit, cursor=cursor, **filters)
     if as_json:
         waits = client.waiting_on([run.record for run in found])
-        told = [run_object(run.record, waits[run.id]) for run in found]
+        records = client.redacted([run.record for run in found])
+        told = [run_object(each, waits[each.run_id]) for each in records]
         output.print_json({"runs": told, "next": following})
         return
     if not found and following is None:
@@ -144,7 +145,7 @@ def print_run(run: Run, *, as_json: bool, attempts: bool = False) -> None:
     """Print one run, for people or as JSON for programs."""
     from ..codec import attempt_object, run_object
 
-    told = run_object(run.record, run.waiting_on())
+    told = run_object(run.redacted(), run.waiting_on())
     tries = [attempt_object(each) for each in run.attempts()] if attempts else []
     if as_json:
         output.print_json(told | {"attempts": tries} if attempts else told)

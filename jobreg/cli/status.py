@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 WINDOW = 300.0
 """Seconds over which the rate is told."""
 
+COLOURS = {"live": "green", "draining": "yellow", "degraded": "yellow", "dead": "red"}
+"""Of the states of workers."""
+
 _COUNTED = ("queued", "running", "scheduled")
 
 
@@ -133,5 +136,4 @@ def tell_workers(workers: list[dict[str, Any]]) -> None:
         for each in workers
     ]
     headers = ("HOST", "PID", "WORKER", "BUSY", "HEARD", "QUEUES")
-    colours = {"live": "green", "draining": "yellow", "degraded": "yellow", "dead": "red"}
-    output.table(rows, headers, colours=colours, keep=headers[1:5])
+    output.table(rows, headers, colours=COLOURS, keep=headers[1:5])

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
 import click
 
 from ..errors import BadInput, NotFound
-from . import CommandGroup, as_json, output, store_url
-from .status import tell_workers, worker_objects
-
-if TYPE_CHECKING:
-    from ..store import Store
+from . import CommandGroup, as_json, opened, output, store_url
+from .status import COLOURS, tell_workers, worker_objects
 
 
 @click.group(cls=CommandGroup)
@@ -22,13 +16,6 @@ def workers() -> None:
     \b
     Example: jobreg workers list
     """
-
-
-def _open(url: str | None) -> Store:
-    from .. import settings
-    from ..store import open_store
-
-    return open_store(settings.load(store=url).store)
 
 
 @workers.command("list")
@@ -43,7 +30,7 @@ def list_workers(as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg workers list --json
     """
-    store = _open(store_url)
+    store = opened(store_url)
     rows = store.workers()
     told = worker_objects(rows, store.busy())
     by_id = {row.worker_id: row for row in rows}
@@ -57,17 +44,16 @@ def list_workers(as_json: bool, store_url: str | None) -> None:
         rows_told = [
             (
                 each["worker_id"],
-                output.safe(each["host"]),
                 each["pid"],
                 each["state"],
                 f"{each['busy']}/{each['slots']}",
                 f"{output.span(each['beat_age'])} ago",
+                each["host"],
             )
             for each in told
         ]
-        headers = ("ID", "HOST", "PID", "WORKER", "BUSY", "HEARD")
-        colours = {"live": "green", "draining": "yellow", "degraded": "yellow", "dead": "red"}
-        output.table(rows_told, headers, colours=colours, keep=headers)
+        headers = ("ID", "PID", "WORKER", "BUSY", "HEARD", "HOST")
+        output.table(rows_told, headers, colours=COLOURS, keep=headers[:-1])
     else:
         tell_workers(told)
 
@@ -90,7 +76,7 @@ def drain(
     """
     if everything == bool(worker_ids):
         raise BadInput("Give the ids of workers (jobreg workers list), or --all.")
-    store = _open(store_url)
+    store = opened(store_url)
     live = [row.worker_id for row in store.workers() if row.live]
     chosen = live if everything else [_chosen(text, live) for text in worker_ids]
     asked = [each for each in chosen if store.ask_worker(each, "drain")]
@@ -100,7 +86,7 @@ def drain(
     for each in asked:
         print(f"asked to drain: {each}")
     if not asked:
-        click.echo("No live worker was there to ask.", err=sys.stderr.isatty())
+        click.echo("No live worker was there to ask.", err=True)
 
 
 def _chosen(text: str, live: list[str]) -> str:

@@ -170,6 +170,7 @@ def _outcome(
         report,
         max_result=message["max_result"],
         max_error=message["max_error"],
+        redact=message["redact"],
         was_moved=was_moved,
     )
     return {

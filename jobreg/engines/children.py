@@ -18,6 +18,7 @@ from multiprocess import connection, forkserver, reduction, spawn
 
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
+from ..redaction import Redaction
 from . import child, memory, wire
 from .base import over_time
 from .capture import Capture
@@ -121,6 +122,9 @@ def _read_with_patience(pipe: Any) -> None:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _PATIENCE, 0))
 
 
+_NOTHING_TO_HIDE = Redaction({})
+
+
 @define(eq=False)
 class Child:
     """One child process and what it was given: a claim to execute, or a job to import."""
@@ -131,6 +135,7 @@ class Child:
     capture: Capture
     provider: Provider
     claim: Claim | None = None
+    redaction: Redaction = _NOTHING_TO_HIDE
     probing: str | None = None
     handed: float = 0.0
     asked: Ending | None = None
@@ -155,9 +160,9 @@ class Child:
         """Was it given something whose end has not been heard?"""
         return self.claim is not None or self.probing is not None
 
-    def give(self, claim: Claim, most_log: int) -> None:
+    def give(self, claim: Claim, most_log: int, redaction: Redaction) -> None:
         """Note that it was given a claim, from now on; of its output so many bytes are kept."""
-        self.claim, self.handed = claim, clock.seconds()
+        self.claim, self.handed, self.redaction = claim, clock.seconds(), redaction
         self.runs += 1
         self.page.hand_over()
         self.capture.begin(most_log)

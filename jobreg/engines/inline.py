@@ -78,6 +78,7 @@ class InlineEngine:
             lambda _: None,
             max_result=self._settings.max_result,
             max_error=self._settings.max_error,
+            redact=self._settings.redact,
             raised=self._raised,
         )
 

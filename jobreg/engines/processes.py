@@ -17,6 +17,7 @@ from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
 from ..lifecycle import Claim, Ending, LogChunk, Outcome, Provider
+from ..redaction import Redaction
 from ..settings import Settings
 from . import wire
 from .base import Groups, Note, Output, Report, over_time
@@ -222,7 +223,8 @@ class ProcessEngine:
             if free is None:
                 return
             self._waiting.popleft()
-            free.give(claim, self._settings.max_log)
+            redaction = Redaction.of(claim.params, claim.options.redact, self._settings.redact)
+            free.give(claim, self._settings.max_log, redaction)
             self._handed_at = free.handed
             self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
 
@@ -264,15 +266,16 @@ class ProcessEngine:
     def _pass_on(self, each: Child, chunks: tuple[LogChunk, ...]) -> None:
         """Report output of the run a child executes; what it says outside of one is an event."""
         if chunks and each.claim is not None:
-            self._tell(Output(each.claim.run_id, each.claim.attempt, chunks))
+            said = each.redaction.chunks(chunks)
+            self._tell(Output(each.claim.run_id, each.claim.attempt, said))
             return
         for chunk in chunks:
             for line in chunk.text.split("\n"):
                 emit("child.output", pid=each.pid, job_name=each.probing, text=line[:_LINE])
 
     def _send(self, to: Child, message: dict[str, Any]) -> None:
-        caps = {"max_result": self._settings.max_result, "max_error": self._settings.max_error}
-        to.send(message | caps)
+        told = ("max_result", "max_error", "redact")
+        to.send(message | {name: getattr(self._settings, name) for name in told})
 
     def _read(self, each: Child) -> None:
         """Take every message a child has sent."""

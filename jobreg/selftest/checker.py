@@ -42,7 +42,7 @@ FAULTS = {
     "two successes": "several attempts that succeeded",
     "overtaken": "a newer attempt than the one that succeeded",
     "numbers": "an attempt number that the run never had",
-    "left behind": "a live row of a run that is over, or a run that is over twice",
+    "left behind": "a live row of a run that is over",
 }
 """What can be wrong, and what it means."""
 

@@ -21,6 +21,7 @@ from .. import clock
 from ..client import Client
 from ..errors import StoreError
 from ..registry import Registry
+from ..request import new_run_id
 from ..store import Store
 from ..testing import write_plugin
 from .checker import Verdict, check
@@ -117,7 +118,6 @@ def soak(
     *,
     seed: int | None = None,
     tell: Callable[[str], None] = lambda _: None,
-    environ: dict[str, str] | None = None,
     lease: float = LEASE,
 ) -> Report:
     """Run workers on an empty store, kill and freeze ``kills`` of them, and check what is left.
@@ -127,7 +127,10 @@ def soak(
         kills: how many workers are killed (about half) or frozen, most past their lease.
         seed: of the choice of victims; what the system makes of them differs all the same.
         tell: is told how far it is.
-        environ: of the workers, beside what they need.
+        lease: of the workers, in seconds.
+
+    Raises:
+        StoreError: the store was away for so long that nothing could be submitted.
     """
     seed = random.randrange(2**32) if seed is None else seed
     chance, began = random.Random(seed), clock.seconds()
@@ -135,7 +138,7 @@ def soak(
         path = [str(folder / "site"), os.environ.get("PYTHONPATH", "")]
         given = {"JOBREG_STORE": store.full_url, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         others = {key: value for key, value in os.environ.items() if key[:7] != "JOBREG_"}
-        fleet = Fleet(store, folder, {**others, **(environ or {}), **given}, lease)
+        fleet = Fleet(store, folder, {**others, **given}, lease)
         load = _Load(Client(store, registry), min(_BATCH, _BATCH_A_KILL * kills))
         done: Counter[str] = Counter()
         number = min(WORKERS, kills + 1)
@@ -192,11 +195,9 @@ class _Load:
         """Submit a batch if it is time; one whose fate is not known is submitted again."""
         if self.unfinished() > 1.5 * self.batch:
             return
-        from ..request import new_run_id
-
         first = len(self.asked)
         names = sorted(JOBS)
-        batch = [
+        batch: list[dict[str, object]] = [
             {
                 "job_name": names[number % len(names)],
                 "params": {"number": number},
@@ -205,15 +206,21 @@ class _Load:
             }
             for number in range(first, first + self.batch)
         ]
+        self._submit(batch)
+        for number, run in enumerate(batch, first):
+            self.asked[str(run["run_id"])] = str(run["job_name"]), number
+
+    def _submit(self, batch: list[dict[str, object]]) -> None:
+        """Submit until the store took it; it stands still where workers die at its locks."""
+        ends = clock.seconds() + _DRAIN
         while True:
             try:
                 self.client.submit_many(batch)
-                break
+                return
             except StoreError:
+                if clock.seconds() > ends:
+                    raise
                 time.sleep(_BETWEEN)
-        for run in batch:
-            number = run["params"]["number"]  # type: ignore[index]
-            self.asked[str(run["run_id"])] = str(run["job_name"]), number
 
 
 def _strike(fleet: Fleet, chance: random.Random, done: Counter[str]) -> None:

@@ -6,7 +6,7 @@ The one thing of the store that executing code imports, and only when a job asks
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +30,7 @@ class Effect:
 @contextmanager
 def transaction(
     url: str, connection: Any, claim: Claim, began: float, max_result: int,
-    progress: Progress | None,
+    progress: Callable[[], Progress | None],
 ) -> Iterator[Effect]:  # fmt: skip
     """Do the caller's writes, then settle the run as succeeded, and commit both or neither."""
     store, effect = open_store(url, check=False), Effect()
@@ -39,7 +39,7 @@ def transaction(
         text = codec.encode_result(effect.result, max_result)
         outcome = Outcome(
             run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED, result=text,
-            provider=claim.provider, started=began, ended=clock.seconds(), progress=progress,
+            provider=claim.provider, started=began, ended=clock.seconds(), progress=progress(),
         )  # fmt: skip
         _settle(store, connection, claim, outcome)
     except BaseException:

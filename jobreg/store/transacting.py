@@ -114,12 +114,15 @@ def again(verb: Verb) -> Verb:
 
     @wraps(verb)
     def done(*arguments: Any, **options: Any) -> Any:
-        failpoints.begin(name)
-        for number in range(_TRIES):
-            try:
-                return verb(*arguments, **options)
-            except Undone:
-                time.sleep(_PAUSE * (number + 1) * random.random())
-        return verb(*arguments, **options)
+        before = failpoints.begin(name)
+        try:
+            for number in range(_TRIES):
+                try:
+                    return verb(*arguments, **options)
+                except Undone:
+                    time.sleep(_PAUSE * (number + 1) * random.random())
+            return verb(*arguments, **options)
+        finally:
+            failpoints.begin(before)
 
     return cast(Verb, done)

@@ -191,8 +191,7 @@ class Executor:
         if not claims:
             return None
         ready = [claimer.ready(claim, offers[claim.job_name]) for claim in claims]
-        settler.hold(ready)
-        engine.execute(ready)
+        engine.execute(settler.take(ready))
         for report in engine.collect(0):
             if isinstance(report, Outcome):
                 settler.add(report)

@@ -65,8 +65,7 @@ class LoneWorker(Worker):
                 self._turn(claiming=False)
 
     def _execute_alone(self, claim: Claim) -> None:
-        self.settler.hold([claim])
-        self.engine.execute([claim])
+        self.engine.execute(self.settler.take([claim]))
         while self.settler.holds:
             self._turn(claiming=False)
             if self.stopping:

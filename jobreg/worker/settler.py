@@ -46,11 +46,17 @@ class Settler:
         """Does this worker hold that attempt?"""
         return (run_id, attempt) in self._held
 
-    def hold(self, claims: Iterable[Claim]) -> None:
-        """Take note of new claims."""
+    def take(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Hold new claims, fail those that are too old to begin, and return the others."""
+        ready = []
         for claim in claims:
             self._held[claim.run_id, claim.attempt] = claim
             emit("run.claimed", run_id=claim.run_id, job_name=claim.job_name, attempt=claim.attempt)
+            if claim.expired:
+                self._expire(claim)
+            else:
+                ready.append(claim)
+        return ready
 
     def add(self, outcome: Outcome) -> Claim | None:
         """Take an outcome to be written; returns its claim, None when it is not held any more."""
@@ -79,20 +85,18 @@ class Settler:
                 )
             )
 
-    def expire(self, claims: Iterable[Claim]) -> None:
-        """Fail claims that are too old to begin."""
-        for claim in claims:
-            told = f"It was due for {claim.age:.0f} s; its max_age is {claim.options.max_age:g} s."
-            self.add(
-                Outcome(
-                    run_id=claim.run_id,
-                    attempt=claim.attempt,
-                    ending=Ending.RELEASED,
-                    reason=Reason.EXPIRED,
-                    error=ErrorReport("Expired", told),
-                    ended=clock.seconds(),
-                )
+    def _expire(self, claim: Claim) -> None:
+        told = f"It was due for {claim.age:.0f} s; its max_age is {claim.options.max_age:g} s."
+        self.add(
+            Outcome(
+                run_id=claim.run_id,
+                attempt=claim.attempt,
+                ending=Ending.RELEASED,
+                reason=Reason.EXPIRED,
+                error=ErrorReport("Expired", told),
+                ended=clock.seconds(),
             )
+        )
 
     def reconcile(self, worker_id: str) -> int:
         """Release what the store says this worker holds and it does not: how many that was.

@@ -97,6 +97,7 @@ class Worker:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._signalled = 0
+        self._asked_to_drain = False
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -179,7 +180,7 @@ class Worker:
     @property
     def stopping(self) -> bool:
         """Was it told to stop?"""
-        return self._stop.is_set() or self._signalled > 0
+        return self._stop.is_set() or self._signalled > 0 or self._asked_to_drain
 
     @property
     def _hurrying(self) -> bool:
@@ -314,8 +315,7 @@ class Worker:
             self.upkeep.look_for_due()
         if self.upkeep.run(self.lease.worker_id):
             self._look = True
-        if self.upkeep.asked == "drain":
-            self._stop.set()
+        self._asked_to_drain = self.upkeep.asked == "drain"
         now = clock.seconds()
         if now >= self._reconcile_at:
             self._reconcile_at = now + self.settings.lease
@@ -347,12 +347,11 @@ class Worker:
                 return False
             if claims:
                 self._look = True
-                self.settler.hold(claims)
-                self.settler.expire(claim for claim in claims if claim.expired)
+                ready = self.settler.take(claims)
                 if self.lease.held:
-                    self.engine.execute([claim for claim in claims if not claim.expired])
+                    self.engine.execute(ready)
                 else:  # the claim took too long: others may think us dead by now
-                    self.settler.release(claims)
+                    self.settler.release(ready)
         return not (self._look or self.settler.holds or self.claimer.waits)
 
     def _begin_anew(self) -> None:

@@ -40,10 +40,23 @@ def test_a_worker_is_listed_and_drained_from_elsewhere(house, jobreg):
     assert (listed["pid"], listed["lease"]) == (worker.pid, 30.0)
     assert "hostile.echo" in listed["names"]
     assert listed["worker_id"] in plain
-    assert all(len(line) <= 100 for line in plain.splitlines())
+    assert all(len(line) <= 80 for line in plain.splitlines())
     assert asked.stdout == f"asked to drain: {listed['worker_id']}\n"
     assert worker.wait(10) == 0
     assert run.refresh().result() == "stopped in time"
+
+
+def test_the_ids_of_workers_are_whole_in_80_columns(house, jobreg):
+    house.worker()
+    with house.client.store.writing() as connection:
+        long = "a-host-with-a-very-long-name.of.a-data-centre.example.org"
+        connection.exec_driver_sql(f"UPDATE jobreg_workers SET host = '{long}'")
+
+    lines = jobreg("workers", "list").stdout.splitlines()
+
+    (row,) = house.rows()
+    assert lines[1].startswith(row.worker_id)
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_draining_worker_says_so(house, jobreg):
@@ -63,6 +76,7 @@ def test_nobody_is_there_to_drain(jobreg):
     done = jobreg("workers", "drain", "--all", "--json")
 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"asked": []})
+    assert "No live worker was there to ask" in jobreg("workers", "drain", "--all").stderr
     assert "No worker is running" in jobreg("workers", "list").stdout
 
 

@@ -62,16 +62,18 @@ from jobreg import clock
 from jobreg.lifecycle import Ending, Outcome
 from jobreg.worker.settler import Settler
 
-hold = Settler.hold
+take = Settler.take
 
-def held(self, claims):
-    hold(self, claims)
-    for claim in claims:
+def taken(self, claims):
+    ready = take(self, claims)
+    for claim in ready:
         number = json.loads(claim.params)["number"]
         self.add(Outcome(run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED,
                          result=str(number), started=clock.seconds(), ended=clock.seconds()))
 
-Settler.hold = held
+    return ready
+
+Settler.take = taken
 """,
 }
 # Where the dead are overtaken soon, while what they began goes on.

@@ -43,8 +43,7 @@ def see(urls: list[str], kills: int) -> None:
         print({key: value for key, value in told.items() if key != "faults"})
         assert (code, told["good"]) == (0, True), told
         assert told["killed"] + told["frozen"] == kills
-        assert told["runs"] >= 100
-        assert told["attempts"] > told["runs"]
+        assert told["attempts"] > told["runs"] > told["effects"] > 0
         assert set(told["faults"]) == set(FAULTS)
 
 

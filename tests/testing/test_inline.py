@@ -517,3 +517,19 @@ def test_a_store_that_others_write_to_is_waited_on(jobs: Jobs) -> None:
     assert run.result(timeout=20) is True
     assert time.monotonic() - begun < 15
     thread.join(20)
+
+
+def test_a_run_that_was_due_for_too_long_is_not_begun() -> None:
+    ran: list[int] = []
+
+    @job(max_age="1m")
+    def late() -> None:
+        ran.append(1)
+
+    with stored() as kept:
+        kept.plugin({"fake.late": late})
+        run = jobreg.submit("fake.late")
+        kept.clock.advance("2m")
+        kept.run_pending()
+
+        assert (run.refresh().state, run.reason, ran) == ("failed", "expired", [])

@@ -469,3 +469,26 @@ def test_children_end_with_the_worker_though_a_forked_copy_of_it_lives_on(
             assert alive(copy)
         finally:
             os.kill(copy, signal.SIGKILL)
+
+
+def test_a_worker_that_was_asked_to_drain_keeps_its_grace_when_it_is_stopped(
+    tmp_path: Path, fake_plugins: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hostile_jobs import JOBS, SOURCE
+
+    fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
+    monkeypatch.syspath_prepend(str(fake_plugins.path))
+    client = Client(str(tmp_path / "jobs.db"), Registry(path=[str(fake_plugins.path)]))
+    file, flag = tmp_path / "pids", tmp_path / "flag"
+    with Worker(client.store, registry=client.registry, concurrency=1, lease="2s") as worker:
+        run = client.submit("hostile.waits_for", {"file": str(file), "flag": str(flag)})
+        until(lambda: pids_in(file, 2))
+        client.store.ask_worker(worker.lease.worker_id, "drain")
+        until(lambda: worker.stopping, what="it heard that it is to drain")
+        worker.stop(wait=False)
+        assert not worker._hurrying
+        flag.touch()
+
+    assert run.refresh().result(0) == "seen"
+    assert [each.outcome for each in run.attempts()] == ["succeeded"]
+    client.close()

@@ -20,7 +20,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back_uncounted(tmp_path: Path) -
     worker, lost, kept = add_worker(store), add(store), add(store, JOB)
     claim_one(store, worker)  # the answer never came
     settler = Settler(store, HOST)
-    settler.hold([claim_one(store, worker)])
+    settler.take([claim_one(store, worker)])
 
     given_back = settler.reconcile(worker)
 
@@ -36,7 +36,7 @@ def test_what_is_about_to_be_settled_is_not_given_back(tmp_path: Path) -> None:
     store = opened(tmp_path)
     worker, run = add_worker(store), add(store)
     settler, taken = Settler(store, HOST), claim_one(store, worker)
-    settler.hold([taken])
+    settler.take([taken])
     settler.add(outcome(taken))
 
     assert settler.reconcile(worker) == 0

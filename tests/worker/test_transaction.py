@@ -99,3 +99,13 @@ def test_a_job_that_was_overtaken_cannot_commit(
     # The stray attempt is found and given back; the next one does it all.
     assert run.result(20) == "booked"
     assert effects(client) == [8]
+
+
+def test_progress_that_is_said_within_is_kept(client: Client, start_worker: Any) -> None:
+    start_worker()
+
+    run = client.submit("hostile.books", {"then": "progress"})
+
+    assert run.result(20) == "booked"
+    assert run.progress is not None
+    assert run.progress.done == 7
