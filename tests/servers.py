@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import until
+from waiting import alive, until
 
 from jobreg.store import open_store, schema
 from jobreg.store.schema import version_of as schema_version
@@ -128,10 +128,13 @@ class Server:
     def stop(self, number: int | None = None) -> None:
         """End the server; by default in good order."""
         if self.process is not None:
+            children = self._children()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, number or self.stop_with)
             self.process.wait(60)
             self.process = None
+            # A server cannot start again while one of PostgreSQL's processes holds its memory.
+            until(lambda: not any(map(alive, children)), 60, "its processes are gone")
 
     def freeze(self) -> None:
         """Let the server, with all its processes, stand still."""
@@ -143,12 +146,19 @@ class Server:
 
     def _send(self, number: int) -> None:
         assert self.process is not None
-        pid = self.process.pid
-        # By parent: PostgreSQL gives each of its processes a group of its own.
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
+        for each in (self.process.pid, *self._children()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, number)
+
+    def _children(self) -> list[int]:
+        """By parent: PostgreSQL gives each of its processes a group of its own."""
+        assert self.process is not None
+        pid = self.process.pid
+        try:
+            found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        except OSError:  # it has ended by itself
+            return []
+        return list(map(int, found.split()))
 
     def close(self) -> None:
         self.stop()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -41,6 +43,16 @@ def _warn_of_unknown(named: Iterable[str]) -> None:
             click.echo(f"jobreg: {output.safe(told)}", err=True)
 
 
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C wait for the worker that is being made: it ends as it should."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @click.command()
 @click.option("--concurrency", type=int, help="Runs at a time; by default the cores.")
 @click.option("--queue", "queues", multiple=True, help="Serve this queue; by default all.")
@@ -65,6 +77,7 @@ def _warn_of_unknown(named: Iterable[str]) -> None:
 @click.option("--until-idle", is_flag=True, help="Exit when nothing it may claim is queued.")
 @as_json
 @store_url
+@_signals_held_back()
 def worker(
     concurrency: int | None, queues: tuple[str, ...], allow: tuple[str, ...],
     deny: tuple[str, ...], lease: str | None, grace: str | None, kill_grace: str | None,

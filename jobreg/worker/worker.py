@@ -31,6 +31,8 @@ from .scribe import Scribe
 from .settler import Settler
 from .upkeep import Upkeep
 
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 _POLL = 0.02
 _LOOK_EVERY = 5.0
 _STALLED = 1.0
@@ -238,10 +240,13 @@ class Worker:
             # Nothing that takes a lock: the signal may have come while this thread holds it.
             self._signalled += 1
 
-        before = {each: signal.signal(each, on_signal) for each in (signal.SIGTERM, signal.SIGINT)}
+        before = {each: signal.signal(each, on_signal) for each in _STOPPING}
+        # One that came during the start, and was held back, comes now.
+        mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         try:
             yield
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -13,6 +13,7 @@ from crash_house import House
 from sqlalchemy import text
 from waiting import alive, pids_in, until
 
+from jobreg import Run
 from jobreg.lifecycle import Ending, Outcome, State, decide
 
 
@@ -136,7 +137,10 @@ def test_a_worker_that_beats_is_left_alone(house: House) -> None:
     assert second.poll() is None
 
 
-def test_a_frozen_supervisor_loses_its_children_and_every_write(house: House) -> None:
+@pytest.mark.parametrize("meanwhile", ["runs", "waits", "is done"])
+def test_a_frozen_supervisor_loses_its_children_and_every_write(
+    house: House, meanwhile: str
+) -> None:
     lease = 2.0
     first = house.worker(lease=f"{lease}s")
     old = house.row(first.pid)
@@ -147,17 +151,31 @@ def test_a_frozen_supervisor_loses_its_children_and_every_write(house: House) ->
 
     until(lambda: not any(map(alive, pids)), lease + 0.5, "the guard kills the children")
     house.worker(lease=f"{lease}s")
+    Path(house.file("pids-0")).unlink()
     until(lambda: run.refresh().attempt == 2, 4 * lease, "another takes over")
+    _second_attempt(house, run, meanwhile)
+    before = run.refresh().record, run.attempts()
     os.kill(first.pid, signal.SIGCONT)
     back = until(lambda: _live_row(house, first.pid, other_than=old.worker_id), 3 * lease)
 
     assert back.worker_id != old.worker_id
     assert run.refresh().record.worker_id not in (old.worker_id, back.worker_id)
+    assert (run.record, run.attempts()) == before
     late = Outcome(run_id=run.id, attempt=1, ending=Ending.SUCCEEDED, result='"zombie"')
     claim = evolve(_claim_of(run.id), attempt=1)
     decided = decide(claim, late, lambda: 0.5)
     assert house.client.store.settle(old.worker_id, "zombie", [decided]) == [decided]
-    assert run.refresh().state is State.RUNNING
+    assert (run.refresh().record, run.attempts()) == before
+
+
+def _second_attempt(house: House, run: Run, meanwhile: str) -> None:
+    """Let the attempt after the freeze run, end so that it waits for a retry, or be over."""
+    child, _ = until(lambda: pids_in(Path(house.file("pids-0")), 2), what="it runs again")
+    if meanwhile == "waits":
+        os.kill(child, signal.SIGKILL)
+        until(lambda: run.refresh().state is State.SCHEDULED, 5, "its second crash makes it wait")
+    elif meanwhile == "is done":
+        run.cancel().wait(10)
 
 
 def test_a_worker_frozen_and_thawed_alone_blames_no_run(house: House) -> None:
@@ -192,13 +210,20 @@ def test_a_killed_child_is_noticed_within_a_second(house: House) -> None:
 def test_a_run_that_kills_its_child_starts_three_times_and_no_more(house: House) -> None:
     house.worker()
     poison = house.client.submit("hostile.kills_itself")
-    others = house.client.submit_many([("hostile.echo", {"value": i}) for i in range(50)])
+    others = house.client.submit_many([("hostile.echo", {"value": i}) for i in range(1000)])
 
-    results = [run.result(20) for run in others]
-    poison.wait(20)
+    results = [run.result(60) for run in others]
+    poison.wait(30)
 
-    assert results == list(range(50))
-    assert all(len(run.attempts()) == 1 for run in others)
+    assert results == list(range(1000))
+    with house.client.store.reading() as connection:
+        charged = connection.execute(
+            text(
+                "SELECT count(*) FROM jobreg_runs WHERE job_name = 'hostile.echo' AND "
+                "(attempt > 1 OR crashes > 0 OR tries > 0)"
+            )
+        ).scalar()
+    assert charged == 0
     assert (poison.state, poison.reason) == (State.FAILED, "crashed")
     assert [each.outcome for each in poison.attempts()] == [Ending.CRASHED] * 3
 

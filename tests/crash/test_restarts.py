@@ -1,0 +1,114 @@
+"""A database server that is restarted again and again under load: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_jobs import JOBS, SOURCE
+from servers import Databases
+from sqlalchemy import text
+from waiting import until
+
+from jobreg import Client, Registry, Run, StoreError, StoreUnavailable, Worker
+from jobreg.lifecycle import State
+from jobreg.request import new_run_id
+
+WITHIN = 5.0
+ON_DEMAND = int(os.environ.get("JOBREG_TEST_RESTARTS", "20"))
+"""How often the long form restarts the server."""
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Databases:
+    found: Databases = request.getfixturevalue("postgres")
+    if found.server is None:
+        pytest.skip("the server is the user's own")
+    return found
+
+
+@pytest.fixture
+def client(
+    server: Databases, tmp_path: Path, fake_plugins: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Client]:
+    fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
+    monkeypatch.syspath_prepend(str(fake_plugins.path))
+    made = Client(server.fresh(), Registry(path=[str(fake_plugins.path)]))
+    with made.store.writing() as connection:
+        connection.execute(text("CREATE TABLE effects (run_id VARCHAR(36), attempt INTEGER)"))
+    yield made
+    made.close()
+
+
+def submitted(client: Client, job_name: str, **params: Any) -> Run:
+    """Submit until the store has said that it took the run."""
+    run_id = new_run_id()
+
+    def again() -> Run | None:
+        try:
+            return client.submit(job_name, params, run_id=run_id, max_attempts=100, max_crashes=100)
+        except StoreUnavailable:
+            return None
+
+    return until(again, 30, "the submit is taken")
+
+
+def see(client: Client, server: Databases, restarts: int) -> None:
+    assert server.server is not None
+    chance, runs, claimed = random.Random(restarts), [], []
+    with (
+        Worker(client.store.full_url, registry=client.registry, concurrency=2),
+        Worker(client.store.full_url, registry=client.registry, concurrency=1),
+    ):
+        for _ in range(restarts):
+            for number in range(30):
+                runs.append(submitted(client, "hostile.echo", value=number))
+                if number % 3 == 0:
+                    runs.append(submitted(client, "hostile.books"))
+            # Killed, torn down at once, or in good order; up again at once.
+            server.server.stop(chance.choice([signal.SIGKILL, signal.SIGQUIT, signal.SIGINT]))
+            server.server.start()
+            back = time.monotonic()
+            first = submitted(client, "hostile.echo", value=0)
+            until(lambda first=first: begun(first), 2 * WITHIN, "a claim")  # type: ignore[misc]
+            claimed.append(time.monotonic() - back)
+            runs.append(first)
+        for run in runs:
+            assert until(lambda run=run: over(run), 120), run  # type: ignore[misc]
+    with client.store.reading() as connection:
+        booked = list(connection.execute(text("SELECT run_id FROM effects")).scalars())
+    print(
+        f"\n{restarts} restarts, {len(runs)} runs; first claim after at most {max(claimed):.2f} s"
+    )
+    assert {run.state for run in runs} == {State.SUCCEEDED}
+    assert sorted(booked) == sorted(run.id for run in runs if run.job_name == "hostile.books")
+    assert max(claimed) <= WITHIN
+
+
+def begun(run: Run) -> bool:
+    try:
+        return run.refresh().state not in (State.QUEUED, State.SCHEDULED)
+    except StoreError:
+        return False
+
+
+def over(run: Run) -> bool:
+    try:
+        return run.refresh().state.final
+    except StoreError:
+        return False
+
+
+def test_postgresql_restarted_under_load(client: Client, server: Databases) -> None:
+    see(client, server, 3)
+
+
+@pytest.mark.slow
+def test_postgresql_restarted_many_times_under_load(client: Client, server: Databases) -> None:
+    see(client, server, ON_DEMAND)

@@ -1,0 +1,135 @@
+"""What verbs make of a network that refuses, resets, swallows, delays, or cuts off an answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import servers
+from sqlalchemy import make_url
+from store_hands import add, add_worker, asked, claim, outcome, settle, states
+from tcp_proxy import Proxy
+
+from jobreg import StoreUnavailable, SubmitUncertain
+from jobreg.store import Store, database, open_store
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def databases(request: pytest.FixtureRequest) -> servers.Databases:
+    found: servers.Databases = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def direct(databases: servers.Databases) -> str:
+    return databases.fresh()
+
+
+@pytest.fixture
+def proxy(direct: str) -> Iterator[Proxy]:
+    url = make_url(direct)
+    assert url.host is not None
+    assert url.port is not None
+    made = Proxy(url.host, url.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(direct: str, proxy: Proxy) -> Iterator[Store]:
+    url = make_url(direct).set(host="127.0.0.1", port=proxy.port)
+    opened = open_store(url.render_as_string(hide_password=False))
+    yield opened
+    opened.close()
+
+
+def test_a_connection_that_was_reset_fails_one_submit_and_the_next_goes_through(
+    store: Store, proxy: Proxy
+) -> None:
+    add(store)
+
+    proxy.set("reset")
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        add(store)
+    proxy.set("pass")
+
+    add(store)
+    assert states(store) == {"queued": 2}
+
+
+def test_a_port_where_nobody_listens_is_said_at_once(store: Store, proxy: Proxy) -> None:
+    proxy.set("refuse")
+    store.close()
+    begun = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        add(store)
+
+    assert time.monotonic() - begun < 2
+    proxy.set("pass")
+    add(store)
+    assert states(store) == {"queued": 1}
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_network_that_swallows_everything_is_given_up_within_the_bound(
+    store: Store, proxy: Proxy, connected: bool
+) -> None:
+    add(store)
+    if not connected:
+        store.close()
+    proxy.set("blackhole")
+    begun = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        add(store)
+
+    assert time.monotonic() - begun < database.ANSWER_WITHIN + 1.5
+    proxy.set("pass")
+    add(store)
+
+
+def test_a_slow_network_is_only_slow(store: Store, proxy: Proxy) -> None:
+    proxy.set("delay")
+
+    run = add(store)
+
+    assert store.get(run.run_id) == run
+
+
+def test_a_commit_whose_answer_is_cut_off_is_uncertain_and_safe_to_repeat(
+    store: Store, proxy: Proxy
+) -> None:
+    run = asked()
+    states(store)
+    proxy.set("cut")
+
+    with pytest.raises(SubmitUncertain, match="submit again with the same run id"):
+        store.insert([run])
+
+    assert proxy.cuts == 1
+    (again,) = store.insert([run])
+    assert again.run_id == run.run_id
+    assert states(store) == {"queued": 1}
+
+
+def test_a_claim_and_a_settle_whose_answers_are_cut_off_are_done_once(
+    store: Store, proxy: Proxy
+) -> None:
+    run, worker = add(store), add_worker(store)
+
+    proxy.set("cut")
+    with pytest.raises(StoreUnavailable):
+        claim(store, worker)
+    proxy.set("pass")  # the claim may have been cut off where it only looks
+    (held,) = store.holding(worker) or claim(store, worker) or ()
+    proxy.set("cut")
+    with pytest.raises(StoreUnavailable):
+        settle(store, worker, outcome(held))
+    proxy.set("pass")
+
+    assert settle(store, worker, outcome(held)) == []
+    assert states(store) == {"succeeded": 1}
+    (attempt,) = store.attempts(run.run_id)
+    assert attempt.number == held.attempt
