@@ -94,9 +94,9 @@ def row_of(store: Store, worker_id: str) -> WorkerRow:
     return next(row for row in store.workers() if row.worker_id == worker_id)
 
 
-def offer(job_name: str = JOB, most: int = 10, **options: Any) -> Offer:
+def offer(job_name: str = JOB, most: int = 10, ahead: int = 0, **options: Any) -> Offer:
     """A job that a worker is ready to run."""
-    return Offer(job_name, "acme.render:run", PROVIDER, JobOptions(**options), most)
+    return Offer(job_name, "acme.render:run", PROVIDER, JobOptions(**options), most, ahead)
 
 
 def claim(

@@ -131,7 +131,15 @@ def drop_pause() -> Delete:
 def heads() -> Select[Any]:
     """The first :most queued runs of :name in :queue that nobody else is claiming."""
     return (
-        select(live.c.seq, live.c.priority, live.c.due_at, live.c.job_name, live.c.suspect)
+        select(
+            live.c.seq,
+            live.c.priority,
+            live.c.due_at,
+            live.c.job_name,
+            live.c.suspect,
+            live.c.max_attempts,
+            live.c.max_crashes,
+        )
         .where(
             live.c.state == "queued",
             live.c.queue == bindparam("queue"),

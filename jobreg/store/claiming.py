@@ -17,13 +17,23 @@ from .statements import Now
 
 @frozen
 class Offer:
-    """A job this worker is ready to run, as installed here, and how many runs it would take."""
+    """A job this worker is ready to run, as installed here, and how many runs it would take.
+
+    ``ahead`` of them would wait until others have ended.
+    """
 
     job_name: str
     target: str
     provider: Provider
     options: JobOptions
     most: int = 1
+    ahead: int = 0
+
+    def at_most_once(self, row: Row) -> bool:
+        """May this run be started once and never again? Its submitter stands before its job."""
+        tries = row["max_attempts"] or self.options.max_attempts
+        crashes = row["max_crashes"] or self.options.max_crashes
+        return bool(tries == crashes == 1)
 
 
 def take(
@@ -38,7 +48,8 @@ def take(
 ) -> list[Claim]:
     """Take the best queued runs of the offered names; highest priority first.
 
-    A suspect is taken by a worker that is ``alone`` (it holds nothing), and nothing beside it;
+    A run that may start only once is not taken ahead: its claim counts as its start. A suspect is
+    taken by a worker that is ``alone`` (it holds nothing), and nothing beside it;
     what comes after one waits, so that it is never passed over.
 
     RETURNING and UPDATE know no order, so the order is the one in which heads were chosen.
@@ -51,8 +62,7 @@ def take(
             head = {"queue": queue, "name": name, "most": room[name]}
             heads += connection.execute(claim_statements.heads(), head).mappings().all()
     heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
-    most = max((offer.most for offer in offers), default=0)
-    chosen = _without_company(_within(heads, room, most), alone)
+    chosen = _without_company(_within(heads, room, known), alone)
     by_name: dict[str, list[int]] = {}
     for row in chosen:
         by_name.setdefault(row["job_name"], []).append(row["seq"])
@@ -146,10 +156,16 @@ def _without_company(chosen: list[Row], alone: bool) -> list[Row]:
     return chosen
 
 
-def _within(heads: Sequence[Row], room: dict[str, int], most: int) -> list[Row]:
-    """The first ``most`` heads that leave every name within its room."""
-    left, chosen = dict(room), []
+def _within(heads: Sequence[Row], room: dict[str, int], known: dict[str, Offer]) -> list[Row]:
+    """The first heads that leave every name within its room; what cannot begin at once, at most
+    up to the first that is not to wait.
+    """
+    left, chosen = dict(room), list[Row]()
+    most = max((offer.most for offer in known.values()), default=0)
+    at_once = max((offer.most - offer.ahead for offer in known.values()), default=0)
     for row in heads:
+        if len(chosen) >= at_once and known[row["job_name"]].at_most_once(row):
+            break
         if left[row["job_name"]] > 0:
             left[row["job_name"]] -= 1
             chosen.append(row)

@@ -114,17 +114,13 @@ class Claimer:
         awake = (name for name in names if name not in self._resting)
         refs = [ref for name in awake if (ref := self._ownership.ref(name)) is not None]
         found = (self.offer(ref) for ref in refs)
-        offers = (
-            evolve(offer, most=room + self._ahead(offer)) for offer in found if offer is not None
-        )
+        held = ((offer, self._ahead(offer)) for offer in found if offer is not None)
+        offers = (evolve(offer, most=room + ahead, ahead=ahead) for offer, ahead in held)
         return {offer.job_name: offer for offer in offers if offer.most > 0}
 
     def _ahead(self, offer: Offer) -> int:
-        """How many runs of a job to hold beyond those that run: none until it is measured.
-
-        A run that may start only once is never held: its claim counts as its start.
-        """
+        """How many runs of a job to hold beyond those that run: none until it is measured."""
         seconds = self._seconds.get(offer.job_name)
-        if seconds is None or offer.options.at_most_once:
+        if seconds is None:
             return 0
         return min(MOST_IN_HAND, int(WORK_IN_HAND / max(seconds, 1e-6)))

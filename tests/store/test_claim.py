@@ -297,3 +297,28 @@ def test_a_worker_of_the_jobs_own_queue_reaches_what_waits_in_the_default_one(st
 
     assert [each.run_id for each in claims] == [mine.run_id]
     assert store.get(mine.run_id).queue == "mail"
+
+
+def test_a_run_that_may_start_only_once_is_not_taken_ahead(store, worker):
+    first, second = add(store), add(store)
+    once = add(store, max_attempts=1, max_crashes=1)
+    later = add(store)
+
+    ahead = claim(store, worker, offer(most=4, ahead=3))
+    nothing = claim(store, worker, offer(most=3, ahead=3))
+    assert [each.run_id for each in ahead] == [first.run_id, second.run_id]
+    assert nothing == []
+    at_once = claim(store, worker, offer(most=2, ahead=1))
+
+    assert [each.run_id for each in at_once] == [once.run_id, later.run_id]
+
+
+def test_a_job_whose_runs_may_start_only_once_is_not_taken_ahead(store, worker):
+    mine, other = add(store), add(store, max_crashes=2)
+
+    taken = claim(store, worker, offer(most=3, ahead=3, max_attempts=1, max_crashes=1))
+    assert taken == []
+    (first,) = claim(store, worker, offer(most=1, max_attempts=1, max_crashes=1))
+    (second,) = claim(store, worker, offer(most=3, ahead=3, max_attempts=1, max_crashes=1))
+
+    assert (first.run_id, second.run_id) == (mine.run_id, other.run_id)
