@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
+from .. import failpoints
 from ..errors import BadInput, SchemaMismatch, StoreError
 from .version import VERSION, VERSION_TABLE
 
@@ -142,6 +143,7 @@ def upgrade(store: Store, version: str = "head") -> None:
 
     if version != "head":
         _check_target(store, version)
+    failpoints.begin("upgrade")
     with store.writing() as connection:
         store.database.begin_alone(connection)
         config.attributes["connection"] = connection

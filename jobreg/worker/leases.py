@@ -64,7 +64,8 @@ class Lease:
         self._condition = condition
         self._at_once = threading.Event()
         self._ended = threading.Event()
-        self._renewed = 0.0
+        self._renewed = self._touched = 0.0
+        self._down = False
         self.host = host.Host.here()
         self.worker_id = ""
         self.gap_ended = 0.0
@@ -86,6 +87,7 @@ class Lease:
             StoreError: the worker could not be registered.
         """
         self.register()
+        self._touched = self._renewed
         for thread in self._threads:
             thread.start()
 
@@ -115,7 +117,11 @@ class Lease:
         self._at_once.set()
 
     def _overdue(self) -> bool:
-        return clock.seconds() - self._renewed > self._settings.lease * FENCE_AT
+        """Is the last beat too long ago, or was this process frozen until now?"""
+        return self._gap(min(self._renewed, self._touched))
+
+    def _gap(self, since: float) -> bool:
+        return clock.seconds() - since > self._settings.lease * FENCE_AT
 
     def _beat(self) -> None:
         # Jitter: workers started together must not beat together.
@@ -130,21 +136,30 @@ class Lease:
                 lease, condition = self._settings.lease, self._condition()
                 renewed = self._store.beat(worker_id, lease, names, condition)
             except StoreError as error:
-                emit("store.down", error=error)
+                if not self._down:
+                    emit("store.down", error=error)
+                self._down = True
                 continue
+            self._down = False
             if renewed:
-                if begun - self._renewed > self._settings.lease * FENCE_AT:
-                    # Frozen meanwhile: the guard has killed what ran, and no job is to blame.
-                    self.gap_ended = begun
-                    self._on_overdue()
+                if self._gap(self._renewed):
+                    self._end_gap()
                 self._renewed = begun
             elif worker_id == self.worker_id and not self._ended.is_set():
                 self.lost = True
                 self._on_overdue()
 
+    def _end_gap(self) -> None:
+        """Frozen until now: the guard has killed what ran, and no job is to blame."""
+        self.gap_ended = clock.seconds()
+        self._on_overdue()
+
     def _watch(self) -> None:
         told = False
         while not self._ended.wait(self._settings.lease / 10):
+            if self._gap(self._touched):
+                self._end_gap()
+            self._touched = clock.seconds()
             self._guard.touch()
             overdue = self._overdue()
             if overdue:

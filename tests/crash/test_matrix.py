@@ -23,6 +23,9 @@ from waiting import until
 
 from jobreg import Client, Registry, Worker, failpoints
 from jobreg.lifecycle import Attempt, Ending, State
+from jobreg.store import open_store
+from jobreg.store.schema import version_of
+from jobreg.store.version import VERSION
 
 LEASE = "2s"
 RUN_ID = "01a00000-0000-7000-8000-00000000000a"
@@ -36,6 +39,7 @@ class Place:
     client: Client
     environ: dict[str, str]
     folder: Path
+    empty: Callable[[], str]
     workers: list[subprocess.Popen[bytes]] = field(factory=list)
 
     def start(self, *command: str, failpoint: str | None = None) -> subprocess.Popen[bytes]:
@@ -77,13 +81,15 @@ def place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Place]:
     on_file = request.param == "sqlite"
-    url = str(tmp_path / "jobs.db") if on_file else request.getfixturevalue(request.param).fresh()
+    server = None if on_file else request.getfixturevalue(request.param)
+    url = str(tmp_path / "jobs.db") if server is None else server.fresh()
+    empty = server.empty if server else lambda: f"sqlite:///{tmp_path}/older.db"
     fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
     monkeypatch.syspath_prepend(str(fake_plugins.path))
     client = Client(url, Registry(path=[str(fake_plugins.path)]))
     with client.store.writing() as connection:
         connection.execute(text("CREATE TABLE effects (run_id VARCHAR(36), attempt INTEGER)"))
-    made = Place(client, fake_plugins.env(JOBREG_STORE=client.store.full_url), tmp_path)
+    made = Place(client, fake_plugins.env(JOBREG_STORE=client.store.full_url), tmp_path, empty)
     yield made
     made.close()
 
@@ -299,12 +305,23 @@ def lone_runs_are_claimed(place: Place, point: str) -> None:
     assert run.attempt > before
 
 
-ROWS |= {"add": imports_die, "claim_one": lone_runs_are_claimed}
+def upgrades_die(place: Place, point: str) -> None:
+    older = place.empty()
+    assert place.command("store", "upgrade", "--to", "0004", "--store", older) == 0
+    row = command_dies(
+        nothing, ["store", "upgrade", "--store", older],
+        lambda _: version_of(open_store(older, check=False)) == VERSION,
+    )  # fmt: skip
+    row(place, point)
+
+
+ROWS |= {"add": imports_die, "claim_one": lone_runs_are_claimed, "upgrade": upgrades_die}
 SHORT = ("insert", "claim", "settle", "effect")
 """The form for MariaDB."""
 OF_PAGE = (
     *SHORT, "rescue", "attempt.begun", "attempt.done", "outcome.unwritten", "beat", "cancel",
     "reopen", "prune", "stage_due", "write_catalogue",
+    "upgrade",
 )  # fmt: skip
 """What stands in the matrix of the reliability page; the rest of PostgreSQL's is the long form."""
 
