@@ -20,7 +20,6 @@ from .handle import Run
 from .judge import prepare
 from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
-from .redaction import shown
 from .registry import Registry, default_registry
 from .request import (
     SubmitOptions,
@@ -279,15 +278,6 @@ class Client:
         if wanted.job_name is None:
             return wanted
         return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
-
-    def redacted(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """Runs as they may be shown: without what their jobs and ``JOBREG_REDACT`` hide."""
-        hidden: dict[str, set[str]] = {}
-        for entry in self.store.catalogue.known({record.job_name for record in records}):
-            names = (entry.options or {}).get("redact", ())
-            hidden.setdefault(entry.job_name, set()).update(names)
-        pattern = self.settings.redact
-        return [shown(record, hidden.get(record.job_name, ()), pattern) for record in records]
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""

@@ -77,10 +77,6 @@ class Run(Shown):
         super().__init__(record)
         self._client = client
 
-    def redacted(self) -> RunRecord:
-        """The run as it may be shown: without what its job and ``JOBREG_REDACT`` hide."""
-        return self._client.redacted([self.record])[0]
-
     def refresh(self) -> Run:
         """Read the run again and return self."""
         self.record = self._client.store.get(self.id)

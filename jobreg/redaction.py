@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
 from .lifecycle import LogChunk, RunRecord
+
+if TYPE_CHECKING:
+    from .catalogue import Entry
 
 REDACTED = "[redacted]"
 SHORTEST = 4
@@ -90,6 +93,17 @@ class Redaction:
         if isinstance(value, str) and self.pattern is not None:
             return self.pattern.sub(_mask, value)
         return value
+
+
+def all_shown(
+    runs: Iterable[RunRecord], known: Iterable[Entry], pattern: str | None
+) -> list[RunRecord]:
+    """Runs as they may be shown, by what is known of their jobs: what any version hides."""
+    hidden: dict[str, set[str]] = {}
+    for entry in known:
+        names = (entry.options or {}).get("redact", ())
+        hidden.setdefault(entry.job_name, set()).update(names)
+    return [shown(run, hidden.get(run.job_name, ()), pattern) for run in runs]
 
 
 def shown(run: RunRecord, names: Collection[str], pattern: str | None) -> RunRecord:

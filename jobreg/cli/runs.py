@@ -14,6 +14,7 @@ from .filters import filters_of, run_filters
 if TYPE_CHECKING:
     from ..client import Client
     from ..handle import Run
+    from ..lifecycle import RunRecord
 
 _WIDEST_PROVIDER = 23  # with id, state and six characters of the job: 80 columns
 _COLOURS = {
@@ -80,7 +81,7 @@ def list_runs(
     found, following = client.page(limit=limit, cursor=cursor, **filters)
     if as_json:
         waits = client.waiting_on([run.record for run in found])
-        records = client.redacted([run.record for run in found])
+        records = shown(client, [run.record for run in found])
         told = [run_object(each, waits[each.run_id]) for each in records]
         output.print_json({"runs": told, "next": following})
         return
@@ -114,7 +115,7 @@ def show_run(run_id: str, as_json: bool, store_url: str | None) -> None:
     from ..client import Client
 
     client = Client(store_url)
-    print_run(client.get(client.find_id(run_id)), as_json=as_json, attempts=True)
+    print_run(client, client.get(client.find_id(run_id)), as_json=as_json, attempts=True)
 
 
 @runs.command("wait")
@@ -132,7 +133,7 @@ def wait_for_run(run_id: str, timeout: str | None, as_json: bool, store_url: str
 
     client = Client(store_url)
     run = client.get(client.find_id(run_id)).wait(timeout)
-    print_run(run, as_json=as_json)
+    print_run(client, run, as_json=as_json)
     return exit_code(run)
 
 
@@ -141,11 +142,19 @@ def exit_code(run: Run) -> int:
     return 0 if run.state == "succeeded" else 1
 
 
-def print_run(run: Run, *, as_json: bool, attempts: bool = False) -> None:
+def shown(client: Client, records: list[RunRecord]) -> list[RunRecord]:
+    """Runs as they may be shown: without what their jobs and ``JOBREG_REDACT`` hide."""
+    from ..redaction import all_shown
+
+    known = client.store.catalogue.known({record.job_name for record in records})
+    return all_shown(records, known, client.settings.redact)
+
+
+def print_run(client: Client, run: Run, *, as_json: bool, attempts: bool = False) -> None:
     """Print one run, for people or as JSON for programs."""
     from ..codec import attempt_object, run_object
 
-    told = run_object(run.redacted(), run.waiting_on())
+    told = run_object(shown(client, [run.record])[0], run.waiting_on())
     tries = [attempt_object(each) for each in run.attempts()] if attempts else []
     if as_json:
         output.print_json(told | {"attempts": tries} if attempts else told)

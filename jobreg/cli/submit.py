@@ -107,12 +107,12 @@ def submit(
     run = client.submit(name, **_asked(pairs, params, asked))
     if not wait:
         if as_json:
-            print_run(run, as_json=True)
+            print_run(client, run, as_json=True)
         else:
             print(run.id)
         return 0
     run.wait()
-    print_run(run, as_json=as_json)
+    print_run(client, run, as_json=as_json)
     return exit_code(run)
 
 
@@ -149,7 +149,7 @@ def run(
         screen.close()
     done = Run(client, record)
     if as_json:
-        print_run(done, as_json=True)
+        print_run(client, done, as_json=True)
     elif exit_code(done) == 0:
         output.print_json(done.result())
     else:

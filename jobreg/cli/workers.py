@@ -86,7 +86,7 @@ def drain(
     for each in asked:
         print(f"asked to drain: {each}")
     if not asked:
-        click.echo("No live worker was there to ask.", err=True)
+        print("No live worker was there to ask.")
 
 
 def _chosen(text: str, live: list[str]) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
-from .. import failpoints
 from ..errors import BadInput, SchemaMismatch, StoreError
+from .transacting import again
 from .version import VERSION, VERSION_TABLE
 
 __all__ = ["VERSION", "pending", "require", "upgrade", "version_of"]
@@ -128,6 +128,7 @@ def pending(version: str | None) -> list[tuple[str, str]]:
     return found[::-1]
 
 
+@again
 def upgrade(store: Store, version: str = "head") -> None:
     """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
 
@@ -143,7 +144,6 @@ def upgrade(store: Store, version: str = "head") -> None:
 
     if version != "head":
         _check_target(store, version)
-    failpoints.begin("upgrade")
     with store.writing() as connection:
         store.database.begin_alone(connection)
         config.attributes["connection"] = connection

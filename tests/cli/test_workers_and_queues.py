@@ -76,7 +76,7 @@ def test_nobody_is_there_to_drain(jobreg):
     done = jobreg("workers", "drain", "--all", "--json")
 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"asked": []})
-    assert "No live worker was there to ask" in jobreg("workers", "drain", "--all").stderr
+    assert "No live worker was there to ask" in jobreg("workers", "drain", "--all").stdout
     assert "No worker is running" in jobreg("workers", "list").stdout
 
 

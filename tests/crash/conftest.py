@@ -1,4 +1,4 @@
-"""The fixture of the crash tests."""
+"""The fixtures of the crash tests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 from crash_house import House
 
+from jobreg import Client
+
 
 @pytest.fixture
 def house(tmp_path: Path, fake_plugins: Any) -> Iterator[House]:
     made = House(tmp_path, fake_plugins)
     yield made
     made.close()
+
+
+@pytest.fixture
+def client(house: House) -> Client:
+    """A client on the house's store; its workers are the test's own."""
+    return house.client

@@ -10,22 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hostile_jobs import JOBS, SOURCE
 from waiting import until
 
-from jobreg import Client, Registry
+from jobreg import Client
 from jobreg.lifecycle import State
 
 MOMENTS = 24
-
-
-@pytest.fixture
-def client(tmp_path: Path, fake_plugins: Any) -> Iterator[Client]:
-    fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
-    made = Client(str(tmp_path / "jobs.db"), Registry(path=[str(fake_plugins.path)]))
-    yield made
-    made.close()
 
 
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

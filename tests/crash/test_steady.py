@@ -10,24 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_jobs import JOBS, SOURCE
 from waiting import until
 
-from jobreg import Client, Registry
+from jobreg import Client
 from jobreg.selftest.soak import descendants
 
 FEW = 1_000
 MIB = 2**20
 AT_MOST = 10 * MIB
 PROCESSES = 5  # guard, forkserver, resource tracker, and two children
-
-
-@pytest.fixture
-def client(tmp_path: Path, fake_plugins: Any) -> Iterator[Client]:
-    fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
-    made = Client(str(tmp_path / "jobs.db"), Registry(path=[str(fake_plugins.path)]))
-    yield made
-    made.close()
 
 
 @pytest.fixture
