@@ -41,8 +41,15 @@ def quiet(stderr, path):
     return not lines or (path == "worker" and all(" INFO " in line for line in lines))
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
-@pytest.mark.parametrize("form", ["people", "json"])
+def each_in_turn(*forms):
+    """Every command in every form; in the quick suite each command in one, all forms in turn."""
+    for number, path in enumerate(sorted(set(VALID) - LONG)):
+        for index, form in enumerate(forms):
+            marks = [] if number % len(forms) == index else [pytest.mark.slow]
+            yield pytest.param(path, form, marks=marks)
+
+
+@pytest.mark.parametrize(("path", "form"), each_in_turn("people", "json"))
 def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
     reader, writer = os.pipe()
     os.close(reader)
@@ -109,8 +116,7 @@ def test_a_failed_run_stays_failed_though_nobody_reads(start, fake_plugins):
     assert process.wait(60) == 1
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("path", "closed"), each_in_turn("<&-", ">&-", "2>&-", "<&- >&- 2>&-"))
 def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
     done = subprocess.run(
         ["bash", "-c", f'"$@" {closed}', "bash", *JOBREG, *call(path)],
@@ -169,8 +175,7 @@ def interrupt(start, fake_plugins):
     return run
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
-@pytest.mark.parametrize("after", [0, 20])
+@pytest.mark.parametrize(("path", "after"), each_in_turn(0, 20))
 def test_ctrl_c_while_it_is_imported(interrupt, kept, path, after):
     before = everything(kept)
 

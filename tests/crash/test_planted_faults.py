@@ -96,7 +96,7 @@ def test_the_soak_goes_red_where_a_fault_is_planted(
 
     for _ in range(5):  # whom it strikes is chance
         with scratch_store(f"sqlite:///{tmp_path}/jobs.db") as store:
-            verdict = soak(store, 12, lease=LEASES.get(fault, LEASE)).verdict
+            verdict = soak(store, 8, lease=LEASES.get(fault, LEASE)).verdict
         found = {name for name, run_ids in verdict.faults.items() if run_ids}
         if found & SEEN_AS[fault]:
             break

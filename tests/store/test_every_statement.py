@@ -232,9 +232,12 @@ def empty(store: Store) -> None:
 
 
 def rows(store: Store) -> Any:
-    """All rows, without the numbers that the database counts on."""
+    """All rows, without the numbers that the database counts on, in an order of our own."""
     return {
-        table: [{name: value for name, value in row.items() if name != "seq"} for row in found]
+        table: sorted(
+            ({name: value for name, value in row.items() if name != "seq"} for row in found),
+            key=repr,
+        )
         for table, found in everything(store).items()
     }
 

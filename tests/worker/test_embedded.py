@@ -488,6 +488,7 @@ def test_a_worker_that_was_asked_to_drain_keeps_its_grace_when_it_is_stopped(
         worker.stop(wait=False)
         assert not worker._hurrying
         flag.touch()
+        run.wait(20)  # before the end of the block tells it to stop once more, and it hurries
 
     assert run.refresh().result(0) == "seen"
     assert [each.outcome for each in run.attempts()] == ["succeeded"]
