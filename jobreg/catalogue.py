@@ -12,7 +12,7 @@ from attrs import asdict, evolve, field, frozen
 from . import clock
 from .errors import BadInput
 from .lifecycle import Provider
-from .options import JobOptions
+from .options import DEFAULTS, JobOptions
 from .signature import Signature
 
 ASK_AGAIN = 5.0
@@ -142,7 +142,7 @@ class Known:
 
     def effective(self, options: Mapping[str, Any] | None) -> JobOptions:
         """The options of one version (as JSON, or nothing) with what operators set before them."""
-        own = JobOptions.from_wire(options) if options else JobOptions()
+        own = JobOptions.from_wire(options) if options else DEFAULTS
         try:
             return overridden(own, self.overrides)
         except BadInput:  # written by another version of jobreg; workers tell of it

@@ -13,6 +13,8 @@ from .errors import BadInput, JobRegError, ResultRefused
 from .lifecycle import Attempt, ErrorReport, LogLine, Provider, RunRecord
 from .signature.plain import MAX_DEPTH as MAX_DEPTH, fault
 
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 
 def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
     """Encode the typed values in it, or refuse it with the place named."""
@@ -28,8 +30,9 @@ def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
 
 
 def _encode(value: object, what: str, cap: int, setting: str, refusal: type[JobRegError]) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    size = len(text.encode())
+    text = _written(value)
+    # Four bytes are the most that a character takes: a short text need not be measured.
+    size = len(text) * 4 if len(text) * 4 <= cap else len(text.encode())
     if size > cap:
         raise refusal(
             f"{what} is {size:,} bytes of JSON; the cap is {cap:,} ({setting}). "

@@ -255,7 +255,8 @@ class JobOptions:
 
     def override(self, **asked: Any) -> JobOptions:
         """Let what a submitter asked for (where not None) stand before what the job says."""
-        return evolve(self, **{key: value for key, value in asked.items() if value is not None})
+        given = {key: value for key, value in asked.items() if value is not None}
+        return evolve(self, **given) if given else self
 
     def to_wire(self) -> dict[str, Any]:
         """As JSON for the supervisor; exception classes stay in the child that has them."""
@@ -304,7 +305,12 @@ class JobOptions:
         return not self.retry_on, None
 
 
+DEFAULTS = JobOptions()
+"""What holds for a job that says nothing. Shared, because to check options anew costs more than
+a short run."""
+
+
 def options_of(function: object) -> JobOptions:
     """The options ``@job`` left on a function; the defaults for an undecorated one."""
     marked = getattr(function, MARK, None)
-    return marked if isinstance(marked, JobOptions) else JobOptions()
+    return marked if isinstance(marked, JobOptions) else DEFAULTS

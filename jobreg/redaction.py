@@ -57,7 +57,9 @@ class Redaction:
     @classmethod
     def of(cls, params: str, names: Collection[str], pattern: str | None) -> Redaction:
         """Of a run's parameters as JSON, which are read only where there is something to hide."""
-        return cls(json.loads(params) if names or pattern is not None else {}, names, pattern)
+        if not names and pattern is None:
+            return NOTHING
+        return cls(json.loads(params), names, pattern)
 
     def text(self, text: str) -> str:
         """A text without the secrets of this run."""
@@ -93,6 +95,10 @@ class Redaction:
         if isinstance(value, str) and self.pattern is not None:
             return self.pattern.sub(_mask, value)
         return value
+
+
+NOTHING = Redaction({})
+"""Hides nothing."""
 
 
 def all_shown(

@@ -23,7 +23,7 @@ from .errors import (
     Snooze,
 )
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
-from .options import JobOptions, options_of, seconds
+from .options import DEFAULTS, JobOptions, options_of, seconds
 from .redaction import Redaction
 from .registry.load import load
 from .signature.binding import Arguments, Binder
@@ -62,7 +62,7 @@ def execute(
     run = CurrentRun(claim, control, report, redaction)
     begun = clock.seconds()
     said: dict[str, Any]
-    options = JobOptions()
+    options = DEFAULTS
     try:
         function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
         options = options_of(function)

@@ -128,13 +128,13 @@ def editable_origin(ref: JobRef) -> str | None:
 
 def _options(entry: Entry | None, overrides: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
     """Each option's value and source: ``set`` by an operator, ``job`` or ``default``."""
-    from ..options import JobOptions
+    from ..options import DEFAULTS
 
     if entry is None or entry.options is None:
         return {
             name: {"value": value, "source": "set"} for name, value in overrides.items()
         } or None
-    defaults = JobOptions().to_wire()
+    defaults = DEFAULTS.to_wire()
     found = {}
     for name, value in entry.options.items():
         source = "default" if value == defaults.get(name) else "job"

@@ -1,8 +1,8 @@
 """What one child prints and logs, as the supervisor hears it: never waited for, and bounded.
 
-A child executes one run at a time, and gets the next only after the outcome of the last was
-heard. By then all that the run wrote is in the pipes, so whoever empties them at that moment knows
-whose it is (docs/decisions/0011-captured-output.md).
+A child executes one run after another, and says with each outcome how many bytes its pipes had
+been given until then. So it is known whose each byte is, however late it is read
+(docs/decisions/0011-captured-output.md).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from attrs import evolve
 
 from .. import clock
 from ..lifecycle import LogChunk
+from .page import Page
 
 LONGEST = 64 * 1024
 """Characters of a line; a longer one is kept in pieces."""
@@ -41,13 +42,16 @@ class Log:
     """The output of one attempt on its way: at most ``most`` bytes, the rest is only counted."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._left = most
-        self._cut = 0
         self._chunks: list[LogChunk] = []
         self._texts: list[str] = []  # of the last chunk, which is still open
         self._size = 0
         self._told = clock.seconds()
+        self.reset(most)
+
+    def reset(self, most: int) -> None:
+        """Begin anew, with room for so many bytes; what was kept has been taken."""
+        self._most = self._left = most
+        self._cut = 0
 
     def add(self, at: int, stream: str, level: str, logger: str | None, text: str) -> None:
         """Take lines, joined by newlines, without the last one."""
@@ -188,14 +192,49 @@ def _whole(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
+class _Heard:
+    """What was read of one pipe: whose it is shows only when a run has ended, or goes on alone."""
+
+    def __init__(self, which: int, reader: _Printed | _Logged) -> None:
+        self.which = which
+        self.mark = 0
+        self.taken = 0
+        self._reader = reader
+        self._waiting = b""
+
+    def take(self, data: bytes) -> None:
+        self._waiting += data
+        self.taken += len(data)
+
+    def feed(self, log: Log, size: int | None = None) -> None:
+        """Give the log what waits, or the first so many bytes of it."""
+        data = self._waiting if size is None else self._waiting[:size]
+        self._waiting = b"" if size is None else self._waiting[size:]
+        if not data:
+            return
+        if log.full:
+            log.skip(len(data))
+            self._reader.forget()
+        else:
+            self._reader.feed(data, log)
+
+    def end(self, log: Log, *, whole: bool) -> None:
+        """Give the log what was written before the mark, or all; it ends there."""
+        if self._waiting:
+            beyond = 0 if whole else self.taken - self.mark
+            self.feed(log, max(0, len(self._waiting) - beyond))
+        self._reader.end(log)
+
+
 class Capture:
     """The reading ends of one child's three pipes, and the log of what executes there.
 
     ``theirs`` are the writing ends for the child (stdout, stderr, records); close them with
-    :meth:`hand_over` once it has them.
+    :meth:`hand_over` once it has them. ``page`` is told what was read, so that the child can say
+    where in each pipe the output of a run ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, page: Page | None = None) -> None:
         with contextlib.ExitStack() as opened:
             pairs = []
             for _ in range(3):
@@ -207,20 +246,21 @@ class Capture:
         for ours, _ in pairs:
             os.set_blocking(ours, False)
         self.theirs = [theirs for _, theirs in pairs]
-        self._readers: dict[int, _Printed | _Logged] = {
-            out: _Printed("stdout", "INFO"),
-            err: _Printed("stderr", "WARNING"),
-            records: _Logged(),
+        self._page = page
+        self._heard = {
+            out: _Heard(0, _Printed("stdout", "INFO")),
+            err: _Heard(1, _Printed("stderr", "WARNING")),
+            records: _Heard(2, _Logged()),
         }
         self._ready = select.poll()
-        for ours in self._readers:
+        for ours in self._heard:
             self._ready.register(ours, select.POLLIN)
         self.log = Log(NOBODYS)
 
     @property
     def ours(self) -> Sequence[int]:
         """The reading ends that are open."""
-        return tuple(self._readers)
+        return tuple(self._heard)
 
     def hand_over(self) -> None:
         """Close the writing ends here: the child has them, or was never started."""
@@ -229,22 +269,40 @@ class Capture:
 
     def begin(self, most: int) -> None:
         """A run begins, of which at most so many bytes are kept."""
-        self.log = Log(most)
+        self.log.reset(most)
 
-    def finish(self) -> tuple[LogChunk, ...]:
-        """A run is over: everything of it that was not taken yet."""
+    def flow(self) -> None:
+        """All that was read until now is of the run that executes."""
+        for heard in self._heard.values():
+            heard.feed(self.log)
+
+    def finish(self, marks: Sequence[int] | None = ()) -> tuple[LogChunk, ...]:
+        """A run is over: everything of it that was not taken yet.
+
+        ``marks`` say how many bytes of each pipe were written by its end, since the pipe was
+        made; None: it has written nothing since it was last asked; empty: all that is there.
+        """
+        if marks is not None:
+            self._cut(marks)
+        chunks = self.log.close()
+        self.log.reset(NOBODYS)
+        return chunks
+
+    def _cut(self, marks: Sequence[int]) -> None:
+        """Give the log what is left of a run that is over."""
+        if marks:
+            for heard, mark in zip(self._heard.values(), marks, strict=False):
+                heard.mark = mark
         # All of a pipe, were it as large as a job can make it, and no more: what still writes
         # into it (a daemon that left the group) has no claim on this run.
         for _ in range(_LARGEST_PIPE // _READ):
-            ready = self._ready.poll(0)
-            taken = [self._read(descriptor) for descriptor, _ in ready]
-            if max(taken, default=0) < _READ:
+            if marks and all(heard.taken >= heard.mark for heard in self._heard.values()):
                 break
-        for reader in self._readers.values():
-            reader.end(self.log)
-        chunks = self.log.close()
-        self.log = Log(NOBODYS)
-        return chunks
+            taken = [self._read(descriptor) for descriptor, _ in self._ready.poll(0)]
+            if max(taken, default=0) < (1 if marks else _READ):
+                break
+        for heard in self._heard.values():
+            heard.end(self.log, whole=not marks)
 
     def read(self, descriptor: int) -> bool:
         """Take what is there now of one pipe; False when nobody can write into it any more."""
@@ -252,20 +310,22 @@ class Capture:
 
     def _read(self, descriptor: int) -> int:
         """Read once; how many bytes, -1 where there are none yet."""
+        heard, data = self._heard[descriptor], b""
+        if self._page is not None:
+            self._page.reading()
         try:
             data = os.read(descriptor, _READ)
         except BlockingIOError:
             return -1
-        if self.log.full:
-            self.log.skip(len(data))
-            self._readers[descriptor].forget()
-        elif data:
-            self._readers[descriptor].feed(data, self.log)
+        finally:
+            if self._page is not None:
+                self._page.has_read(heard.which, len(data))
+        heard.take(data)
         return len(data)
 
     def drop(self, descriptor: int) -> None:
         """Close one reading end; whoever still writes there is told that nobody listens."""
-        self._readers.pop(descriptor).end(self.log)
+        self._heard.pop(descriptor).end(self.log, whole=True)
         self._ready.unregister(descriptor)
         os.close(descriptor)
 

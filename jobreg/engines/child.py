@@ -1,4 +1,4 @@
-"""The child: imports job code, executes claims one by one, holds no database connection of ours.
+"""The child: imports job code, executes claims, holds no database connection of ours.
 
 The forkserver preloads this module and nothing else, so it must never import a plugin itself.
 """
@@ -11,29 +11,27 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from .. import clock, failpoints
+from .. import failpoints
+from ..catalogue import Hello
 from ..errors import Interrupted
-from ..lifecycle import Progress
 from ..registry.motion import was_moved
-from ..runner import execute, introduce
+from ..runner import introduce
 from . import wire
 from .page import Page
+from .serial import Serial
 from .tap import Tap
 
 if TYPE_CHECKING:
     from multiprocess.connection import Connection
 
 _PR_SET_PDEATHSIG = 1
-_SIGNALS = tuple(
-    number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)
-)
 
 
-class _Executing:
+class Executing:
     """Is job code on the main thread's stack? Only then may a signal raise there."""
 
     def __init__(self, page: Page) -> None:
@@ -48,6 +46,7 @@ class _Executing:
     store_url = property(lambda self: os.environ["JOBREG_STORE"])
 
     def begin(self) -> None:
+        """The job's own code starts now."""
         self._page.begin()
         failpoints.reach("attempt.begun")
         self._now = True
@@ -55,10 +54,12 @@ class _Executing:
             raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
 
     def end(self) -> None:
+        """The job's own code is over."""
         self._now = False
         self._page.end()
 
     def on_term(self, _signal: int, _frame: FrameType | None) -> None:
+        """Interrupt the job that executes, if it is the one that is to end."""
         # Only what the supervisor wrote on the page counts: a service manager that sends
         # SIGTERM to every process of the unit must not cut short the worker's drain.
         if self._now and self._page.interrupt is not None:
@@ -75,6 +76,33 @@ class _Executing:
             raise Interrupted(f"The run was told to end: {self._page.interrupt}.")
 
 
+class Post:
+    """The child's end of the connection to its supervisor."""
+
+    def __init__(self, connection: Connection, executing: Executing) -> None:
+        self._connection = connection
+        self._end = connection.fileno()
+        self._executing = executing
+        self._own = os.getpid()
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the supervisor says, until it is gone or done with us."""
+        lines = wire.Lines()
+        while data := os.read(self._end, wire.READ):
+            for line in lines.feed(data):
+                yield wire.unpack(line)
+
+    def send(self, line: bytes) -> None:
+        """Say something; nothing else comes between."""
+        if os.getpid() != self._own:
+            os._exit(0)  # a copy of us that the job forked: it must not speak in our name
+        with self._executing.sending:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(self._end, rest) :]
+        self._executing.catch_up()
+
+
 def detach(duplicate: Any) -> int:
     """Unpickle a file descriptor that came with this process."""
     descriptor: int = duplicate.detach()
@@ -87,37 +115,25 @@ def main(
     """Serve the supervisor at the other end of the connection until it closes."""
     page = Page(descriptor)
     os.close(descriptor)
-    executing = _Executing(page)
+    executing = Executing(page)
     _prepare(environment)
-    tap = Tap(*pipes)
+    tap = Tap(page, *pipes)
     signal.signal(signal.SIGTERM, executing.on_term)
-    surroundings = _Surroundings()
-    own = os.getpid()
-
-    def send(**message: Any) -> None:
-        if os.getpid() != own:
-            os._exit(0)  # a copy of us that the job forked: it must not speak in our name
-        with executing.sending:
-            connection.send_bytes(wire.pack(message))
-        executing.catch_up()
-
+    post = Post(connection, executing)
+    serial = Serial(page, executing, tap, post.send)
     try:
-        while True:
-            message = wire.unpack(connection.recv_bytes())
+        for message in post.messages():
             if message["do"] == "probe":
-                said = _hello(message, message["max_error"])
+                hello = _hello(message, message["max_error"])
                 tap.flush()
-                surroundings.look()
+                serial.surroundings.look()
+                post.send(wire.pack(("hello", hello.to_wire(), hello.options is None)))
             else:
-                tap.open()
-                said = _outcome(message, executing, send)
-                tap.flush()
-                said["changed"] = surroundings.look() or tap.harmed or said["unbegun"]
-                failpoints.reach("attempt.done")
-            send(**said)
-    except (EOFError, OSError):
-        # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
-        os._exit(0)
+                serial.execute(message)
+    except OSError:
+        pass
+    # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
+    os._exit(0)
 
 
 def _prepare(environment: dict[str, str]) -> None:
@@ -146,66 +162,7 @@ def _leave_the_forkserver_alone() -> None:
         server._forkserver._forkserver_alive_fd = None
 
 
-def _hello(message: dict[str, Any], max_error: int) -> dict[str, Any]:
+def _hello(message: dict[str, Any], max_error: int) -> Hello:
     provider = wire.provider_from(message["provider"])
     assert provider is not None
-    hello = introduce(message["job_name"], message["target"], provider, max_error, was_moved)
-    return {"is": "hello", "hello": hello.to_wire(), "changed": hello.options is None}
-
-
-def _outcome(
-    message: dict[str, Any], executing: _Executing, send: Callable[..., None]
-) -> dict[str, Any]:
-    claim = wire.claim_from(message["claim"])
-
-    def report(progress: Progress) -> None:
-        note = {"done": progress.done, "total": progress.total, "message": progress.message}
-        send(**{"is": "progress", "run_id": claim.run_id, "progress": note})
-
-    began = clock.seconds()
-    executing.max_result = message["max_result"]
-    outcome = execute(
-        claim,
-        executing,
-        report,
-        max_result=message["max_result"],
-        max_error=message["max_error"],
-        redact=message["redact"],
-        was_moved=was_moved,
-    )
-    return {
-        "is": "outcome",
-        "outcome": wire.outcome_to(outcome),
-        "seconds": clock.seconds() - began,
-        # Half of an old and half of a new version may be imported here: not to be used again.
-        "unbegun": outcome.started is None,
-    }
-
-
-class _Surroundings:
-    """What a job may not leave changed for the next one: folder, signals, threads, processes."""
-
-    def __init__(self) -> None:
-        self._seen = self._now()
-
-    def look(self) -> bool:
-        """Have they changed since the last look?"""
-        before, self._seen = self._seen, self._now()
-        return before != self._seen
-
-    def _now(self) -> tuple[object, ...]:
-        try:
-            folder: str | None = os.getcwd()
-        except OSError:
-            folder = None
-        handlers = tuple(signal.getsignal(number) for number in _SIGNALS)
-        return folder, handlers, threading.active_count(), _has_subprocess()
-
-
-def _has_subprocess() -> bool:
-    """Has it a subprocess nobody waited for? What that prints would be taken for the next run's."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+    return introduce(message["job_name"], message["target"], provider, max_error, was_moved)

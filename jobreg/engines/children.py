@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import multiprocess
-from attrs import define, evolve
+from attrs import define, evolve, field
 from multiprocess import connection, forkserver, reduction, spawn
 
 from .. import clock
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
-from ..redaction import Redaction
+from ..redaction import NOTHING, Redaction
 from . import child, memory, wire
 from .base import over_time
 from .capture import Capture
@@ -30,7 +28,6 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 IMPORT_LIMIT = 60.0
 """Seconds a job's module may take to import."""
 
-_PATIENCE = 2
 _LOOK_EVERY = 0.25
 _PRELOAD = "jobreg.engines.preload"
 _quietly = threading.local()
@@ -84,9 +81,9 @@ class Nursery:
     def start(self, provider: Provider) -> Child:
         """Start a child that will serve this provider."""
         ours, theirs = connection.Pipe()
-        _read_with_patience(ours)
         descriptor = make_file()
-        capture = Capture()
+        page = Page(descriptor)
+        capture = Capture(page)
         process = self._context.Process(
             target=child.main,
             args=(
@@ -103,48 +100,42 @@ class Nursery:
             process.start()
         except BaseException:
             capture.close()
+            page.close()
             raise
         finally:
             _quietly.on = False
             theirs.close()
             capture.hand_over()
-        page = Page(descriptor)
-        os.close(descriptor)
+            os.close(descriptor)
         return Child(process, ours, page, capture, provider)
-
-
-def _read_with_patience(pipe: Any) -> None:
-    """Let a read that finds half a message give up after a while, instead of for ever.
-
-    A job may write into our end, or be stopped while it sends; no other child may wait for that.
-    """
-    with socket.socket(fileno=os.dup(pipe.fileno())) as ours:
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _PATIENCE, 0))
-
-
-_NOTHING_TO_HIDE = Redaction({})
 
 
 @define(eq=False)
 class Child:
-    """One child process and what it was given: a claim to execute, or a job to import."""
+    """One child process and what it was given: claims to execute, or a job to import."""
 
     process: Any
     pipe: Any
     page: Page
     capture: Capture
     provider: Provider
-    claim: Claim | None = None
-    redaction: Redaction = _NOTHING_TO_HIDE
+    given: dict[int, Claim] = field(factory=dict)
+    """The claims whose end was not heard, by number, in the order of their execution."""
+    lines: wire.Lines = field(factory=wire.Lines)
+    last: int = 0
+    """The number of the claim given last."""
+    redaction: Redaction = NOTHING
     probing: str | None = None
     handed: float = 0.0
     asked: Ending | None = None
     kill_at: float | None = None
     killed: bool = False
+    spent: bool = False
+    """Is it to be given nothing more?"""
     ended: bool = False
     looked: float = 0.0
     runs: int = 0
-    """How many it has executed."""
+    """How many it was given."""
     peak: int | None = None
     """The most it was seen to have in memory, in bytes."""
     measured: float = 0.0
@@ -156,28 +147,75 @@ class Child:
         return pid
 
     @property
+    def claim(self) -> Claim | None:
+        """The claim that it executes, or takes up next."""
+        return next(iter(self.given.values()), None)
+
+    @property
     def busy(self) -> bool:
         """Was it given something whose end has not been heard?"""
-        return self.claim is not None or self.probing is not None
+        return bool(self.given) or self.probing is not None
 
-    def give(self, claim: Claim, most_log: int, redaction: Redaction) -> None:
-        """Note that it was given a claim, from now on; of its output so many bytes are kept."""
-        self.claim, self.handed, self.redaction = claim, clock.seconds(), redaction
-        self.runs += 1
-        self.page.hand_over()
-        self.capture.begin(most_log)
+    @property
+    def takes_more(self) -> bool:
+        """May it be given anything more?"""
+        return not (self.killed or self.spent or self.asked is not None)
 
-    def send(self, message: dict[str, Any]) -> None:
+    def give(self, claims: Sequence[Claim], told: dict[str, Any]) -> None:
+        """Hand it claims, to be executed in this order after those it has."""
+        idle = not self.given
+        numbered = list(enumerate(claims, self.last + 1))
+        self.given.update(numbered)
+        self.last += len(claims)
+        self.runs += len(claims)
+        if idle:
+            self.next(told["max_log"], told["redact"])
+        self.send(wire.run_to(numbered, told))
+
+    def next(self, most_log: int, pattern: str | None) -> None:
+        """The first of the given claims begins, from now on; of its output so much is kept."""
+        claim = self.claim
+        if claim is not None:
+            self.handed = clock.seconds()
+            self.redaction = Redaction.of(claim.params, claim.options.redact, pattern)
+            self.capture.begin(most_log)
+
+    def end(self, number: int) -> Claim | None:
+        """Its claim of this number is over, or was not begun; None where it holds none such."""
+        return self.given.pop(number, None)
+
+    def recall(self) -> list[Claim]:
+        """Take back the claims that it has not taken up, and never will."""
+        if not self.given:
+            return []
+        taken = self.page.recall(self.last)
+        return [self.given.pop(number) for number in list(self.given) if number > taken]
+
+    def executes(self) -> bool:
+        """Has it taken up the first of its claims, and so all that it printed is of that run?"""
+        return self.page.taken == next(iter(self.given), None)
+
+    def left(self) -> tuple[Claim | None, list[Claim]]:
+        """Of a dead child: the claim that is to blame for its end, if any, and the others."""
+        claims = list(self.given.values())
+        # One that has not begun is charged only where none could be begun.
+        if claims and (self.executes() or self.page.taken == 0):
+            return claims[0], claims[1:]
+        return None, claims
+
+    def send(self, line: bytes) -> None:
         """Hand it a message. A dead one hears nothing; its sentinel tells."""
+        rest = memoryview(line)
         with contextlib.suppress(OSError):
-            self.pipe.send_bytes(wire.pack(message))
+            while rest:
+                rest = rest[os.write(self.pipe.fileno(), rest) :]
 
     def ask(self, why: Ending, grace: float) -> None:
         """Ask its job to end, and set the time at which it is no longer asked."""
         if self.asked is None and not self.killed:
             self.asked = why
             self.kill_at = clock.seconds() + grace
-            self.page.ask(why)
+            self.page.ask(self.page.taken, why)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
@@ -203,9 +241,10 @@ class Child:
         """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""
         if not self.busy or self.killed:
             return None
-        if self.claim is None or not self.page.begun:
+        claim = self.claim
+        if claim is None or self.page.taken not in self.given or not self.page.begun:
             return Ending.CRASHED if now - self.handed >= IMPORT_LIMIT else None
-        since, limit = self.page.since, self.claim.options.timeout
+        since, limit = self.page.since, claim.options.timeout
         over = limit is not None and since is not None and now - since >= limit
         return Ending.TIMEOUT if over else None
 
@@ -213,10 +252,11 @@ class Child:
         """Seconds until one of its limits or its grace runs out; None when none does."""
         if self.kill_at is not None:
             return self.kill_at - now
-        limit = self.claim.options.timeout if self.claim is not None else None
+        claim = self.claim
+        limit = claim.options.timeout if claim is not None else None
         if limit is None:
             return None
-        since = self.page.since
+        since = self.page.since if self.page.taken in self.given else None
         # Not begun: look again soon, since the job begins without a message.
         return 0.02 if since is None else since + limit - now
 
@@ -226,10 +266,8 @@ class Child:
             self.measured = now
             self.peak = memory.peak(self.pid) or self.peak
 
-    def is_used_up(self, most_runs: int, most_memory: int | None) -> bool:
-        """Has it run so often, or grown so much, that another should take its place?"""
-        if self.runs >= most_runs:
-            return True
+    def has_grown(self, most_memory: int | None) -> bool:
+        """Has it so much in memory that another should take its place?"""
         return most_memory is not None and (memory.resident(self.pid) or 0) > most_memory
 
     def cause(self) -> str:

@@ -1,10 +1,12 @@
-"""The engine of processes: warm children that can be killed, one run at a time in each."""
+"""The engine of processes: warm children that can be killed, each executing one run at a time."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -17,14 +19,21 @@ from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
 from ..lifecycle import Claim, Ending, LogChunk, Outcome, Provider
-from ..redaction import Redaction
 from ..settings import Settings
 from . import wire
 from .base import Groups, Note, Output, Report, over_time
+from .batches import Batches
 from .children import Child, Nursery
 
 _TICK = 0.5
 _LINE = 1000
+# A wake of the minder costs more than a short run does. Where so many runs ended since the last
+# it waits a little, and then hears of many at once.
+_MANY = 4
+_BREATH = 0.002
+
+
+_TOLD = ("max_result", "max_error", "max_log", "redact")
 
 
 class ProcessEngine:
@@ -40,6 +49,8 @@ class ProcessEngine:
         self._groups = groups
         self._children: list[Child] = []
         self._waiting: deque[Claim] = deque()
+        self._batches = Batches(settings)
+        self._heard = 0
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
         self._lock = threading.RLock()
@@ -70,7 +81,9 @@ class ProcessEngine:
 
     def backlog(self) -> int:
         """Say how many claims were taken and have not begun."""
-        return len(self._waiting)
+        with self._lock:
+            given = sum(max(0, len(each.given) - 1) for each in self._children)
+            return given + len(self._waiting)
 
     def stalled(self) -> float:
         """Say for how many seconds claims have waited and none could begin."""
@@ -94,6 +107,8 @@ class ProcessEngine:
     def withdraw(self) -> list[Claim]:
         """Give back the claims that have not begun."""
         with self._lock:
+            for each in self._children:
+                self._recall(each)
             claims = list(self._waiting)
             self._waiting.clear()
         return claims
@@ -102,10 +117,10 @@ class ProcessEngine:
         """Ask one running claim to end; its process group is killed after the grace."""
         with self._lock:
             for each in self._children:
-                claim = each.claim
-                if claim is not None and (claim.run_id, claim.attempt) == (run_id, attempt):
-                    self._ask(each, why)
-                    return
+                for number, claim in each.given.items():
+                    if (claim.run_id, claim.attempt) == (run_id, attempt):
+                        self._ask(each, number, why)
+                        break
             for claim in self._waiting:
                 if (claim.run_id, claim.attempt) == (run_id, attempt):
                     self._waiting.remove(claim)
@@ -126,7 +141,7 @@ class ProcessEngine:
                     run_id=claim.run_id, attempt=claim.attempt, ending=Ending.RELEASED
                 )
                 self._tell(released)
-            for each in list(self._children):
+            for each in self._children:
                 each.asked = each.asked or Ending.RELEASED
                 each.kill()
         self._nudge()
@@ -180,14 +195,17 @@ class ProcessEngine:
                     self.refused = True
                     emit("child.refused", error=error)
                 pause = self._pause()
-            for ready, _ in self._ears.select(pause):
-                ready.data()
+            if self._heard >= _MANY:
+                time.sleep(min(_BREATH, pause))
+            self._heard = 0
+            ready = self._ears.select(pause)
             with self._lock:
+                for key, _ in ready:
+                    key.data()
                 now = clock.seconds()
                 for each in list(self._children):
-                    if each.capture.log.wait(now) == 0.0:
-                        self._pass_on(each, each.capture.log.take(now))
-                    self._enforce(each)
+                    self._listen_in(each, now)
+                    self._enforce(each, now)
 
     def _nudge(self) -> None:
         with contextlib.suppress(OSError):
@@ -215,25 +233,25 @@ class ProcessEngine:
             self._probes.popleft()
             free.probing, free.handed = name, clock.seconds()
             asked = {"job_name": name, "target": target, "provider": wire.provider_to(provider)}
-            self._send(free, {"do": "probe", **asked})
+            free.send(wire.pack({"do": "probe", **asked, "max_error": self._settings.max_error}))
+        told = {name: getattr(self._settings, name) for name in _TOLD}
         while self._open and self._waiting:
             claim = self._waiting[0]
             assert claim.provider is not None
-            free = self._free_child(claim.provider, claim.options.isolation == "fresh")
-            if free is None:
+            to = self._free_child(claim.provider, claim.options.isolation == "fresh")
+            to = to or self._batches.short_of_work(self._children, claim)
+            if to is None:
                 return
-            self._waiting.popleft()
-            redaction = Redaction.of(claim.params, claim.options.redact, self._settings.redact)
-            free.give(claim, self._settings.max_log, redaction)
-            self._handed_at = free.handed
-            self._send(free, {"do": "run", "claim": wire.claim_to(claim)})
+            batch = self._batches.next_for(to, self._waiting, len(self._children))
+            to.give(batch, told)
+            self._handed_at = clock.seconds()
 
     def _free_child(self, provider: Provider, fresh: bool = False) -> Child | None:
         """A child that serves this provider and is free; it serves no other, ever.
 
         A ``fresh`` one has executed nothing.
         """
-        idle = [each for each in self._children if not each.busy and not each.killed]
+        idle = [each for each in self._children if not each.busy and each.takes_more]
         for each in idle:
             if each.provider == provider and not (fresh and each.runs):
                 return each
@@ -263,9 +281,18 @@ class ProcessEngine:
             self._ears.unregister(end)
             each.capture.drop(end)
 
+    def _listen_in(self, each: Child, now: float) -> None:
+        """Pass on what the run that executes has printed until now."""
+        if each.executes() or not each.given:
+            each.capture.flow()
+        if each.capture.log.wait(now) == 0.0:
+            self._pass_on(each, each.capture.log.take(now))
+
     def _pass_on(self, each: Child, chunks: tuple[LogChunk, ...]) -> None:
         """Report output of the run a child executes; what it says outside of one is an event."""
-        if chunks and each.claim is not None:
+        if not chunks:
+            return
+        if each.claim is not None:
             said = each.redaction.chunks(chunks)
             self._tell(Output(each.claim.run_id, each.claim.attempt, said))
             return
@@ -273,20 +300,18 @@ class ProcessEngine:
             for line in chunk.text.split("\n"):
                 emit("child.output", pid=each.pid, job_name=each.probing, text=line[:_LINE])
 
-    def _send(self, to: Child, message: dict[str, Any]) -> None:
-        told = ("max_result", "max_error", "redact")
-        to.send(message | {name: getattr(self._settings, name) for name in told})
-
     def _read(self, each: Child) -> None:
         """Take every message a child has sent."""
         try:
-            while each.pipe.poll():
-                self._heard(each, wire.unpack(each.pipe.recv_bytes()))
-        except (EOFError, OSError, ValueError):
+            data = os.read(each.pipe.fileno(), wire.READ)
+            if not data:
+                raise EOFError
+            for line in each.lines.feed(data):
+                self._understand(each, wire.unpack(line))
+        except (EOFError, OSError, ValueError, TypeError, LookupError):
             # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
-            with self._lock:
-                self._hang_up(each)
-                each.kill()
+            self._hang_up(each)
+            each.kill()
 
     def _hang_up(self, each: Child) -> None:
         """Close the pipe of messages."""
@@ -294,57 +319,96 @@ class ProcessEngine:
             self._ears.unregister(each.pipe)
             each.pipe.close()
 
-    def _heard(self, each: Child, message: dict[str, Any]) -> None:
-        match message["is"]:
-            case "progress" if each.claim is not None:
-                progress = wire.progress_from(message["progress"])
-                assert progress is not None
-                self._tell(Note(each.claim.run_id, each.claim.attempt, progress))
+    def _understand(self, each: Child, message: list[Any]) -> None:
+        match message[0]:
+            case "done":
+                _, number, _, _, _, marks = message
+                claim = each.given[number]
+                self._finished(each, number, wire.done_from(claim, message, each.pid), marks)
+            case "outcome":
+                _, number, told, changed, marks = message
+                outcome = wire.outcome_from(each.given[number], told, each.pid)
+                self._finished(each, number, outcome, marks, changed)
+            case "progress":
+                _, number, progress = message
+                claim, said = each.given[number], wire.progress_from(progress)
+                assert said is not None
+                self._tell(Note(claim.run_id, claim.attempt, said))
+            case "skipped":
+                skipped = each.end(message[1])
+                if skipped is not None:
+                    self._waiting.appendleft(skipped)
+                self._went_on(each)
             case "hello":
+                _, hello, changed = message
                 self._pass_on(each, each.capture.finish())
                 each.probing = None
-                if message["changed"]:
+                if changed:
                     each.kill()
                 # Which provider it serves is for us to say, not for a child.
-                self._tell(evolve(Hello.from_wire(message["hello"]), provider=each.provider))
-            case "outcome":
-                self._finished(each, message)
+                self._tell(evolve(Hello.from_wire(hello), provider=each.provider))
+            case _:
+                raise ValueError(f"a child says {message[0]!r}")
 
-    def _finished(self, each: Child, message: dict[str, Any]) -> None:
-        outcome = wire.outcome_from(message["outcome"], each.provider)
-        with self._lock:
-            self._pass_on(each, each.capture.finish())
-            claim, each.claim = each.claim, None
-            if claim is None or (claim.run_id, claim.attempt) != (outcome.run_id, outcome.attempt):
-                return
-            fresh = claim.options.isolation == "fresh"
-            if message["changed"] or each.asked is not None or fresh or self._is_used_up(each):
-                # What the job left behind (threads, handlers, subprocesses) ends with its child.
-                each.kill()
+    def _finished(
+        self,
+        each: Child,
+        number: int,
+        outcome: Outcome,
+        marks: list[int] | None,
+        changed: bool = False,
+    ) -> None:
+        self._heard += 1
+        self._pass_on(each, each.capture.finish(marks))
+        claim = each.end(number)
+        assert claim is not None
         if outcome.ending is Ending.TIMEOUT:
             outcome = evolve(outcome, error=over_time(claim, outcome.error))
-        self._tell(evolve(outcome, pid=each.pid))
+        self._batches.took(claim, outcome)
+        self._tell(outcome)
+        if changed or each.asked is not None or claim.options.isolation == "fresh":
+            # What the job left behind (threads, handlers, subprocesses) ends with its child.
+            self._recall(each)
+            each.kill()
+        elif each.has_grown(self._settings.child_memory):
+            self._recall(each)
+            each.spent = True
+        self._went_on(each)
 
-    def _is_used_up(self, each: Child) -> bool:
-        return each.is_used_up(self._settings.child_runs, self._settings.child_memory)
+    def _went_on(self, each: Child) -> None:
+        """A child is at its next claim; one that had enough of them ends after the last."""
+        if each.runs >= self._settings.child_runs:
+            each.spent = True
+        if each.spent and not each.given:
+            each.kill()
+        each.next(self._settings.max_log, self._settings.redact)
 
-    def _ask(self, each: Child, why: Ending) -> None:
-        each.ask(why, self._settings.kill_grace)
-        self._nudge()
+    def _recall(self, each: Child) -> None:
+        """Take back what a child has not begun; it is the next to be handed out."""
+        self._waiting.extendleft(reversed(each.recall()))
 
-    def _enforce(self, each: Child) -> None:
+    def _ask(self, each: Child, number: int, why: Ending) -> None:
+        """Ask one run to end, if it has been taken up and is not over; the others go elsewhere."""
+        self._recall(each)
+        if each.page.taken == number and number in each.given:
+            each.ask(why, self._settings.kill_grace)
+            self._nudge()
+
+    def _enforce(self, each: Child, now: float) -> None:
         """Hold one child to its limits; take leave of it when it is dead."""
-        now = clock.seconds()
         if each.is_dead(now):
             self._bury(each)
             return
         if each.kill_at is not None and now >= each.kill_at:
             each.kill()
-        if each.claim is not None:
-            each.measure(now)
+        if not each.given:
+            return
+        each.measure(now)
+        if self._batches.is_late(each, now):
+            self._recall(each)
         over = each.over_since(now)
         if over is Ending.TIMEOUT:
-            self._ask(each, Ending.TIMEOUT)
+            self._ask(each, each.page.taken, Ending.TIMEOUT)
         elif over is not None:
             each.asked = each.asked or Ending.TIMEOUT
             each.kill()
@@ -356,12 +420,14 @@ class ProcessEngine:
         each.kill()  # subprocesses that the job left in the group
         self._read_last(each)
         self._pass_on(each, each.capture.finish())
+        charged, others = each.left()
+        self._waiting.extendleft(reversed(others))
         each.process.join(timeout=5)
         self._children.remove(each)
         self._groups.forget(each.pid)
         emit("child.ended", pid=each.pid, exitcode=each.process.exitcode)
-        if each.claim is not None:
-            self._tell(each.last_outcome(each.claim))
+        if charged is not None:
+            self._tell(each.last_outcome(charged))
         if each.probing is not None:
             trouble = f"Importing it ended its process ({each.cause()})."
             self._tell(
@@ -373,7 +439,8 @@ class ProcessEngine:
                     code="died",
                 )
             )
-        each.claim = each.probing = None
+        each.given.clear()
+        each.probing = None
         self._hang_up(each)
         for end in (each.process.sentinel, *each.capture.ours):
             self._ears.unregister(end)
@@ -382,6 +449,5 @@ class ProcessEngine:
 
     def _read_last(self, each: Child) -> None:
         """A dead child may have sent its outcome before it died: then it finished."""
-        with contextlib.suppress(EOFError, OSError, ValueError):
-            while not each.pipe.closed and each.pipe.poll():
-                self._heard(each, wire.unpack(each.pipe.recv_bytes()))
+        while not each.pipe.closed and each.pipe.poll():
+            self._read(each)

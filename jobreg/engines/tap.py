@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import fcntl
 import functools
 import json
 import logging
 import os
 import sys
+import termios
+import time
+from array import array
 from typing import Any, TextIO
 
 from .capture import LONGEST, LONGEST_NAME
+from .page import Page
 
 LEVEL = logging.INFO
 """The level of the root logger in a child. Python's own, WARNING, would hide what jobs tell."""
@@ -25,10 +30,14 @@ LEVEL = logging.INFO
 class Tap:
     """Leads one child's output into three pipes, given by their writing ends."""
 
-    def __init__(self, stdout: int, stderr: int, records: int) -> None:
+    def __init__(self, page: Page, stdout: int, stderr: int, records: int) -> None:
         for ours, number in ((stdout, 1), (stderr, 2)):
             os.dup2(ours, number)
-            os.close(ours)
+        self._page = page
+        # Of our own, so that a job may do with 1 and 2 what it likes.
+        self._pipes = (stdout, stderr, records)
+        self._size = array("i", [0])
+        self._marks = [0, 0, 0]
         self._streams = {"stdout": _text_on(1), "stderr": _text_on(2)}
         for name, stream in self._streams.items():
             setattr(sys, f"__{name}__", stream)
@@ -57,6 +66,34 @@ class Tap:
             except BaseException:  # the job closed it, or left one of its own: nobody to tell
                 continue
         self._flush_c()
+
+    def marks(self) -> list[int] | None:
+        """Where in each pipe ends what was written until now: bytes since its beginning.
+
+        None where nothing was written since the last time; empty where nobody can say.
+        """
+        if sys.platform != "linux":
+            return []
+        try:
+            marks = self._written()
+        except OSError:  # the job closed what it did not open
+            return []
+        if marks == self._marks:
+            return None
+        self._marks = marks
+        return marks
+
+    def _written(self) -> list[int]:
+        """The bytes that were read of each pipe, and those that are in it still."""
+        while True:
+            seen, *read = self._page.was_read()
+            sizes = []
+            for end in self._pipes:
+                fcntl.ioctl(end, termios.FIONREAD, self._size)
+                sizes.append(self._size[0])
+            if not seen % 2 and self._page.was_read()[0] == seen:
+                return [each + size for each, size in zip(read, sizes, strict=True)]
+            time.sleep(0)  # the supervisor reads at this moment
 
     @property
     def harmed(self) -> bool:

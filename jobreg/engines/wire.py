@@ -1,51 +1,110 @@
-"""Claims and outcomes as JSON bytes for the pipe between supervisor and child."""
+"""What supervisor and child say to each other: lines of JSON, several in one read.
+
+To the child: ``{"do": "probe" | "run", ...}``. From it, lists: ``["hello", ...]``,
+``["progress", ...]``, ``["skipped", ...]``, ``["done", ...]``, ``["outcome", ...]``; the second of
+the last four is the number of the run.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from attrs import asdict
 
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
 from ..options import Backoff, JobOptions
 
+READ = 256 * 1024
+"""Bytes to read at a time."""
 
-def pack(message: dict[str, Any]) -> bytes:
-    """One message as bytes."""
-    # ASCII only: a lone surrogate in a job's text must not break the pipe.
-    return json.dumps(message).encode("ascii")
-
-
-def unpack(data: bytes) -> dict[str, Any]:
-    """One message from its bytes."""
-    message: dict[str, Any] = json.loads(data)
-    return message
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
-def claim_to(claim: Claim) -> dict[str, Any]:
-    """A claim for the pipe."""
-    return {
-        "run_id": claim.run_id,
-        "job_name": claim.job_name,
-        "params": claim.params,
-        "attempt": claim.attempt,
-        "worker_id": claim.worker_id,
-        "target": claim.target,
-        "provider": provider_to(claim.provider),
-        "options": claim.options.to_wire(),
-    }
+def pack(message: object) -> bytes:
+    """One message as a line."""
+    try:
+        return _encode(message) + b"\n"
+    except UnicodeEncodeError:
+        # A lone surrogate in a job's text must not break the pipe: escaped, it goes through.
+        return json.dumps(message).encode("ascii") + b"\n"
 
 
-def claim_from(wire: dict[str, Any]) -> Claim:
-    """The inverse of :func:`claim_to`."""
-    return Claim(
-        **wire
-        | {
-            "provider": provider_from(wire["provider"]),
-            "options": JobOptions.from_wire(wire["options"]),
-        }
+def unpack(line: bytes) -> Any:
+    """One message from its line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return _decode(line)
+    except msgspec.MsgspecError:
+        return json.loads(line)
+
+
+class Lines:
+    """Cuts what arrives into lines; the last may be half a one."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The whole lines that are there now.
+
+        Raises:
+            ValueError: what follows them cannot become one: a job wrote into our pipe.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._rest and self._rest[:1] not in (b"[", b"{"):
+            raise ValueError("this is no message of ours")
+        return lines
+
+
+def run_to(numbered: Iterable[tuple[int, Claim]], told: dict[str, Any]) -> bytes:
+    """Claims for the child, numbered; what is the same for many of them is said once."""
+    jobs: list[dict[str, Any]] = []
+    claims = []
+    last: Claim | None = None
+    for number, claim in numbered:
+        if last is None or not _alike(claim, last):
+            jobs.append(
+                {
+                    "job_name": claim.job_name,
+                    "worker_id": claim.worker_id,
+                    "target": claim.target,
+                    "provider": provider_to(claim.provider),
+                    "options": claim.options.to_wire(),
+                }
+            )
+            last = claim
+        claims.append((number, len(jobs) - 1, claim.run_id, claim.attempt, claim.params))
+    return pack({"do": "run", "jobs": jobs, "claims": claims, **told})
+
+
+def _alike(one: Claim, other: Claim) -> bool:
+    return (
+        one.options is other.options
+        and one.job_name == other.job_name
+        and one.target == other.target
+        and one.worker_id == other.worker_id
     )
+
+
+def run_from(message: dict[str, Any]) -> Iterator[tuple[int, Claim]]:
+    """The inverse of :func:`run_to`."""
+    jobs = [
+        job
+        | {
+            "provider": provider_from(job["provider"]),
+            "options": JobOptions.from_wire(job["options"]),
+        }
+        for job in message["jobs"]
+    ]
+    for number, job, run_id, attempt, params in message["claims"]:
+        yield number, Claim(run_id=run_id, attempt=attempt, params=params, **jobs[job])
 
 
 def provider_to(provider: Provider | None) -> list[str] | None:
@@ -58,28 +117,52 @@ def provider_from(wire: list[str] | None) -> Provider | None:
     return None if wire is None else Provider(*wire)
 
 
-def progress_from(wire: dict[str, Any] | None) -> Progress | None:
+def progress_to(progress: Progress) -> list[Any]:
+    """Progress for the pipe."""
+    return [progress.done, progress.total, progress.message]
+
+
+def progress_from(wire: list[Any] | None) -> Progress | None:
     """Progress from the pipe."""
-    return None if wire is None else Progress(**wire)
+    return None if wire is None else Progress(*wire)
 
 
-def outcome_to(outcome: Outcome) -> dict[str, Any]:
-    """An outcome, undecided, for the pipe."""
-    left_out = ("provider", "state", "delay", "tries", "crashes", "suspect")
-    return {key: value for key, value in asdict(outcome).items() if key not in left_out}
+def outcome_to(number: int, outcome: Outcome, changed: bool, marks: object) -> bytes:
+    """An outcome, undecided; ``changed``: its child must not be used again.
+
+    ``marks`` say where its output ends, None where it made none (:mod:`.capture`).
+    """
+    if outcome.ending is Ending.SUCCEEDED and not changed and outcome.progress is None:
+        done = ("done", number, outcome.result, outcome.started, outcome.ended, marks)
+        return pack(done)
+    left_out = ("run_id", "attempt", "provider", "state", "delay", "tries", "crashes", "suspect")
+    told = {key: value for key, value in asdict(outcome).items() if key not in left_out}
+    told["progress"] = outcome.progress and progress_to(outcome.progress)
+    return pack(("outcome", number, told, changed, marks))
 
 
-def outcome_from(wire: dict[str, Any], provider: Provider | None) -> Outcome:
-    """The inverse of :func:`outcome_to`; the supervisor knows the provider itself."""
+def done_from(claim: Claim, message: list[Any], pid: int) -> Outcome:
+    """A run that succeeded, from the pipe; the supervisor knows itself whose it was."""
+    return Outcome(
+        run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED, result=message[2],
+        started=message[3], ended=message[4], provider=claim.provider, pid=pid,
+    )  # fmt: skip
+
+
+def outcome_from(claim: Claim, wire: dict[str, Any], pid: int) -> Outcome:
+    """Any other outcome."""
     error, backoff = wire["error"], wire["backoff"]
     return Outcome(
         **wire
         | {
+            "run_id": claim.run_id,
+            "attempt": claim.attempt,
             "ending": Ending(wire["ending"]),
             "reason": wire["reason"] and Reason(wire["reason"]),
             "error": error and ErrorReport(**error),
             "backoff": backoff and Backoff(**backoff),
             "progress": progress_from(wire["progress"]),
-            "provider": provider,
+            "provider": claim.provider,
+            "pid": pid,
         }
     )

@@ -11,7 +11,7 @@ _HOME = {
     "Depth": "records",
     "Load": "records",
     "LogRow": "records",
-    "Offer": "claiming",
+    "Offer": "offers",
     "Store": "store",
     "WorkerRow": "records",
     "exists": "opening",
@@ -21,7 +21,7 @@ _HOME = {
 __all__ = ["Depth", "Load", "LogRow", "Offer", "Store", "WorkerRow", "exists", "open_store"]
 
 if TYPE_CHECKING:
-    from .claiming import Offer
+    from .offers import Offer
     from .opening import exists, open_store
     from .records import Depth, Load, LogRow, WorkerRow
     from .store import Store

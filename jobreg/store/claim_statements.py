@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from .statements import Now
-from .tables import live, pauses, runs
+from .tables import QUEUED, RUNNING, SCHEDULED, live, pauses, runs
 
 _BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
 
@@ -32,14 +32,14 @@ _BY_HEADS = "FORCE INDEX (jobreg_live_heads)"
 def stage_due(now: Now) -> Update:
     """Queue the scheduled runs that are due."""
     return (
-        update(live).where(live.c.state == "scheduled", live.c.due_at <= now).values(state="queued")
+        update(live).where(live.c.state == SCHEDULED, live.c.due_at <= now).values(state="queued")
     )
 
 
 @cache
 def next_due(now: Now) -> Select[Any]:
     """Microseconds until the next scheduled run is due; NULL when there is none."""
-    return select(func.min(live.c.due_at) - now).where(live.c.state == "scheduled")
+    return select(func.min(live.c.due_at) - now).where(live.c.state == SCHEDULED)
 
 
 @cache
@@ -48,7 +48,7 @@ def due_names() -> Select[Any]:
 
     A loose index scan: its cost follows the number of names, not the number of runs.
     """
-    queued = live.c.state == "queued"
+    queued = live.c.state == QUEUED
     queues = select(func.min(live.c.queue).label("queue")).where(queued).cte("q", recursive=True)
     queues = queues.union_all(
         select(
@@ -92,7 +92,7 @@ def next_due_name() -> Select[Any]:
     later = or_(live.c.queue > queue, and_(live.c.queue == queue, live.c.job_name > name))
     return (
         select(live.c.queue, live.c.job_name)
-        .where(live.c.state == "queued", later)
+        .where(live.c.state == QUEUED, later)
         .order_by(live.c.queue, live.c.job_name)
         .limit(1)
         .with_hint(live, _BY_HEADS, "mysql")
@@ -141,7 +141,7 @@ def heads() -> Select[Any]:
             live.c.max_crashes,
         )
         .where(
-            live.c.state == "queued",
+            live.c.state == QUEUED,
             live.c.queue == bindparam("queue"),
             live.c.job_name == bindparam("name"),
         )
@@ -159,7 +159,7 @@ def route_queue() -> Update:
     return (
         update(live)
         .where(
-            live.c.state == "queued",
+            live.c.state == QUEUED,
             live.c.queue == bindparam("of_queue"),
             live.c.job_name == bindparam("name"),
             live.c.queue_by_default == 1,
@@ -174,7 +174,7 @@ def route_priority() -> Update:
     return (
         update(live)
         .where(
-            live.c.state == "queued",
+            live.c.state == QUEUED,
             live.c.queue == bindparam("of_queue"),
             live.c.job_name == bindparam("name"),
             live.c.priority == 0,
@@ -189,7 +189,12 @@ def running_counts() -> Select[Any]:
     """How many runs of each of :names run now, over all workers."""
     return (
         select(live.c.job_name, func.count())
-        .where(live.c.state == "running", live.c.job_name.in_(bindparam("names", expanding=True)))
+        # What runs has a worker, and only by that there is an index to it.
+        .where(
+            live.c.state == RUNNING,
+            live.c.worker_id.is_not(None),
+            live.c.job_name.in_(bindparam("names", expanding=True)),
+        )
         .group_by(live.c.job_name)
     )
 
@@ -199,7 +204,7 @@ def take(now: Now) -> Update:
     """Claim the queued rows :seqs of one job: raise the fence, note worker and limits."""
     return (
         update(live)
-        .where(live.c.seq.in_(bindparam("seqs", expanding=True)), live.c.state == "queued")
+        .where(live.c.seq.in_(bindparam("seqs", expanding=True)), live.c.state == QUEUED)
         .values(
             state="running",
             attempt=live.c.attempt + 1,
@@ -232,7 +237,6 @@ def _claims(now: Now) -> Select[Any]:
     return select(
         live.c.seq,
         live.c.run_id,
-        live.c.job_name,
         live.c.attempt,
         live.c.tries,
         live.c.crashes,
@@ -243,7 +247,6 @@ def _claims(now: Now) -> Select[Any]:
         runs.c.max_age,
         (now - runs.c.scheduled_at).label("age"),
         live.c.suspect,
-        live.c.worker_id,
     ).join(runs, runs.c.run_id == live.c.run_id)
 
 
@@ -253,7 +256,7 @@ def claimed(now: Now) -> Select[Any]:
     return _claims(now).where(
         live.c.seq.in_(bindparam("seqs", expanding=True)),
         live.c.worker_id == bindparam("of_worker"),
-        live.c.state == "running",
+        live.c.state == RUNNING,
     )
 
 
@@ -263,5 +266,5 @@ def claimed_one(now: Now) -> Select[Any]:
     return _claims(now).where(
         live.c.run_id == bindparam("of_run"),
         live.c.worker_id == bindparam("of_worker"),
-        live.c.state == "running",
+        live.c.state == RUNNING,
     )

@@ -4,36 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
 from sqlalchemy import Connection
 
-from ..lifecycle import Claim, Provider
-from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
-from . import claim_statements, records
+from ..lifecycle import Claim
+from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from . import claim_statements
 from .database import Database
-from .records import Row
+from .offers import Head, Offer
 from .statements import Now
-
-
-@frozen
-class Offer:
-    """A job this worker is ready to run, as installed here, and how many runs it would take.
-
-    ``ahead`` of them would wait until others have ended.
-    """
-
-    job_name: str
-    target: str
-    provider: Provider
-    options: JobOptions
-    most: int = 1
-    ahead: int = 0
-
-    def at_most_once(self, row: Row) -> bool:
-        """May this run be started once and never again? Its submitter stands before its job."""
-        tries = row["max_attempts"] or self.options.max_attempts
-        crashes = row["max_crashes"] or self.options.max_crashes
-        return bool(tries == crashes == 1)
 
 
 def take(
@@ -56,45 +34,19 @@ def take(
     """
     known = {offer.job_name: offer for offer in offers}
     room = _room(connection, database, offers)
-    heads: list[Row] = []
+    heads: list[Head] = []
     for queue, name in _routed(connection, pairs, known, queues):
         if room[name] > 0:
-            head = {"queue": queue, "name": name, "most": room[name]}
-            heads += connection.execute(claim_statements.heads(), head).mappings().all()
-    heads.sort(key=lambda row: (-row["priority"], row["due_at"], row["seq"]))
+            heads += database.heads(connection, queue, name, room[name])
+    heads.sort(key=lambda head: (-head.priority, head.due_at, head.seq))
     chosen = _without_company(_within(heads, room, known), alone)
     by_name: dict[str, list[int]] = {}
-    for row in chosen:
-        by_name.setdefault(row["job_name"], []).append(row["seq"])
+    for head in chosen:
+        by_name.setdefault(head.job_name, []).append(head.seq)
+    claims: dict[int, Claim] = {}
     for name, seqs in by_name.items():
-        _mark(connection, now, worker_id, known[name], seqs)
-    return read_claims(connection, now, worker_id, [row["seq"] for row in chosen])
-
-
-def _mark(
-    connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
-) -> None:
-    asked = {
-        "seqs": seqs,
-        "of_worker": worker_id,
-        "of_dist": offer.provider.dist,
-        "of_version": offer.provider.version,
-        "tries_allowed": offer.options.max_attempts,
-        "crashes_allowed": offer.options.max_crashes,
-    }
-    connection.execute(claim_statements.take(now), asked)
-
-
-def read_claims(
-    connection: Connection, now: Now, worker_id: str, seqs: Sequence[int]
-) -> list[Claim]:
-    """Read what a worker needs of the live rows it just took, in this order."""
-    if not seqs:
-        return []
-    asked = {"seqs": seqs, "of_worker": worker_id}
-    rows = connection.execute(claim_statements.claimed(now), asked).mappings()
-    claims = {row["seq"]: records.claim_of(row) for row in rows}
-    return [claims[seq] for seq in seqs if seq in claims]
+        claims.update(database.take(connection, now, worker_id, known[name], seqs))
+    return [claims[head.seq] for head in chosen if head.seq in claims]
 
 
 def _routed(
@@ -148,27 +100,27 @@ def _room(connection: Connection, database: Database, offers: Sequence[Offer]) -
     return room
 
 
-def _without_company(chosen: list[Row], alone: bool) -> list[Row]:
+def _without_company(chosen: list[Head], alone: bool) -> list[Head]:
     """What comes before the first suspect; that suspect itself where it comes first and may run."""
-    for number, row in enumerate(chosen):
-        if row["suspect"]:
+    for number, head in enumerate(chosen):
+        if head.suspect:
             return chosen[: number or int(alone)]
     return chosen
 
 
-def _within(heads: Sequence[Row], room: dict[str, int], known: dict[str, Offer]) -> list[Row]:
+def _within(heads: Sequence[Head], room: dict[str, int], known: dict[str, Offer]) -> list[Head]:
     """The first heads that leave every name within its room; what cannot begin at once, at most
     up to the first that is not to wait.
     """
-    left, chosen = dict(room), list[Row]()
+    left, chosen = dict(room), list[Head]()
     most = max((offer.most for offer in known.values()), default=0)
     at_once = max((offer.most - offer.ahead for offer in known.values()), default=0)
-    for row in heads:
-        if len(chosen) >= at_once and known[row["job_name"]].at_most_once(row):
+    for head in heads:
+        if len(chosen) >= at_once and known[head.job_name].at_most_once(head):
             break
-        if left[row["job_name"]] > 0:
-            left[row["job_name"]] -= 1
-            chosen.append(row)
+        if left[head.job_name] > 0:
+            left[head.job_name] -= 1
+            chosen.append(head)
         if len(chosen) == most:
             break
     return chosen

@@ -15,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
-from . import claim_statements, statements
+from ..lifecycle import Claim, Outcome
+from . import claim_statements, records, statements
+from .offers import Head, Offer
 from .records import Row
 from .statements import Now
 
@@ -107,6 +109,43 @@ class Database:
         """Which (queue, job name) pairs have queued runs."""
         return [(queue, name) for queue, name in connection.execute(claim_statements.due_names())]
 
+    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+        """The first queued runs of a name that nobody else is claiming, in their order."""
+        asked = {"queue": queue, "name": name, "most": most}
+        return [Head(*row) for row in connection.execute(claim_statements.heads(), asked)]
+
+    def take(
+        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
+    ) -> Iterable[tuple[int, Claim]]:
+        """Claim queued runs of one job by their live rows; each with the number of its row."""
+        provider, options = offer.provider, offer.options
+        marked = {
+            "seqs": seqs,
+            "of_worker": worker_id,
+            "of_dist": provider.dist,
+            "of_version": provider.version,
+            "tries_allowed": options.max_attempts,
+            "crashes_allowed": options.max_crashes,
+        }
+        connection.execute(claim_statements.take(now), marked)
+        asked = {"seqs": seqs, "of_worker": worker_id}
+        for row in connection.execute(claim_statements.claimed(now), asked):
+            yield row[0], records.claim_under(offer, worker_id, *row[1:])
+
+    def finish(
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        host: str,
+        outcomes: Sequence[Outcome],
+    ) -> set[tuple[str, int]]:
+        """Write runs that succeeded, if they are this worker's at that attempt; which those are.
+
+        What is not among them is written one by one; by default nothing is.
+        """
+        return set()
+
     def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
         """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
         connection.execute(statements.insert_runs(now), rows)
@@ -164,6 +203,11 @@ def keep_alive(engine: Engine, database: Database) -> None:
         if not there:
             # The others were idle as long: all are made anew.
             raise exc.InvalidatePoolError() from cause
+
+
+def clock_in_words(now: Now) -> str:
+    """The clock as SQL says it, for statements in the driver's words."""
+    return str(now.compile(compile_kwargs={"literal_binds": True}))
 
 
 def driver(name: str, extra: str) -> Any:

@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock
 from ..errors import BadInput, StoreError
-from . import database, reading_statements, statements
+from ..lifecycle import Claim, Outcome
+from . import database, postgresql_hot, reading_statements, statements
 from .database import Database, Poll, Trouble
+from .offers import Head, Offer
 from .records import Row
 from .statements import Now
 
@@ -116,6 +118,7 @@ class PostgreSQL(Database):
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)
         self.schema = schema
+        self._words = postgresql_hot.Words(schema)
         self.channel = "jobreg" if schema is None else f"jobreg in {schema}"
 
     def watch(self, *, listen: bool = False) -> database.Watch:
@@ -131,6 +134,31 @@ class PostgreSQL(Database):
         for name in sorted(names):
             key = _number_of(f"jobreg {self.schema} {name}")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
+
+    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+        """The first queued runs of a name that nobody else is claiming, in their order."""
+        return self._words.heads(connection, queue, name, most)
+
+    def take(
+        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
+    ) -> Iterable[tuple[int, Claim]]:
+        """Claim queued runs of one job by their live rows; each with the number of its row."""
+        clock = database.clock_in_words(now)
+        return self._words.take(connection, clock, worker_id, offer, seqs)
+
+    def finish(
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        host: str,
+        outcomes: Sequence[Outcome],
+    ) -> set[tuple[str, int]]:
+        """Write runs that succeeded, if they are this worker's at that attempt; which those are."""
+        if not outcomes:
+            return set()
+        clock = database.clock_in_words(now)
+        return self._words.finish(connection, clock, worker_id, host, outcomes)
 
     def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
         """Store what was asked; many by COPY, in a fifth of the time."""

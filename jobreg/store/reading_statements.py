@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from .statements import Now, in_micros
-from .tables import attempts, live, logs, runs
+from .tables import QUEUED, attempts, live, logs, runs
 
 
 @cache
@@ -130,7 +130,7 @@ def ahead_of() -> Select[Any]:
         select(func.count())
         .select_from(live.join(of_run, of_run.c.run_id == bindparam("of_run")))
         .where(
-            live.c.state == "queued",
+            live.c.state == QUEUED,
             live.c.queue == of_run.c.queue,
             or_(
                 live.c.priority > of_run.c.priority,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
@@ -27,6 +27,9 @@ from ..lifecycle import (
     stored_priority,
     stored_queue,
 )
+
+if TYPE_CHECKING:
+    from .offers import Offer
 
 Row = Mapping[Any, Any]
 
@@ -263,10 +266,33 @@ def run_columns(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def claim_of(row: Row) -> Claim:
-    """Read what a claim returned."""
-    known = {name: value for name, value in row.items() if name != "seq"}
-    return Claim(**known | {"age": row["age"] / 1e6, "suspect": bool(row["suspect"])})
+def claim_under(
+    offer: Offer,
+    worker_id: str,
+    run_id: str,
+    attempt: int,
+    tries: int,
+    crashes: int,
+    params: str,
+    timeout: float | None,
+    max_attempts: int | None,
+    max_crashes: int | None,
+    max_age: float | None,
+    age: int,
+    suspect: int | None,
+) -> Claim:
+    """What a claim returned, joined with the installed version of its job and its limits."""
+    options = offer.options
+    if not (timeout is max_attempts is max_crashes is max_age is None):
+        options = options.override(
+            timeout=timeout, max_attempts=max_attempts, max_crashes=max_crashes, max_age=max_age
+        )
+    return Claim(
+        run_id=run_id, job_name=offer.job_name, params=params, attempt=attempt, tries=tries,
+        crashes=crashes, timeout=timeout, max_attempts=max_attempts, max_crashes=max_crashes,
+        max_age=max_age, worker_id=worker_id, age=age / 1e6, suspect=bool(suspect),
+        options=options, target=offer.target, provider=offer.provider,
+    )  # fmt: skip
 
 
 def attempt_of(row: Row) -> Attempt:
@@ -358,16 +384,23 @@ def known_of(entries: Iterable[Row], overrides: Iterable[Row]) -> Known:
     )
 
 
-def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
-    """The columns that attempts and runs share, from an outcome and the live row it ends.
+def age_and_duration(outcome: Outcome) -> tuple[int, int]:
+    """For how long an attempt has been over and how long it took, in microseconds.
 
     Durations were measured on the process clock; they are laid onto the database's.
     """
-    age = micros(max(0.0, clock.seconds() - outcome.ended)) if outcome.ended else 0
+    if not outcome.ended:
+        return 0, 0
+    age = micros(max(0.0, clock.seconds() - outcome.ended))
+    began = outcome.ended if outcome.started is None else outcome.started
+    return age, micros(max(0.0, outcome.ended - began))
+
+
+def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
+    """The columns that attempts and runs share, from an outcome and the live row it ends."""
+    age, took = age_and_duration(outcome)
     finished = held["now"] - age
-    started = held["started_at"]
-    if outcome.started is not None:
-        started = finished - micros(max(0.0, outcome.ended - outcome.started))
+    started = held["started_at"] if outcome.started is None else finished - took
     error, provider = outcome.error, outcome.provider
     return {
         "run_id": outcome.run_id,

@@ -23,13 +23,13 @@ from sqlalchemy import (
 )
 
 from .statements import Now, in_micros
-from .tables import attempts, live, logs, runs
+from .tables import RUNNING, attempts, live, logs, runs
 
 _FENCE = and_(
     live.c.run_id == bindparam("of_run"),
     live.c.attempt == bindparam("of_attempt"),
     live.c.worker_id == bindparam("of_worker"),
-    live.c.state == "running",
+    live.c.state == RUNNING,
 )
 
 
@@ -37,7 +37,7 @@ _FENCE = and_(
 def held(now: Now, whole: bool) -> Select[Any]:
     """The running rows of :of_worker (:run_ids or all), whole, locked, with the clock."""
     rows = select(live, now.label("now")).where(
-        live.c.worker_id == bindparam("of_worker"), live.c.state == "running"
+        live.c.worker_id == bindparam("of_worker"), live.c.state == RUNNING
     )
     if not whole:
         rows = rows.where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
@@ -49,7 +49,7 @@ def holding() -> Select[Any]:
     """The runs that :of_worker holds, by what the store says."""
     names = ("run_id", "attempt", "tries", "crashes", "suspect", "job_name")
     return select(*(live.c[name] for name in names)).where(
-        live.c.worker_id == bindparam("of_worker"), live.c.state == "running"
+        live.c.worker_id == bindparam("of_worker"), live.c.state == RUNNING
     )
 
 
@@ -118,7 +118,7 @@ def cancels_asked() -> Select[Any]:
     """Which runs of :of_worker somebody wants cancelled."""
     return select(live.c.run_id, live.c.attempt).where(
         live.c.worker_id == bindparam("of_worker"),
-        live.c.state == "running",
+        live.c.state == RUNNING,
         live.c.cancel_requested > 0,
     )
 

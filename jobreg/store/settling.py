@@ -15,6 +15,37 @@ from .records import Row, micros
 from .statements import Now
 
 
+def settle(
+    connection: Connection, now: Now, worker_id: str, host: str, outcomes: Sequence[Outcome]
+) -> list[Outcome]:
+    """Write decided outcomes of a worker's runs under their fence; those that were refused."""
+    if not outcomes:
+        return []
+    asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
+    rows = connection.execute(settle_statements.held(now, False), asked).mappings()
+    held = {(row["run_id"], row["attempt"]): row for row in rows}
+    mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
+    write(connection, now, host, [(held[each.run_id, each.attempt], each) for each in mine])
+    rest = [each for each in outcomes if (each.run_id, each.attempt) not in held]
+    return _without_recorded(connection, worker_id, rest) if rest else []
+
+
+def _without_recorded(
+    connection: Connection, worker_id: str, outcomes: Sequence[Outcome]
+) -> list[Outcome]:
+    """Of outcomes whose runs this worker does not hold, those that were not written before."""
+    asked = {"run_ids": [each.run_id for each in outcomes], "of_worker": worker_id}
+    # A rescue records our attempts too, but never with the outcome of a job.
+    written = {tuple(row) for row in connection.execute(settle_statements.recorded(), asked)}
+    return [
+        each
+        for each in outcomes
+        if (each.run_id, each.attempt, each.ending.value) not in written
+        # A release wants no more than that the run is no longer ours.
+        and not unbegun(each)
+    ]
+
+
 def write(
     connection: Connection, now: Now, host: str, outcomes: Sequence[tuple[Row, Outcome]]
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock
 from ..errors import BadInput, StoreUnavailable
-from .database import Database, Trouble
+from ..lifecycle import Claim, Outcome
+from . import sqlite_hot
+from .database import Database, Trouble, clock_in_words
+from .offers import Head, Offer
+from .statements import Now
 
 BUSY_SECONDS = 5.0
 # Bytes: SQLite lets the file that its processes share grow by no less.
@@ -36,6 +41,29 @@ class SQLite(Database):
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
         return Watch(self.url)
+
+    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+        """The first queued runs of a name, in their order."""
+        return sqlite_hot.heads(connection, queue, name, most)
+
+    def take(
+        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
+    ) -> Iterable[tuple[int, Claim]]:
+        """Claim queued runs of one job by their live rows; each with the number of its row."""
+        return sqlite_hot.take(connection, clock_in_words(now), worker_id, offer, seqs)
+
+    def finish(
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        host: str,
+        outcomes: Sequence[Outcome],
+    ) -> set[tuple[str, int]]:
+        """Write runs that succeeded, if they are this worker's at that attempt; which those are."""
+        if not outcomes:
+            return set()
+        return sqlite_hot.finish(connection, clock_in_words(now), worker_id, host, outcomes)
 
     def trouble(self, error: DBAPIError) -> Trouble:
         """What SQLite's result code tells of (sqlite.org/rescode.html)."""

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from .tables import live, runs
+from .tables import RUNNING, live, runs
 
 Now = ColumnElement[int]
 
@@ -156,7 +156,7 @@ def ask_cancel() -> Update:
     """Ask the worker that runs :of_run to cancel it; :how is 1, or 2 where it was replaced."""
     return (
         update(live)
-        .where(live.c.run_id == bindparam("of_run"), live.c.state == "running")
+        .where(live.c.run_id == bindparam("of_run"), live.c.state == RUNNING)
         .values(cancel_requested=bindparam("how"))
     )
 
@@ -167,7 +167,7 @@ def drop_waiting() -> Delete:
     return delete(live).where(
         live.c.run_id == bindparam("of_run"),
         live.c.attempt == bindparam("of_attempt"),
-        live.c.state != "running",
+        live.c.state != RUNNING,
     )
 
 

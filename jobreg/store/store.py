@@ -29,10 +29,10 @@ from . import (
 )
 from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
-from .claiming import Offer
 from .database import Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
+from .offers import Offer
 from .pruning import Pruning
 from .reading import Reading
 from .records import LogRow, WorkerRow, micros
@@ -120,7 +120,7 @@ class Store(Reading):
             Inserting(connection, self.database, self.now).make_room(run)
             connection.execute(statements.insert_runs(self.now), row)
             connection.execute(statements.insert_live(self.now, None), row)
-            return self._claimed_one(connection, run.run_id, worker_id)
+            return self._claimed_one(connection, run.run_id, worker_id, offer)
 
     # claim
 
@@ -149,7 +149,7 @@ class Store(Reading):
         return None
 
     @again
-    def claim_one(self, run_id: str, worker_id: str) -> Claim | None:
+    def claim_one(self, run_id: str, worker_id: str, offer: Offer) -> Claim | None:
         """Take this run alone, due or not; None when somebody else has it or it is final."""
         asked = {"of_run": run_id, "of_worker": worker_id}
         with self._transaction() as connection:
@@ -157,12 +157,14 @@ class Store(Reading):
                 return None
             if not connection.execute(claim_statements.take_one(self.now), asked).rowcount:
                 return None
-            return self._claimed_one(connection, run_id, worker_id)
+            return self._claimed_one(connection, run_id, worker_id, offer)
 
-    def _claimed_one(self, connection: Connection, run_id: str, worker_id: str) -> Claim:
+    def _claimed_one(
+        self, connection: Connection, run_id: str, worker_id: str, offer: Offer
+    ) -> Claim:
         asked = {"of_run": run_id, "of_worker": worker_id}
-        row = connection.execute(claim_statements.claimed_one(self.now), asked).mappings().one()
-        return records.claim_of(row)
+        _, *row = connection.execute(claim_statements.claimed_one(self.now), asked).one()
+        return records.claim_under(offer, worker_id, *row)
 
     # settle
 
@@ -174,32 +176,12 @@ class Store(Reading):
         was already written (the answer to its commit was lost) counts as written.
         """
         with self._transaction() as connection:
-            asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
-            rows = connection.execute(settle_statements.held(self.now, False), asked).mappings()
-            held = {(row["run_id"], row["attempt"]): row for row in rows}
-            mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
-            settling.write(
-                connection,
-                self.now,
-                host,
-                [(held[each.run_id, each.attempt], each) for each in mine],
-            )
-            rest = [each for each in outcomes if (each.run_id, each.attempt) not in held]
-            if rest:
-                ids = [each.run_id for each in rest]
-                found = connection.execute(
-                    settle_statements.recorded(), {"run_ids": ids, "of_worker": worker_id}
-                )
-                # A rescue records our attempts too, but never with the outcome of a job.
-                written = {tuple(row) for row in found}
-                rest = [
-                    each
-                    for each in rest
-                    if (each.run_id, each.attempt, each.ending.value) not in written
-                    # A release wants no more than that the run is no longer ours.
-                    and not settling.unbegun(each)
-                ]
-        return rest
+            done = self.database.finish(
+                connection, self.now, worker_id, host,
+                [each for each in outcomes if each.state is State.SUCCEEDED],
+            )  # fmt: skip
+            rest = [each for each in outcomes if (each.run_id, each.attempt) not in done]
+            return settling.settle(connection, self.now, worker_id, host, rest)
 
     @again
     def note_progress(self, worker_id: str, notes: Sequence[tuple[str, int, Progress]]) -> None:

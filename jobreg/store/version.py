@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-VERSION = "0005"
+VERSION = "0006"
 VERSION_TABLE = "jobreg_version"

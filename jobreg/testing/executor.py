@@ -190,8 +190,7 @@ class Executor:
         claims = self.store.claim(worker_id, pairs, list(offers.values())) if offers else None
         if not claims:
             return None
-        ready = [claimer.ready(claim, offers[claim.job_name]) for claim in claims]
-        engine.execute(settler.take(ready))
+        engine.execute(settler.take(claims))
         for report in engine.collect(0):
             if isinstance(report, Outcome):
                 settler.add(report)

@@ -38,7 +38,7 @@ class LoneWorker(Worker):
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
                 if claim is None:
                     self._begin_anew()
-            return self._see_through(self.claimer.ready(claim, offer), offer)
+            return self._see_through(claim, offer)
 
     def _idle_turn(self) -> None:
         """A turn in which nothing of the caller's is stored yet, so that it may simply stop."""
@@ -51,14 +51,14 @@ class LoneWorker(Worker):
         again: Claim | None = claim
         while True:
             if again is not None:
-                self._execute_alone(self.claimer.ready(again, offer))
+                self._execute_alone(again)
             record, again = self.store.get(claim.run_id), None
             if record.state.final:
                 return record
             if self.stopping:
                 self.store.cancel(record.run_id)
             elif record.state is State.QUEUED:
-                again = self.store.claim_one(record.run_id, self.lease.worker_id)
+                again = self.store.claim_one(record.run_id, self.lease.worker_id, offer)
             if again is None:
                 if self._hurrying:
                     raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from .ownership import Ownership
 
 WORK_IN_HAND = 0.05
 """Seconds of work to hold beyond what runs, so that a child never waits for the database."""
-MOST_IN_HAND = 100
+MOST_IN_HAND = 400
 REST = 0.25
 """Seconds for which a name rests whose distribution was being changed when it was imported."""
 
@@ -79,12 +79,7 @@ class Claimer:
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
         if not offers:
             return []
-        claims = self._store.claim(
-            worker_id, pairs, list(offers.values()), self._queues, alone=alone
-        )
-        if claims is None:
-            return None
-        return [self.ready(claim, offers[claim.job_name]) for claim in claims]
+        return self._store.claim(worker_id, pairs, list(offers.values()), self._queues, alone=alone)
 
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""
@@ -97,14 +92,6 @@ class Claimer:
             self._probing.add(ref.name)
             self._engine.probe(ref.name, ref.target, provider)
         return None
-
-    def ready(self, claim: Claim, offer: Offer) -> Claim:
-        """Join a claim with the installed version of its job and its effective options."""
-        options = offer.options.override(
-            timeout=claim.timeout, max_attempts=claim.max_attempts, max_crashes=claim.max_crashes,
-            max_age=claim.max_age,
-        )  # fmt: skip
-        return evolve(claim, target=offer.target, provider=offer.provider, options=options)
 
     def _offers(self, names: Collection[str]) -> dict[str, Offer]:
         """Offers for those of the names that this worker can run and knows."""

@@ -63,9 +63,10 @@ class Settler:
         key = outcome.run_id, outcome.attempt
         claim = self._held.get(key)
         if claim is not None:
-            latest = outcome.progress or self._notes.pop(key, None)
-            decided = decide(claim, evolve(outcome, progress=latest), random.random)
-            self._pending[key] = decided
+            note = self._notes.pop(key, None)
+            if note is not None and outcome.progress is None:
+                outcome = evolve(outcome, progress=note)
+            self._pending[key] = decide(claim, outcome, random.random)
         return claim
 
     def note(self, note: Note) -> None:

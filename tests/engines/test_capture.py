@@ -29,6 +29,7 @@ def texts(chunks: tuple[LogChunk, ...]) -> list[str]:
 def say(capture: Capture, data: bytes, which: int = 0) -> None:
     os.write(capture.theirs[which], data)
     capture.read(capture.ours[which])
+    capture.flow()
 
 
 def test_a_character_cut_in_two_by_a_read_is_whole(capture: Capture) -> None:

@@ -206,7 +206,7 @@ def test_a_hello_from_a_child_tells_signature_schema_and_findings(engine: Proces
     assert "NameError: name 'Gone' is not defined" in finding
 
 
-def test_the_supervisor_loads_no_msgspec_for_what_children_convert(
+def test_the_supervisor_loads_nothing_of_what_converts_for_children(
     tmp_path: Path, fake_plugins: Any
 ) -> None:
     fake_plugins.add("typed", "1.0", JOBS, {"typed_plugin.py": SOURCE})
@@ -215,7 +215,7 @@ def test_the_supervisor_loads_no_msgspec_for_what_children_convert(
         "run = jobreg.submit('typed.typed', {'at': '2026-01-31T12:00:00Z', 'file': 'a',"
         f" 'colour': 'red', 'lines': [{{'item': '{ID}'}}]}})\n"
         "jobreg.Worker(concurrency=1, until_idle=True).run()\n"
-        "print(run.result(20)['colour'], 'msgspec' in sys.modules)\n"
+        "print(run.result(20)['colour'], 'jobreg.signature.conversion' in sys.modules)\n"
     )
     env = fake_plugins.env(JOBREG_STORE=str(tmp_path / "jobs.db"))
     done = subprocess.run(

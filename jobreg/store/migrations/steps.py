@@ -7,7 +7,7 @@ it stopped.
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import Column, TextClause, inspect
+from sqlalchemy import Column, TextClause, inspect, text
 
 from ..columns import MYSQL
 
@@ -30,3 +30,18 @@ def create_index(name: str, table: str, *columns: str | TextClause, unique: bool
     there = inspect(op.get_bind()).get_indexes(table)
     if name not in {index["name"] for index in there}:
         op.create_index(name, table, list(columns), unique=unique)
+
+
+def narrow_index(
+    name: str, table: str, *columns: str | TextClause, where: str, unique: bool = False
+) -> None:
+    """Let an index hold only some rows, where the database has such indexes; MySQL has not.
+
+    The others change their schema in a transaction: nobody sees the table without the index.
+    """
+    if op.get_bind().dialect.name != "mysql":
+        of = text(where)
+        op.drop_index(name, table_name=table)
+        op.create_index(
+            name, table, list(columns), unique=unique, sqlite_where=of, postgresql_where=of
+        )

@@ -1,3 +1,3 @@
 UPDATE jobreg_live
 SET cancel_requested=:how::SMALLINT
-WHERE jobreg_live.run_id = :of_run::VARCHAR AND jobreg_live.state = 'running'::VARCHAR;
+WHERE jobreg_live.run_id = :of_run::VARCHAR AND jobreg_live.state = 'running';

@@ -1,8 +1,7 @@
-SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.attempt,
-    jobreg_live.tries, jobreg_live.crashes, jobreg_runs.params, jobreg_runs.timeout,
-    jobreg_runs.max_attempts, jobreg_runs.max_crashes, jobreg_runs.max_age, CAST(extract(epoch FROM
-    clock_timestamp()) * 1000000 AS BIGINT) - jobreg_runs.scheduled_at AS age, jobreg_live.suspect,
-    jobreg_live.worker_id
+SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.attempt, jobreg_live.tries,
+    jobreg_live.crashes, jobreg_runs.params, jobreg_runs.timeout, jobreg_runs.max_attempts,
+    jobreg_runs.max_crashes, jobreg_runs.max_age, CAST(extract(epoch FROM clock_timestamp()) *
+    1000000 AS BIGINT) - jobreg_runs.scheduled_at AS age, jobreg_live.suspect
 FROM jobreg_live JOIN jobreg_runs ON jobreg_runs.run_id = jobreg_live.run_id
 WHERE jobreg_live.run_id = :of_run::VARCHAR AND jobreg_live.worker_id = :of_worker::VARCHAR AND
-    jobreg_live.state = 'running'::VARCHAR;
+    jobreg_live.state = 'running';

@@ -8,7 +8,7 @@ SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.st
     jobreg_live.unique_key, jobreg_live.suspect, CAST(extract(epoch FROM clock_timestamp()) *
     1000000 AS BIGINT) AS now
 FROM jobreg_live
-WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR AND
+WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running' AND
     jobreg_live.run_id IN (:run_ids, ...)
 ORDER BY jobreg_live.seq
 FOR UPDATE;
@@ -23,6 +23,6 @@ SELECT jobreg_live.seq, jobreg_live.run_id, jobreg_live.job_name, jobreg_live.st
     jobreg_live.unique_key, jobreg_live.suspect, CAST(extract(epoch FROM clock_timestamp()) *
     1000000 AS BIGINT) AS now
 FROM jobreg_live
-WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR
+WHERE jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'
 ORDER BY jobreg_live.seq
 FOR UPDATE;

@@ -1,4 +1,4 @@
 SELECT min(jobreg_live.due_at) - CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) AS
     anon_1
 FROM jobreg_live
-WHERE jobreg_live.state = 'scheduled'::VARCHAR;
+WHERE jobreg_live.state = 'scheduled';

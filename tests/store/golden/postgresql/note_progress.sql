@@ -1,4 +1,4 @@
 UPDATE jobreg_live
 SET progress=:to_progress::VARCHAR
 WHERE jobreg_live.run_id = :of_run::VARCHAR AND jobreg_live.attempt = :of_attempt::INTEGER AND
-    jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running'::VARCHAR;
+    jobreg_live.worker_id = :of_worker::VARCHAR AND jobreg_live.state = 'running';

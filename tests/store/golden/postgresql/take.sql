@@ -4,4 +4,4 @@ SET state='running'::VARCHAR, attempt=(jobreg_live.attempt + 1::INTEGER),
     crash_limit=coalesce(jobreg_live.max_crashes, :crashes_allowed), worker_id=:of_worker::VARCHAR,
     dist=:of_dist::VARCHAR, version=:of_version::VARCHAR, started_at=CAST(extract(epoch FROM
     clock_timestamp()) * 1000000 AS BIGINT)
-WHERE jobreg_live.seq IN (:seqs, ...) AND jobreg_live.state = 'queued'::VARCHAR;
+WHERE jobreg_live.seq IN (:seqs, ...) AND jobreg_live.state = 'queued';

@@ -1,0 +1,132 @@
+"""What PostgreSQL is told of many runs at once: claimed, and done. In the driver's own words.
+
+Each is one statement for all of them, since every statement is a journey to the server. They do
+what those of :mod:`.claim_statements` and :mod:`.settle_statements` do; all else goes by these.
+``(...) IS TRUE`` keeps the planner from the other indexes: it would read through all that the
+worker has held since the last vacuum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..lifecycle import Claim, Outcome
+from . import records
+from .offers import Head, Offer
+
+HEADS = """
+SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
+FROM {live}
+WHERE state = 'queued' AND queue = %s AND job_name = %s
+ORDER BY priority DESC, due_at, seq
+LIMIT %s
+FOR UPDATE SKIP LOCKED"""
+
+TAKE = """
+UPDATE {live} AS live
+SET state = 'running', attempt = live.attempt + 1, worker_id = %s, dist = %s, version = %s,
+    started_at = {now}, try_limit = coalesce(live.max_attempts, %s),
+    crash_limit = coalesce(live.max_crashes, %s)
+FROM {runs} AS runs
+WHERE live.seq = ANY(%s) AND (live.state = 'queued') IS TRUE AND runs.run_id = live.run_id
+RETURNING live.seq, live.run_id, live.attempt, live.tries, live.crashes, runs.params,
+    runs.timeout, runs.max_attempts, runs.max_crashes, runs.max_age,
+    {now} - runs.scheduled_at, live.suspect"""
+
+FINISH = """
+WITH given AS (
+    SELECT * FROM unnest(%s::varchar[], %s::int[], %s::text[], %s::text[], %s::bigint[],
+        %s::bigint[], %s::int[]) AS given (run_id, attempt, result, progress, age, took, pid)
+), clock AS (
+    SELECT {now} AS now
+), gone AS (
+    DELETE FROM {live} AS live USING given, clock
+    WHERE live.run_id = given.run_id
+        AND (live.attempt = given.attempt AND live.worker_id = %s AND live.state = 'running')
+            IS TRUE
+    RETURNING live.run_id, live.attempt, live.tries, live.crashes, live.queue, live.priority,
+        live.worker_id, live.dist, live.version,
+        coalesce(given.progress, live.progress) AS progress, given.result, given.pid,
+        clock.now - given.age - given.took AS started_at,
+        clock.now - given.age AS finished_at
+), kept AS (
+    INSERT INTO {attempts} (run_id, attempt, outcome, worker_id, host, pid, dist, version,
+        started_at, finished_at)
+    SELECT run_id, attempt, 'succeeded', worker_id, %s, pid, dist, version, started_at,
+        finished_at
+    FROM gone
+)
+UPDATE {runs} AS runs
+SET state = 'succeeded', result = gone.result, attempt = gone.attempt, tries = gone.tries,
+    crashes = gone.crashes, progress = gone.progress, queue = gone.queue,
+    priority = gone.priority, dist = gone.dist, version = gone.version,
+    started_at = gone.started_at, finished_at = gone.finished_at, worker_id = gone.worker_id
+FROM gone
+WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
+RETURNING runs.run_id, runs.attempt"""
+
+
+class Words:
+    """The statements, with the tables of one schema."""
+
+    def __init__(self, schema: str | None) -> None:
+        before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
+        names = {name: f"{before}jobreg_{name}" for name in ("live", "runs", "attempts")}
+        self._heads = HEADS.format(**names)
+        self._take = TAKE.format(**names, now="{now}")
+        self._finish = FINISH.format(**names, now="{now}")
+
+    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+        """The first queued runs of a name that nobody else is claiming."""
+        found = connection.exec_driver_sql(self._heads, (queue, name, most)).all()
+        return [Head(*row) for row in found]
+
+    def take(
+        self, connection: Connection, now: str, worker_id: str, offer: Offer, seqs: Sequence[int]
+    ) -> list[tuple[int, Claim]]:
+        """Claim queued runs of one job by their live rows; each with the number of its row."""
+        provider, options = offer.provider, offer.options
+        limits = options.max_attempts, options.max_crashes
+        asked = (worker_id, provider.dist, provider.version, *limits, list(seqs))
+        rows = connection.exec_driver_sql(self._take.replace("{now}", now), asked).all()
+        return [(row[0], records.claim_under(offer, worker_id, *row[1:])) for row in rows]
+
+    def finish(
+        self,
+        connection: Connection,
+        now: str,
+        worker_id: str,
+        host: str,
+        outcomes: Sequence[Outcome],
+    ) -> set[tuple[str, int]]:
+        """Write runs that succeeded and are this worker's at that attempt; which those are."""
+        lengths = [records.age_and_duration(each) for each in outcomes]
+        columns: tuple[Iterable[Any], ...] = (
+            (each.run_id for each in outcomes),
+            (each.attempt for each in outcomes),
+            (each.result for each in outcomes),
+            (records.progress_text(each.progress) for each in outcomes),
+            (age for age, _ in lengths),
+            (took for _, took in lengths),
+            (each.pid for each in outcomes),
+        )
+        asked = (*map(_array, columns), worker_id, host)
+        rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()
+        return {(row[0], row[1]) for row in rows}
+
+
+def _array(values: Iterable[Any]) -> str:
+    """An array as PostgreSQL reads it: quicker made than the driver's."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,110 @@
+"""What SQLite is told of many runs at once: claimed, and done. In the driver's own words.
+
+A ``+`` before a column keeps its index out: the row is known by its number or id.
+
+The statements that every run passes are written out here, because to have SQLAlchemy bind each
+row costs as much as SQLite takes for it (docs/performance.md). They do what those of
+:mod:`.claim_statements` and :mod:`.settle_statements` do; all else goes by these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..lifecycle import Claim, Outcome
+from . import records
+from .offers import Head, Offer
+
+HEADS = """
+SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
+FROM jobreg_live
+WHERE state = 'queued' AND queue = ? AND job_name = ?
+ORDER BY priority DESC, due_at, seq
+LIMIT ?"""
+
+TAKE = """
+UPDATE jobreg_live
+SET state = 'running', attempt = attempt + 1, worker_id = ?, dist = ?, version = ?,
+    started_at = {now}, try_limit = coalesce(max_attempts, ?),
+    crash_limit = coalesce(max_crashes, ?)
+WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'queued'"""
+
+CLAIMED = """
+SELECT live.seq, live.run_id, live.attempt, live.tries, live.crashes, runs.params, runs.timeout,
+    runs.max_attempts, runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect
+FROM json_each(?) AS taken
+CROSS JOIN jobreg_live AS live ON live.seq = taken.value
+CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
+WHERE +live.worker_id = ? AND +live.state = 'running'"""
+
+HELD = """
+SELECT run_id, attempt, tries, crashes, progress, queue, priority, dist, version
+FROM jobreg_live
+WHERE run_id IN (SELECT value FROM json_each(?)) AND +worker_id = ? AND +state = 'running'"""
+
+KEEP_ATTEMPTS = """
+INSERT INTO jobreg_attempts
+    (run_id, attempt, outcome, worker_id, host, pid, dist, version, started_at, finished_at)
+VALUES (?, ?, 'succeeded', ?, ?, ?, ?, ?, ?, ?)"""
+
+FINISH_LIVE = """
+DELETE FROM jobreg_live
+WHERE run_id = ? AND attempt = ? AND +worker_id = ? AND +state = 'running'"""
+
+FINISH_RUNS = """
+UPDATE jobreg_runs
+SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progress = ?,
+    queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
+WHERE run_id = ? AND state IS NULL"""
+
+
+def heads(connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+    """The first queued runs of a name."""
+    found = connection.exec_driver_sql(HEADS, (queue, name, most)).all()
+    return [Head(*row) for row in found]
+
+
+def take(
+    connection: Connection, now: str, worker_id: str, offer: Offer, seqs: Sequence[int]
+) -> list[tuple[int, Claim]]:
+    """Claim queued runs of one job by their live rows; each with the number of its row."""
+    numbers = json.dumps(list(seqs))
+    provider, options = offer.provider, offer.options
+    limits = options.max_attempts, options.max_crashes
+    asked = (worker_id, provider.dist, provider.version, *limits, numbers)
+    connection.exec_driver_sql(TAKE.format(now=now), asked)
+    rows = connection.exec_driver_sql(CLAIMED.format(now=now), (numbers, worker_id)).all()
+    return [(row[0], records.claim_under(offer, worker_id, *row[1:])) for row in rows]
+
+
+def finish(
+    connection: Connection, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]
+) -> set[tuple[str, int]]:
+    """Write runs that succeeded and are this worker's at that attempt; which those are."""
+    (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
+    ids = json.dumps([each.run_id for each in outcomes])
+    held = {
+        (row[0], row[1]): row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()
+    }
+    attempts, fences, finals = list[Any](), list[Any](), list[Any]()
+    for each in outcomes:
+        row = held.get((each.run_id, each.attempt))
+        if row is None:
+            continue
+        run_id, attempt, tries, crashes, progress, queue, priority, *provider = row
+        age, took = records.age_and_duration(each)
+        times = (clock - age - took, clock - age)
+        attempts.append((run_id, attempt, worker_id, host, each.pid, *provider, *times))
+        fences.append((run_id, attempt, worker_id))
+        progress = records.progress_text(each.progress) or progress
+        said = (each.result, attempt, tries, crashes, progress, queue, priority)
+        finals.append((*said, *provider, *times, worker_id, run_id))
+    if attempts:
+        connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
+        connection.exec_driver_sql(FINISH_LIVE, fences)
+        connection.exec_driver_sql(FINISH_RUNS, finals)
+    return {(fence[0], fence[1]) for fence in fences}
