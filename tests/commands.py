@@ -47,6 +47,7 @@ VALID = {
     "queues pause": ["mail"],
     "queues resume": ["mail"],
     "selftest": ["--kills", "1"],
+    "bench": ["--runs", "100"],
     "store prune": ["--dry-run"],
     "store rename-job": [NAME, "reports.draw", "--dry-run"],
     "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run", "--skip"],
@@ -59,7 +60,7 @@ VALID = {
 STORELESS = {"jobs list", "jobs lazy-check", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""
 
-LONG = {"selftest"}
+LONG = {"selftest", "bench"}
 """Commands that work for seconds, and print at their end by the same means as the others."""
 
 DOCTOR = {"jobs doctor"}

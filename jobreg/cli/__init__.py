@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -48,6 +49,21 @@ def opened(url: str | None) -> Store:
     from ..store import open_store
 
     return open_store(settings.load(store=url).store)
+
+
+@contextmanager
+def scratch(url: str | None) -> Iterator[Store]:
+    """An empty store beside the one that ``--store`` or the settings name, dropped afterwards."""
+    from .. import settings
+    from ..store import exists, open_store
+    from ..store.scratch import scratch_store
+
+    known = settings.load(store=url)
+    if exists(known.store):
+        with closing(open_store(known.store)) as given:
+            given.counts()  # what is wrong with it is told before anything is begun
+    with scratch_store(known.store, sqlite_sync=known.sqlite_sync) as store:
+        yield store
 
 
 def complete_jobs(_context: object, _parameter: object, incomplete: str) -> list[str]:
@@ -136,6 +152,7 @@ _COMMANDS = {
     "workers": (".workers:workers", "List the workers, and ask them to end."),
     "queues": (".queues:queues", "Pause and resume queues and jobs."),
     "selftest": (".selftest:selftest", "Kill workers on a scratch store, and check it."),
+    "bench": (".bench:bench", "Measure jobreg on a scratch store, beside the plain driver."),
     "store": (".store:store", "Look at the store, and upgrade it."),
     "completion": (".completion:completion", "Print what lets a shell complete jobreg."),
 }

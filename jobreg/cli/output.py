@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
@@ -62,6 +62,22 @@ def plugins_on_stderr() -> Iterator[None]:
         yield
     finally:
         deaf()
+
+
+@contextmanager
+def progress(*, shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """Gives what tells how far a long command is, on one line of a terminal, gone at the end."""
+    live = shown and sys.stderr.isatty()
+
+    def tell(text: str) -> None:
+        if live:
+            print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield tell
+    finally:
+        if live:
+            print(f"\r{'':<70}\r", end="", file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:
@@ -127,6 +143,15 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
     longest = max((len(name) for name, _ in told), default=0)
     for name, value in told:
         print(f"{paint(name.ljust(longest), 'bold')}{_GAP}{value}".rstrip())
+
+
+def faults(meanings: Mapping[str, str], found: Mapping[str, Sequence[str]]) -> None:
+    """Print how many runs have each fault that there may be, and the first of them."""
+    rows = ((name, len(found[name]), means) for name, means in meanings.items())
+    table(rows, ("FAULT", "RUNS", "MEANING"))
+    for name, run_ids in found.items():
+        for run_id in run_ids[:5]:
+            print(f"{name}: {run_id}")
 
 
 def _print_row(row: Sequence[str], sizes: Sequence[int], colours: Sequence[str | None]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import BadInput
-from . import as_json, output, store_url
+from . import as_json, output, scratch, store_url
 
 if TYPE_CHECKING:
     from ..selftest.soak import Report
@@ -29,27 +28,13 @@ def selftest(kills: int, seed: int | None, as_json: bool, store_url: str | None)
     \b
     Example: jobreg selftest --store postgresql://jobs@db/jobs --kills 300
     """
-    from .. import settings
-    from ..selftest.scratch import scratch_store
     from ..selftest.soak import soak
-    from ..store import exists, open_store
 
     if not 1 <= kills <= 100_000:
         raise BadInput(f"--kills: {kills} is not a whole number from 1 to 100000.")
-    url = settings.load(store=store_url).store
-    if exists(url):
-        open_store(url).counts()  # what is wrong with it is told before anything is begun
-    live = sys.stderr.isatty() and not as_json
-
-    def tell(text: str) -> None:
-        if live:
-            print(f"\r{text:<70}", end="", file=sys.stderr, flush=True)
-
-    with scratch_store(url) as store:
+    with scratch(store_url) as store, output.progress(shown=not as_json) as tell:
         kind = store.engine.dialect.name
         report = soak(store, kills, seed=seed, tell=tell)
-    if live:
-        print(f"\r{'':<70}\r", end="", file=sys.stderr)
     if as_json:
         output.print_json(_told(kind, report))
     else:
@@ -86,14 +71,7 @@ def _print(kind: str, report: Report) -> None:
     rows.append(("seconds", told["seconds"]))
     output.fields(rows)
     print()
-    faults = report.verdict.faults
-    output.table(
-        ((name, len(faults[name]), means) for name, means in FAULTS.items()),
-        ("FAULT", "RUNS", "MEANING"),
-    )
-    for name, run_ids in faults.items():
-        for run_id in run_ids[:5]:
-            print(f"{name}: {run_id}")
+    output.faults(FAULTS, report.verdict.faults)
     print()
     verdict = "Nothing was lost, done twice, or stuck." if report.verdict.good else "FAILED."
     print(f"{verdict} To choose the same victims: --seed {report.seed}")

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from ..store import Store
-from .scratch import effects_table
+from .effects import effects_table
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from ..decorator import job
 from ..errors import RetryLater
 from ..options import Backoff
 from ..store import open_store
-from .scratch import effects_table
+from .effects import effects_table
 
 QUICKLY = Backoff(first=0.05)
 

@@ -25,6 +25,7 @@ from ..request import new_run_id
 from ..store import Store
 from ..testing import write_plugin
 from .checker import Verdict, check
+from .effects import make_effects_table
 from .jobs import JOBS
 
 LEASE = 2.0
@@ -123,7 +124,7 @@ def soak(
     """Run workers on an empty store, kill and freeze ``kills`` of them, and check what is left.
 
     Args:
-        store: made by :func:`.scratch.scratch_store`.
+        store: made by :func:`jobreg.store.scratch.scratch_store`.
         kills: how many workers are killed (about half) or frozen, most past their lease.
         seed: of the choice of victims; what the system makes of them differs all the same.
         tell: is told how far it is.
@@ -134,6 +135,7 @@ def soak(
     """
     seed = random.randrange(2**32) if seed is None else seed
     chance, began = random.Random(seed), clock.seconds()
+    make_effects_table(store)
     with _house() as (folder, registry):
         path = [str(folder / "site"), os.environ.get("PYTHONPATH", "")]
         given = {"JOBREG_STORE": store.full_url, "PYTHONPATH": os.pathsep.join(filter(None, path))}

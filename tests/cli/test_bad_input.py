@@ -261,6 +261,13 @@ ROWS = {
         (["selftest", "--kills", "many"], 2, "'many' is not a valid int"),
         (["selftest", "--store", "oracle://x/y"], 2, "does not speak to oracle"),
     ],
+    "bench": [
+        (["bench", "--runs", "99"], 2, "--runs: 99 is not a whole number from 100 to 1000000"),
+        (["bench", "--runs", "1000001"], 2, "--runs: 1000001 is not a whole number from 100"),
+        (["bench", "--runs", "many"], 2, "'many' is not a valid int"),
+        (["bench", "more"], 2, "unexpected extra argument"),
+        (["bench", "--store", "oracle://x/y"], 2, "does not speak to oracle"),
+    ],
     "runs wait": [
         (["runs", "wait", NO_RUN], 3, f"No run {NO_RUN} in the store"),
         (["runs", "wait", QUEUED, "--timeout", "soon"], 2, "timeout: 'soon' is not a duration"),

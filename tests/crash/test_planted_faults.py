@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobreg.selftest.scratch import scratch_store
 from jobreg.selftest.soak import LEASE, soak
+from jobreg.store.scratch import scratch_store
 
 # What workers and children of the soak load before all else
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from jobreg.selftest.checker import FAULTS
-from jobreg.selftest.scratch import scratch_store
 from jobreg.store import open_store
+from jobreg.store.scratch import scratch_store
 
 KILLS = 60
 MANY_KILLS = 300

@@ -1,35 +1,29 @@
-"""A store of the soak's own, in the user's database: made before it, dropped after it."""
+"""A store for a while, in the user's database: made beside the given one, dropped afterwards."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreUnavailable
-from ..store import Store, open_store, schema
-
-EFFECTS = "jobreg_selftest_effects"
-
-
-def effects_table(store: Store) -> str:
-    """The table that the transactional job writes to, as a statement names it."""
-    inside = store.database.schema
-    return EFFECTS if inside is None else f'"{inside}".{EFFECTS}'
+from . import schema
+from .opening import open_store
+from .store import Store
 
 
 @contextmanager
-def scratch_store(url: str) -> Iterator[Store]:
+def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
     """An empty store beside the one of this URL: a file, a PostgreSQL schema, a MySQL database.
 
     Raises:
         StoreError: the database cannot be reached, or this user may make no such thing there.
     """
-    name = f"jobreg_selftest_{os.urandom(4).hex()}"
+    name = f"jobreg_scratch_{os.urandom(4).hex()}"
     if url.startswith("sqlite:"):
-        with _file(url, name) as file, _made(f"sqlite:///{file}") as made:
+        with _file(url, name) as file, _made(f"sqlite:///{file}", sqlite_sync) as made:
             yield made
         return
     given = open_store(url, check=False)
@@ -41,11 +35,11 @@ def scratch_store(url: str) -> Iterator[Store]:
         there = place.set(database=name).render_as_string(hide_password=False)
         ways = (f"CREATE DATABASE {name}", f"DROP DATABASE {name}")
     try:
-        _say(given, ways[:1])
+        _say(given, ways[0])
         with _made(there) as made:
             yield made
     finally:
-        _say(given, ways[1:])
+        _say(given, ways[1])
         given.close()
 
 
@@ -65,23 +59,21 @@ def _file(url: str, name: str) -> Iterator[str]:
             "folder that you may write to."
         ) from error
     with folder:
-        yield f"{folder.name}/selftest.db"
+        yield f"{folder.name}/scratch.db"
 
 
 @contextmanager
-def _made(url: str) -> Iterator[Store]:
-    """A store with our tables and that of the effects."""
-    made = open_store(url, check=False)
+def _made(url: str, sqlite_sync: str = "normal") -> Iterator[Store]:
+    """A store with our tables."""
+    made = open_store(url, sqlite_sync=sqlite_sync, check=False)
     try:
         schema.upgrade(made)
-        _say(made, [f"CREATE TABLE {effects_table(made)} (run_id VARCHAR(36), attempt INTEGER)"])
         yield made
     finally:
         made.close()
 
 
-def _say(store: Store, statements: Sequence[str]) -> None:
-    for statement in statements:
-        if statement:
-            with store.writing() as connection:
-                connection.exec_driver_sql(statement)
+def _say(store: Store, statement: str) -> None:
+    if statement:
+        with store.writing() as connection:
+            connection.exec_driver_sql(statement)
