@@ -259,7 +259,7 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
     ``chance`` gives a number from 0 to below 1, for the jitter of the backoff.
     """
     if outcome.ending is Ending.SUCCEEDED:
-        return _succeeded(claim, outcome)
+        return succeeded(claim, outcome)
     tries, crashes, options = claim.tries, claim.crashes, claim.options
     state, reason, delay = State.QUEUED, None, 0.0
     match outcome.ending:
@@ -294,8 +294,10 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
     )  # fmt: skip
 
 
-def _succeeded(claim: Claim, outcome: Outcome) -> Outcome:
-    """What most come to, written out: evolve takes three times as long as all of a settle."""
+def succeeded(claim: Claim, outcome: Outcome) -> Outcome:
+    """What most come to, written out: evolve takes as long as all of a settle."""
+    if outcome.state is State.SUCCEEDED:
+        return outcome
     return Outcome(
         run_id=outcome.run_id,
         attempt=outcome.attempt,

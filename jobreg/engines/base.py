@@ -68,11 +68,14 @@ class Engine(Protocol):
     def kill(self) -> None:
         """Kill all that runs, now; every claim comes back as released."""
 
-    def collect(self, timeout: float) -> Sequence[Report]:
-        """Wait for reports, at most ``timeout`` seconds, and take them."""
+    def collect(self, timeout: float, also: int | None = None) -> Sequence[Report]:
+        """Wait for reports, at most ``timeout`` seconds, and take them.
+
+        The wait ends too when the descriptor ``also`` has something to read.
+        """
 
     def wake(self) -> None:
-        """Let a waiting ``collect`` return."""
+        """Let a waiting ``collect`` return; may be called in a signal handler."""
 
     def close(self) -> None:
         """End everything this engine started."""

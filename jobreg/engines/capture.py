@@ -86,6 +86,11 @@ class Log:
         self._texts, self._size = [], 0
 
     @property
+    def holds(self) -> bool:
+        """Is there anything to be told?"""
+        return bool(self._chunks or self._cut)
+
+    @property
     def full(self) -> bool:
         """Is there no room left, so that a text need not be looked at?"""
         return self._left == 0
@@ -270,6 +275,11 @@ class Capture:
     def begin(self, most: int) -> None:
         """A run begins, of which at most so many bytes are kept."""
         self.log.reset(most)
+
+    @property
+    def holds(self) -> bool:
+        """Is there output of the run that executes, that was not passed on?"""
+        return self.log.holds
 
     def flow(self) -> None:
         """All that was read until now is of the run that executes."""

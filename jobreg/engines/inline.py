@@ -107,7 +107,7 @@ class InlineEngine:
         for key in list(self._executing):
             self.interrupt(*key, Ending.RELEASED)
 
-    def collect(self, timeout: float) -> Sequence[Report]:
+    def collect(self, timeout: float, also: int | None = None) -> Sequence[Report]:
         """Take the reports there are; others will not come by waiting."""
         reports, self._reports = self._reports, []
         return reports

@@ -1,5 +1,6 @@
 """What the forkserver loads before it forks the first child: our child, and no plugin, ever."""
 
+import gc
 import signal
 
 from ..signature import conversion, encoding
@@ -12,3 +13,8 @@ __all__ = ["child", "conversion", "encoding"]
 # children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
 # supervisor, when their pipe closes.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+# What is here stays for the life of every child: no collection need look at it, nor, by writing
+# into it, make a copy of its pages.
+gc.collect()
+gc.freeze()

@@ -23,6 +23,7 @@ from ..settings import Settings
 from . import wire
 from .base import Groups, Note, Output, Report, over_time
 from .batches import Batches
+from .bell import Bell
 from .children import Child, Nursery
 
 _TICK = 0.5
@@ -54,14 +55,13 @@ class ProcessEngine:
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
         self._lock = threading.RLock()
-        self._news = threading.Condition()
+        self._news = Bell()
         self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
         self._ears = selectors.DefaultSelector()
         self._ears.register(self._nudge_out, selectors.EVENT_READ, self._nudge_out.recv_bytes)
         self._handed_at = 0.0
         self._failure: BaseException | None = None
         self._open = False
-        self._woken = False
         self.refused = False
         """Could no child be started when one was last needed?"""
         self._thread = threading.Thread(target=self._mind, name="jobreg-minder", daemon=True)
@@ -146,23 +146,19 @@ class ProcessEngine:
                 each.kill()
         self._nudge()
 
-    def collect(self, timeout: float) -> Sequence[Report]:
+    def collect(self, timeout: float, also: int | None = None) -> Sequence[Report]:
         """Wait for reports, at most ``timeout`` seconds, and take them."""
-        with self._news:
-            if not self._reports and not self._woken:
-                self._news.wait(timeout)
-            self._woken = False
-            if self._failure is not None:
-                raise self._failure
-            reports = list(self._reports)
-            self._reports.clear()
+        self._news.wait(timeout, also)
+        if self._failure is not None:
+            raise self._failure
+        reports = []
+        while self._reports:
+            reports.append(self._reports.popleft())
         return reports
 
     def wake(self) -> None:
-        """Let a waiting ``collect`` return; safe in a signal handler's thread."""
-        with self._news:
-            self._woken = True
-            self._news.notify()
+        """Let a waiting ``collect`` return; may be called in a signal handler."""
+        self._news.tell()
 
     def close(self) -> None:
         """Kill all children and end the minder."""
@@ -174,6 +170,7 @@ class ProcessEngine:
         for each in list(self._children):
             self._bury(each)
         self._ears.close()
+        self._news.close()
 
     # the minder's thread
 
@@ -212,9 +209,8 @@ class ProcessEngine:
             self._nudge_in.send_bytes(b"")
 
     def _tell(self, report: Report) -> None:
-        with self._news:
-            self._reports.append(report)
-            self._news.notify()
+        self._reports.append(report)
+        self._news.tell()
 
     def _pause(self) -> float:
         """Seconds the minder may sleep before a limit or a grace runs out."""
@@ -308,6 +304,7 @@ class ProcessEngine:
                 raise EOFError
             for line in each.lines.feed(data):
                 self._understand(each, wire.unpack(line))
+            self._went_on(each)
         except (EOFError, OSError, ValueError, TypeError, LookupError):
             # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
             self._hang_up(each)
@@ -338,7 +335,6 @@ class ProcessEngine:
                 skipped = each.end(message[1])
                 if skipped is not None:
                     self._waiting.appendleft(skipped)
-                self._went_on(each)
             case "hello":
                 _, hello, changed = message
                 self._pass_on(each, each.capture.finish())
@@ -359,7 +355,8 @@ class ProcessEngine:
         changed: bool = False,
     ) -> None:
         self._heard += 1
-        self._pass_on(each, each.capture.finish(marks))
+        if marks is not None or each.capture.holds:
+            self._pass_on(each, each.capture.finish(marks))
         claim = each.end(number)
         assert claim is not None
         if outcome.ending is Ending.TIMEOUT:
@@ -373,10 +370,9 @@ class ProcessEngine:
         elif each.has_grown(self._settings.child_memory):
             self._recall(each)
             each.spent = True
-        self._went_on(each)
 
     def _went_on(self, each: Child) -> None:
-        """A child is at its next claim; one that had enough of them ends after the last."""
+        """A child is at another claim; one that had enough of them ends after the last."""
         if each.runs >= self._settings.child_runs:
             each.spent = True
         if each.spent and not each.given:

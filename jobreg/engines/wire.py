@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from attrs import asdict
 
-from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
+from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason, State
 from ..options import Backoff, JobOptions
 
 READ = 256 * 1024
@@ -142,10 +142,11 @@ def outcome_to(number: int, outcome: Outcome, changed: bool, marks: object) -> b
 
 
 def done_from(claim: Claim, message: list[Any], pid: int) -> Outcome:
-    """A run that succeeded, from the pipe; the supervisor knows itself whose it was."""
+    """A run that succeeded, from the pipe, decided: the supervisor knows itself whose it was."""
     return Outcome(
         run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED, result=message[2],
         started=message[3], ended=message[4], provider=claim.provider, pid=pid,
+        state=State.SUCCEEDED, tries=claim.tries, crashes=claim.crashes,
     )  # fmt: skip
 
 

@@ -54,6 +54,12 @@ class Watch(Protocol):
         Who is not ``busy``, because nothing is awaited soon, may be told later.
         """
 
+    def pause(self, busy: bool = True) -> float:
+        """Seconds after which to ask again, if :meth:`fileno` cannot be read before."""
+
+    def fileno(self) -> int | None:
+        """A descriptor that can be read when there may be news; None where there is none."""
+
     def close(self) -> None:
         """Let go of what it holds."""
 
@@ -81,6 +87,15 @@ class Poll:
             return False
         self._looked, self._every = now, self._every * (self._SLOWER if busy else self._SLOWLY)
         return True
+
+    def pause(self, busy: bool = True) -> float:
+        """Seconds until it is time to look again."""
+        every = min(self._every, self._BUSY if busy else self._IDLE)
+        return max(0.0, self._looked + every - clock.seconds())
+
+    def fileno(self) -> int | None:
+        """Nothing to be read."""
+        return None
 
     def close(self) -> None:
         """Nothing is held."""

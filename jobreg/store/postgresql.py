@@ -224,7 +224,27 @@ class Listener(Poll):
 
     def changed(self, busy: bool = True) -> bool:
         """Were we told, or is it time to look again?"""
-        return self._heard() | super().changed(busy)
+        heard = self._heard()
+        if self._connection is not None and not busy:
+            return heard or self._is_time()
+        return heard | super().changed(busy)
+
+    def _is_time(self) -> bool:
+        """A word can be lost on the way, and other things than submits are not told of."""
+        now = clock.seconds()
+        if now - self._looked < self._AGAIN:
+            return False
+        self._looked = now
+        return True
+
+    def pause(self, busy: bool = True) -> float:
+        """Seconds until it is time to look again; who listens is told before."""
+        listening = self._connection is not None and not busy
+        return self._AGAIN if listening else super().pause(busy)
+
+    def fileno(self) -> int | None:
+        """The socket on which we are told."""
+        return None if self._connection is None else self._connection.fileno()
 
     def _heard(self) -> bool:
         import psycopg

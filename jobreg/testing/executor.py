@@ -70,6 +70,12 @@ class _Watch:
     def changed(self, busy: bool = True) -> bool:
         return self._watch.changed(busy) or self._waited()
 
+    def pause(self, busy: bool = True) -> float:
+        return self._watch.pause(busy)
+
+    def fileno(self) -> int | None:
+        return self._watch.fileno()
+
     def close(self) -> None:
         self._watch.close()
 

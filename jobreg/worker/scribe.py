@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from .. import clock
@@ -34,6 +35,11 @@ class Scribe:
     def keep(self, output: Output) -> None:
         """Take output of an attempt this worker holds."""
         self._heard.setdefault((output.run_id, output.attempt), []).extend(output.chunks)
+
+    @property
+    def due_at(self) -> float:
+        """When something is to be written, on the process clock."""
+        return self._written + _EVERY if self._heard or self._rows else math.inf
 
     def write(self, worker_id: str, *, now: bool = False) -> None:
         """Write what was heard, if it is time to, or now. On an error it is kept for the next.

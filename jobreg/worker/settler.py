@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 
@@ -16,6 +17,10 @@ from ..store import Store
 
 _Key = tuple[str, int]
 
+_SEVERAL = 8
+_TOGETHER = 250
+_PATIENCE = 0.010
+
 
 class Settler:
     """Knows every claim this worker holds until its outcome is written."""
@@ -26,6 +31,8 @@ class Settler:
         self._held: dict[_Key, Claim] = {}
         self._pending: dict[_Key, Outcome] = {}
         self._notes: dict[_Key, Progress] = {}
+        self._since = 0.0
+        self._last = 0
 
     @property
     def holds(self) -> int:
@@ -37,10 +44,18 @@ class Settler:
         """Is what it holds to run alone?"""
         return any(claim.suspect for claim in self._held.values())
 
-    @property
-    def waits(self) -> bool:
-        """Are there outcomes to be written?"""
-        return bool(self._pending)
+    def pause(self) -> float:
+        """Seconds until there are outcomes to be written: at once under light load.
+
+        Where many come, they are written together: a commit costs as much as a hundred of them.
+        """
+        if not self._pending:
+            return math.inf
+        if self._last < _SEVERAL or not _SEVERAL <= len(self._pending) < _TOGETHER:
+            return 0.0
+        if len(self._pending) == len(self._held):
+            return 0.0
+        return self._since + _PATIENCE - clock.seconds()
 
     def knows(self, run_id: str, attempt: int) -> bool:
         """Does this worker hold that attempt?"""
@@ -66,6 +81,8 @@ class Settler:
             note = self._notes.pop(key, None)
             if note is not None and outcome.progress is None:
                 outcome = evolve(outcome, progress=note)
+            if not self._pending:
+                self._since = clock.seconds()
             self._pending[key] = decide(claim, outcome, random.random)
         return claim
 
@@ -133,6 +150,7 @@ class Settler:
         if not self._pending:
             return []
         outcomes = list(self._pending.values())
+        self._last = len(outcomes)
         refused = self._write(worker_id, outcomes)
         for outcome in outcomes:
             key = outcome.run_id, outcome.attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from .. import clock
@@ -36,6 +37,12 @@ class Upkeep:
         """What an operator asks of this worker, as of the last sweep."""
         # Not all workers that were started together at one time, and none that just looks in.
         self._prune_at = clock.seconds() + random.uniform(0.01, 0.1) * _PRUNE
+
+    @property
+    def due_at(self) -> float:
+        """When the next duty is due, on the process clock."""
+        pids = self._pids_at if self._neighbours else math.inf
+        return min(self._stage_at, self._sweep_at, pids, self._prune_at)
 
     def run(self, worker_id: str) -> bool:
         """Do what is due; True when runs may have been queued.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import random
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,11 +34,16 @@ from .upkeep import Upkeep
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
-_POLL = 0.02
+_LONGEST = 1.0
 _LOOK_EVERY = 5.0
 _STALLED = 1.0
 _MIND_EVERY = 0.5
+_AGAIN = 0.05
 _BACKOFF = (0.1, 5.0)
+
+
+def _not_waiting() -> None:
+    """Nobody is to be woken: it has not begun."""
 
 
 class Worker:
@@ -104,8 +110,10 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._failed_turns = 0
+        self._wake: Callable[[], None] = _not_waiting
         self._look = True
         self._look_at = self._mind_at = self._reconcile_at = 0.0
+        self._ends = math.inf
 
     # what the caller does
 
@@ -169,6 +177,7 @@ class Worker:
             self._hurry.set()
         self._grace = grace
         self._stop.set()
+        self._wake()
         atexit.unregister(self.stop)
         if wait and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -198,6 +207,7 @@ class Worker:
         )
         guard = Guard(stale=self.settings.lease * FENCE_AT)
         self.engine = ProcessEngine(self.settings, guard)
+        self._wake = self.engine.wake
         self.ownership = Ownership(self.store, self.registry)
         names = self.ownership.names
         self.lease = Lease(
@@ -239,6 +249,7 @@ class Worker:
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             # Nothing that takes a lock: the signal may have come while this thread holds it.
             self._signalled += 1
+            self._wake()
 
         before = {each: signal.signal(each, on_signal) for each in _STOPPING}
         # One that came during the start, and was held back, comes now.
@@ -263,7 +274,7 @@ class Worker:
 
     def _turn(self, *, claiming: bool) -> bool:
         """Take reports, settle, mind, claim. False when there is nothing left to do."""
-        self._take_reports()
+        self._take_reports(self._pause(claiming))
         try:
             if self.lease.lost:
                 self._begin_anew()
@@ -279,8 +290,23 @@ class Worker:
             self.lease.beat_now()
         return not (idle and self._until_idle)
 
-    def _take_reports(self) -> None:
-        for report in self.engine.collect(_POLL):
+    def _pause(self, claiming: bool) -> float:
+        """Seconds in which there will be nothing to do, if nothing comes from outside."""
+        now, busy = clock.seconds(), self.settler.holds > 0
+        if self._hurrying or self.lease.lost or (claiming and self._look and self.claimer.wants()):
+            return 0.0
+        times = [_LONGEST, self.settler.pause(), self._ends - now, self._watch.pause(busy),
+                 self.upkeep.due_at - now, self.scribe.due_at - now]  # fmt: skip
+        if busy:
+            times.append(self._mind_at - now)
+        if self.claimer.waits:
+            times.append(_AGAIN)
+        return max(0.0, min(times))
+
+    def _take_reports(self, pause: float) -> None:
+        # What others write concerns us only while we could take something on.
+        also = self._watch.fileno() if self.claimer.wants() else None
+        for report in self.engine.collect(pause, also):
             match report:
                 case Outcome():
                     failpoints.reach("outcome.unwritten")
@@ -307,8 +333,9 @@ class Worker:
 
     def _settle(self) -> None:
         # The last line is there before the outcome is: who sees a run final can read all of it.
-        self.scribe.write(self.lease.worker_id, now=self.settler.waits)
-        settled = self.settler.settle(self.lease.worker_id)
+        due = self.settler.pause() <= 0
+        self.scribe.write(self.lease.worker_id, now=due)
+        settled = self.settler.settle(self.lease.worker_id) if due else []
         if settled:
             self.scribe.forget(settled)
             self._look = True
@@ -376,7 +403,7 @@ class Worker:
         self._failed_turns += 1
         ends = clock.seconds() + bound * random.random()
         while clock.seconds() < ends and not self.stopping:
-            self._stop.wait(_POLL)
+            self._stop.wait(_AGAIN)
 
     # the end
 
@@ -384,12 +411,12 @@ class Worker:
         """Claim no more; let running jobs end for the grace, then end them and release them."""
         emit("worker.stopping", worker_id=self.lease.worker_id)
         self.lease.beat_now()
-        ends = clock.seconds() + self._grace
+        self._ends = clock.seconds() + self._grace
         self.settler.release(self.engine.withdraw())
         self.engine.announce_stop()
-        while self.settler.holds and clock.seconds() < ends and not self._hurrying:
+        while self.settler.holds and clock.seconds() < self._ends and not self._hurrying:
             self._turn(claiming=False)
         self.engine.kill()
-        ends = clock.seconds() + self.settings.kill_grace + 5
-        while self.settler.holds and clock.seconds() < ends:
+        self._ends = clock.seconds() + self.settings.kill_grace + 5
+        while self.settler.holds and clock.seconds() < self._ends:
             self._turn(claiming=False)
