@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -118,6 +119,10 @@ def worker(
         retain=retain,
         until_idle=until_idle,
     )
+    # What is here stays. What comes, claims and their ends, refers to nothing in a circle, and a
+    # collection at every 700 of them took a tenth of a worker's time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     try:
         here.run()
     finally:

@@ -1,7 +1,7 @@
 """How many runs a child is handed at once: short ones together, all others one by one.
 
 To hand one run to a child and to hear of its end costs several times what a short run takes, so a
-child is given about 10 ms of work, measured by what runs of the same name took. What comes to
+child is given about 20 ms of work, measured by what runs of the same name took. What comes to
 stand behind a run that takes longer is called back, and begins elsewhere.
 """
 
@@ -15,9 +15,9 @@ from ..lifecycle import Claim, Outcome
 from ..settings import Settings
 from .children import Child
 
-WORK = 0.010
+WORK = 0.020
 """Seconds of work to hand to a child."""
-MOST = 128
+MOST = 256
 LEAST = 0.00005
 """Seconds that the shortest run takes, with what is to be done about it."""
 LATE = 0.020

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
 from .offers import Head, Offer
@@ -103,7 +104,8 @@ class Words:
         outcomes: Sequence[Outcome],
     ) -> set[tuple[str, int]]:
         """Write runs that succeeded and are this worker's at that attempt; which those are."""
-        lengths = [records.age_and_duration(each) for each in outcomes]
+        seconds = process.seconds()
+        lengths = [records.age_and_duration(each, seconds) for each in outcomes]
         columns: tuple[Iterable[Any], ...] = (
             (each.run_id for each in outcomes),
             (each.attempt for each in outcomes),

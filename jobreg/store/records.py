@@ -384,21 +384,22 @@ def known_of(entries: Iterable[Row], overrides: Iterable[Row]) -> Known:
     )
 
 
-def age_and_duration(outcome: Outcome) -> tuple[int, int]:
+def age_and_duration(outcome: Outcome, now: float) -> tuple[int, int]:
     """For how long an attempt has been over and how long it took, in microseconds.
 
-    Durations were measured on the process clock; they are laid onto the database's.
+    Durations were measured on the process clock, on which it is ``now``; they are laid onto the
+    database's.
     """
-    if not outcome.ended:
+    ended, began = outcome.ended, outcome.started
+    if not ended:
         return 0, 0
-    age = micros(max(0.0, clock.seconds() - outcome.ended))
-    began = outcome.ended if outcome.started is None else outcome.started
-    return age, micros(max(0.0, outcome.ended - began))
+    took = 0 if began is None or began > ended else round((ended - began) * 1e6)
+    return (round((now - ended) * 1e6) if now > ended else 0), took
 
 
 def outcome_columns(held: Row, outcome: Outcome, host: str) -> dict[str, Any]:
     """The columns that attempts and runs share, from an outcome and the live row it ends."""
-    age, took = age_and_duration(outcome)
+    age, took = age_and_duration(outcome, clock.seconds())
     finished = held["now"] - age
     started = held["started_at"] if outcome.started is None else finished - took
     error, provider = outcome.error, outcome.provider

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
 from .offers import Head, Offer
@@ -90,19 +91,24 @@ def finish(
     held = {
         (row[0], row[1]): row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()
     }
-    attempts, fences, finals = list[Any](), list[Any](), list[Any]()
+    attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
     for each in outcomes:
         row = held.get((each.run_id, each.attempt))
         if row is None:
             continue
-        run_id, attempt, tries, crashes, progress, queue, priority, *provider = row
-        age, took = records.age_and_duration(each)
-        times = (clock - age - took, clock - age)
-        attempts.append((run_id, attempt, worker_id, host, each.pid, *provider, *times))
+        run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
+        age, took = records.age_and_duration(each, seconds)
+        over = clock - age
+        attempts.append(
+            (run_id, attempt, worker_id, host, each.pid, dist, version, over - took, over)
+        )
         fences.append((run_id, attempt, worker_id))
-        progress = records.progress_text(each.progress) or progress
-        said = (each.result, attempt, tries, crashes, progress, queue, priority)
-        finals.append((*said, *provider, *times, worker_id, run_id))
+        if each.progress is not None:
+            progress = records.progress_text(each.progress)
+        finals.append(
+            (each.result, attempt, tries, crashes, progress, queue, priority, dist, version,
+             over - took, over, worker_id, run_id)
+        )  # fmt: skip
     if attempts:
         connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
         connection.exec_driver_sql(FINISH_LIVE, fences)
