@@ -117,6 +117,10 @@ class SQLite:
         )
         self.connection.execute("COMMIT")
 
+    def look(self, words: str) -> Any:
+        """The first row that a query finds."""
+        return self.connection.execute(words).fetchone()
+
     def close(self) -> None:
         """Let go of the file."""
         self.connection.close()
@@ -134,11 +138,13 @@ class PostgreSQL:
         "SELECT taken.run_id, taken.attempt, r.params FROM taken "
         "JOIN jobreg_runs r ON r.run_id = taken.run_id"
     )
+    # CASE hides the fence from the planner: without statistics it believes that hardly a row passes
+    # and takes the index of the states, or a nested loop: 60 ms for a batch of 100 in place of 6.
     SETTLE = (
-        "WITH given AS (SELECT * FROM unnest(%s::varchar[], %s::int[], %s::text[]) "
-        "AS g(run_id, attempt, result)), "
-        "gone AS (DELETE FROM jobreg_live l USING given g WHERE l.run_id = g.run_id "
-        "AND l.attempt = g.attempt AND l.worker_id = %s AND l.state = 'running' "
+        "WITH gone AS (DELETE FROM jobreg_live l "
+        "USING unnest(%s::varchar[], %s::int[], %s::text[]) AS g(run_id, attempt, result) "
+        "WHERE l.run_id = g.run_id AND CASE WHEN l.attempt = g.attempt AND l.worker_id = %s "
+        "AND l.state = 'running' THEN true ELSE false END "
         "RETURNING l.run_id, l.attempt, l.started_at, g.result), "
         "kept AS (INSERT INTO jobreg_attempts (run_id, attempt, outcome, worker_id, host, pid, "
         "dist, version, started_at, finished_at) SELECT run_id, attempt, 'succeeded', %s, %s, 1, "
@@ -146,7 +152,7 @@ class PostgreSQL:
         "UPDATE jobreg_runs r SET state = 'succeeded', result = gone.result, "
         "attempt = gone.attempt, tries = 1, started_at = gone.started_at, finished_at = %s, "
         "dist = %s, version = %s, worker_id = %s FROM gone WHERE r.run_id = gone.run_id "
-        "AND r.state IS NULL"
+        "AND CASE WHEN r.state IS NULL THEN true ELSE false END"
     )
 
     def __init__(self, url: str) -> None:
@@ -156,7 +162,8 @@ class PostgreSQL:
         self.connection.prepare_threshold = 0
         # A plan made for an empty table would be kept for a full one: half the rate and less.
         self.connection.execute("SET plan_cache_mode = force_custom_plan")
-        self.connection.execute("SET jit = off")
+        for name in ("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            self.connection.execute(f"SET {name} = off")
 
     def insert(self, pairs: Sequence[Pair]) -> None:
         """Both rows of each run: one in one statement, many by COPY."""
@@ -183,6 +190,10 @@ class PostgreSQL:
         of = (WORKER, HOST, DIST, VERSION, NOW)
         words = (ids, numbers, results, WORKER, *of, NOW, DIST, VERSION, WORKER)
         self.connection.execute(self.SETTLE, words)
+
+    def look(self, words: str) -> Any:
+        """The first row that a query finds."""
+        return self.connection.execute(words).fetchone()
 
     def close(self) -> None:
         """Let go of the server."""
@@ -262,6 +273,14 @@ class MariaDB:
                 (*results, NOW, NOW, DIST, VERSION, WORKER, ids),
             )
         self.connection.commit()
+
+    def look(self, words: str) -> Any:
+        """The first row that a query finds."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(words)
+            found = cursor.fetchone()
+        self.connection.commit()
+        return found
 
     def close(self) -> None:
         """Let go of the server."""

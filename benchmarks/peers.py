@@ -298,6 +298,7 @@ WAYS: dict[str, dict[str, Facts]] = {
     },
     "dbos": {"1 process": {}},
 }
+IN_BULK = ("pgqueuer", "procrastinate")
 # Of so many times fewer runs the rate is the same.
 FEWER = {"pgqueuer": 1, "procrastinate": 20, "huey": 10, "dbos": 25}
 
