@@ -30,7 +30,7 @@ def stamp(x):
     began = time.time_ns()
     return [x, os.getpid(), began]
 
-def rest(x, seconds, priority=0):
+def rest(x, seconds):
     began = time.time_ns()
     time.sleep(seconds)
     return [x, os.getpid(), began]
@@ -120,7 +120,9 @@ def drain(
     while driver.look(f"{live} state = 'running' LIMIT 1") is None:
         _still(some)
     first = time.perf_counter()
-    for words in (f"seq > {last - _TAIL} AND seq <= {last}", "worker_id IS NOT NULL"):
+    ours = "queue = 'default' AND job_name >= 'bench.' AND job_name < 'bench/'"
+    near = f"seq > {last - _TAIL} AND seq <= {last}"
+    for words in (near, "state = 'running'", f"state = 'queued' AND {ours}", "state = 'running'"):
         while driver.look(f"{live} {words} LIMIT 1"):
             _still(some)
     gone = time.perf_counter()
