@@ -71,8 +71,7 @@ def role(pid: int) -> str:
     for word, name in (
         ("guard.py", "guard"),
         ("resource_tracker", "resource tracker"),
-        ("forkserver", "forkserver or child"),
-        ("semaphore", "resource tracker"),
+        ("forkserver", "forkserver"),
         ("worker", "supervisor"),
     ):
         if word in line:
@@ -163,7 +162,12 @@ def measure(place: Place, queues: int, seconds: float) -> None:
         time.sleep(seconds)
         queries.end()
         used = processor(pids) - used
-        held = [(role(pid), *memory(pid)) for pid in pids]
+        roles = {pid: role(pid) for pid in pids}
+        for pid in pids:
+            # A child is a copy of the forkserver, and looks like it.
+            if roles[pid] == "forkserver":
+                roles |= dict.fromkeys(workers.tree(pid)[1:], "child")
+        held = [(roles[pid], *memory(pid)) for pid in pids]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)

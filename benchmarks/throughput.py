@@ -201,8 +201,8 @@ class Bench:
         found = in_turns({title: drain(title) for title in kept}, self.asked.rounds)
         for title, rate in found.items():
             more = f"{self.asked.rows:,} {title}" if title in VARIANTS else title
-            print(row(f"jobreg, {more}", found[title], {"of the plain": found["plain"]}))
-            print(f"{'':48}{found['plain'] / rate:8.2f} x as long", flush=True)
+            longer = f"   {found['plain'] / rate:.2f} x as long"
+            print(row(f"jobreg, {more}", rate, {}) + longer, flush=True)
         for _, store in kept.values():
             store.close()
 
