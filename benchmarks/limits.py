@@ -17,13 +17,14 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import stores
 from sqlalchemy import make_url
 from stores import Place
+
+from jobreg.request import new_run_id
 
 JOB = "bench.noop"
 WORKER = "00000000-0000-7000-8000-000000000001"
@@ -50,7 +51,7 @@ def rows(number: int) -> list[Pair]:
     """The two rows of so many runs."""
     made = []
     for n in range(number):
-        run_id = str(uuid.uuid4())
+        run_id = new_run_id()  # in order of time, as jobreg's are: kinder to an index
         asked = (run_id, JOB, f'{{"x":{n}}}', "default", 0, "[]", NOW, NOW, 0, 0, 0)
         made.append((asked, (run_id, JOB, "queued", "default", 0, 1, 1, NOW, 0, 0, 0, 0)))
     return made
