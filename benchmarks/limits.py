@@ -346,12 +346,16 @@ def drain(url: str, number: int, batch: int, processes: int = 1, sync: str = "fu
         asked = [sys.executable, __file__, "--part", json.dumps([url, batch, sync])]
         open_pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         some = [subprocess.Popen(asked, text=True, **open_pipes) for _ in range(processes)]
-        for each in some:
-            each.stdout.readline()  # it is ready
-        for each in some:
-            each.stdin.write("\n")
-            each.stdin.flush()
-        parts = [json.loads(each.communicate()[0]) for each in some]
+        try:
+            for each in some:
+                each.stdout.readline()  # it is ready
+            for each in some:
+                each.stdin.write("\n")
+                each.stdin.flush()
+            parts = [json.loads(each.communicate()[0]) for each in some]
+        finally:
+            for each in some:
+                each.kill()  # where it has not ended
     assert sum(part[2] for part in parts) == number, parts
     return number / (max(part[1] for part in parts) - min(part[0] for part in parts))
 

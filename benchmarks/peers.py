@@ -330,7 +330,10 @@ class Peer:
     def ask(self, verb: str, url: str, runs: int = 0, **facts: Any) -> Any:
         """Have one verb done, in a process of its own."""
         process = self._begin(verb, url, runs, **facts)
-        told, _ = process.communicate()
+        try:
+            told, _ = process.communicate()
+        finally:
+            process.kill()
         if process.returncode:
             raise RuntimeError(f"{self.name}: {verb} failed")
         return json.loads(told)
@@ -350,8 +353,12 @@ class Peer:
     def drain(self, url: str, runs: int, processes: int = 1, **facts: Any) -> float:
         """How many a second of those that :meth:`fill` queued are done; looks that all are."""
         some = [self._begin("work", url, runs, **facts) for _ in range(processes)]
-        _let_begin(some)
-        parts = [json.loads(each.communicate()[0]) for each in some]
+        try:
+            _let_begin(some)
+            parts = [json.loads(each.communicate()[0]) for each in some]
+        finally:
+            for each in some:
+                each.kill()  # where it has not ended: the others must not outlive us
         done = self.ask("done", url)
         assert done == runs, (self.name, done, runs)
         return runs / (max(part[1] for part in parts) - min(part[0] for part in parts))
@@ -361,9 +368,9 @@ class Peer:
         self.ask("prepare", url)
         notes = folder / f"{self.name}.notes"
         worker = self._begin("serve", url, 0, notes=str(notes))
-        _let_begin([worker])
-        time.sleep(3)
         try:
+            _let_begin([worker])
+            time.sleep(3)
             self.ask("send", url, number, notes=str(notes))
             time.sleep(3)
         finally:

@@ -56,8 +56,10 @@ def place(kind: str, **settings: str) -> Iterator[Place]:
             yield Place(kind, Path(folder), made)
         finally:
             if made is not None:
-                made.drop()
-                made.close()
+                try:
+                    made.drop()
+                finally:
+                    made.close()
 
 
 def _databases(kind: str, settings: dict[str, str]) -> servers.Databases:

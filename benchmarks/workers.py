@@ -113,26 +113,36 @@ def drain(
         start(url, folder, "--until-idle", concurrency=concurrency, sync=sync)
         for _ in range(workers)
     ]
+    try:
+        drained = _watch(url, some)
+        for each in some:
+            if each.wait(60):
+                raise RuntimeError(f"a worker ended with {each.returncode}")
+    finally:
+        for each in some:
+            each.kill()  # where it has not ended
+    ended = time.perf_counter()
+    check(store, runs, [each.pid for each in some])
+    return Drain(drained, ended - begun, runs)
+
+
+def _watch(url: str, workers: Sequence[subprocess.Popen[bytes]]) -> float:
+    """Seconds from the first claim until no run is left that is not settled."""
     # By the driver alone: who looks a hundred times a second must not cost what is measured.
     driver = limits.connect(url)
     (last,) = driver.look("SELECT max(seq) FROM jobreg_live WHERE state = 'queued'")
     live = "SELECT 1 FROM jobreg_live WHERE"
     while driver.look(f"{live} state = 'running' LIMIT 1") is None:
-        _still(some)
+        _still(workers)
     first = time.perf_counter()
     ours = "queue = 'default' AND job_name >= 'bench.' AND job_name < 'bench/'"
     near = f"seq > {last - _TAIL} AND seq <= {last}"
     for words in (near, "state = 'running'", f"state = 'queued' AND {ours}", "state = 'running'"):
         while driver.look(f"{live} {words} LIMIT 1"):
-            _still(some)
+            _still(workers)
     gone = time.perf_counter()
     driver.close()
-    for each in some:
-        if each.wait(60):
-            raise RuntimeError(f"a worker ended with {each.returncode}")
-    ended = time.perf_counter()
-    check(store, runs, [each.pid for each in some])
-    return Drain(gone - first, ended - begun, runs)
+    return gone - first
 
 
 def _still(workers: Sequence[subprocess.Popen[bytes]]) -> None:
