@@ -16,7 +16,6 @@ import statistics
 import sys
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import servers
 
 from jobreg import Client, Registry
+from jobreg.request import new_run_id
 from jobreg.store import Store, open_store
 from jobreg.testing import write_plugin
 
@@ -43,7 +43,7 @@ AT_ONCE = 1000
 
 def rows(number: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """What the driver is to write."""
-    ids = [str(uuid.uuid4()) for _ in range(number)]
+    ids = [new_run_id() for _ in range(number)]
     asked = [
         (each, JOB, f'{{"x":{n}}}', "default", 0, "[]", NOW, NOW, 0, 0, 0)
         for n, each in enumerate(ids)

@@ -1,0 +1,159 @@
+"""Submit to start on an idle worker, and how long short runs wait beside a long one.
+
+    python benchmarks/latency.py [sqlite] [postgres] [mysql] [--runs 200] [--idle 60]
+        [--parts idle mixed] [--peers-python PATH]
+
+*idle*: a run at a time, each on a worker that has nothing else to do. The submitter takes the time
+before it calls submit, the job in its first line, both on this machine. A second table has what
+was submitted after the worker had nothing to do for ``--idle`` seconds, several times.
+*mixed*: runs of 1 ms of three queues and three priorities come at a steady pace, half of what one
+child can do, to a worker with two children, without and with one run of ten seconds among them. A
+run waits from its submit to its first line. Then the same runs are all queued at once and one child
+takes them: *out of order* is how many of higher priority, at most, began after one of lower.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import peers
+import stores
+import workers
+from stores import Place
+
+from jobreg import Client, Registry, Run
+from jobreg.store import open_store
+
+QUEUES = ("mail", "default", "reports")
+PRIORITIES = (0, 5, 10)
+_IDLE_TIMES = 5
+
+
+def quantiles(waits: list[float]) -> tuple[float, float]:
+    """The median and the 95th percentile."""
+    ordered = sorted(waits)
+    return statistics.median(ordered), ordered[int(len(ordered) * 0.95)]
+
+
+def started(run: Run) -> int:
+    """When its code began, in nanoseconds since 1970; it says so itself."""
+    value: list[int] = run.result(60)
+    return value[2]
+
+
+def one_at_a_time(client: Client, number: int, pause: float) -> list[float]:
+    """Milliseconds from before each submit to the start of its run."""
+    waits = []
+    for n in range(number):
+        # Not in step with whatever the worker does at intervals.
+        time.sleep(pause + random.uniform(0.02, 0.08))
+        before = time.time_ns()
+        run = client.submit(workers.STAMP, {"x": n})
+        waits.append((started(run) - before) / 1e6)
+    return waits
+
+
+def idle(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
+    """Print what an idle worker, and one idle for long, take to start a run."""
+    url = place.fresh()
+    client = Client(open_store(url), registry)
+    with workers.working(url, folder):
+        client.submit(workers.STAMP, {"x": 0}).result(60)
+        one_at_a_time(client, 20, 0.0)
+        soon = one_at_a_time(client, asked.runs, 0.0)
+        late = one_at_a_time(client, _IDLE_TIMES, asked.idle) if asked.idle else []
+    client.close()
+    for title, waits in (("jobreg", soon), (f"jobreg, {asked.idle:g} s idle", late)):
+        if waits:
+            _print_quantiles(title, waits)
+    for peer in peers.installed(place.kind, asked.peers_python):
+        _print_quantiles(peer.name, peer.latency(place.empty(), asked.runs, place.folder))
+
+
+def _print_quantiles(title: str, waits: list[float]) -> None:
+    p50, p95 = quantiles(waits)
+    print(f"    {title:24} p50 {p50:7.2f} ms   p95 {p95:7.2f} ms   of {len(waits)}", flush=True)
+
+
+def paced(client: Client, number: int, long: bool) -> list[float]:
+    """Milliseconds that each short run waited, submitted at a steady pace from one client."""
+    submitted = []
+    slow = None
+    due = time.perf_counter()
+    for n in range(number):
+        if long and n == number // 10:
+            slow = client.submit(workers.REST, {"x": -1, "seconds": 10.0}, queue=QUEUES[n % 3])
+        due += 0.02
+        time.sleep(max(0.0, due - time.perf_counter()))
+        options = {"queue": QUEUES[n % 3], "priority": PRIORITIES[n // 3 % 3]}
+        before = time.time_ns()
+        run = client.submit(workers.REST, {"x": n, "seconds": 0.001}, **options)
+        submitted.append((before, run))
+    waits = [(started(run) - before) / 1e6 for before, run in submitted]
+    if slow is not None:
+        slow.result(60)
+    return waits
+
+
+def mixed(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
+    """Print how short runs fare beside a long one, and whether priorities are kept."""
+    url = place.fresh()
+    client = Client(open_store(url), registry)
+    with workers.working(url, folder, concurrency=2):
+        client.submit(workers.REST, {"x": 0, "seconds": 0.0}).result(60)
+        paced(client, 50, long=False)
+        plain = paced(client, 500, long=False)
+        beside = paced(client, 500, long=True)
+    _print_quantiles("short runs alone", plain)
+    _print_quantiles("beside a run of 10 s", beside)
+    print(f"    p95 beside to p95 alone: {quantiles(beside)[1] / quantiles(plain)[1]:.2f} x")
+    chosen = [(PRIORITIES[n % 3], QUEUES[n // 3 % 3]) for n in range(600)]
+    runs = client.submit_many(
+        {
+            "job_name": workers.REST,
+            "params": {"x": n, "seconds": 0.001},
+            "priority": priority,
+            "queue": queue,
+        }
+        for n, (priority, queue) in enumerate(chosen)
+    )
+    with workers.working(url, folder, concurrency=1):
+        begun = [started(run) for run in runs]
+    in_order = [chosen[n][0] for n in sorted(range(len(runs)), key=begun.__getitem__)]
+    print(f"    out of order, at most: {out_of_order(in_order)} of {len(runs)}", flush=True)
+    client.close()
+
+
+def out_of_order(priorities: list[int]) -> int:
+    """How many of higher priority began after one of lower priority; the most of any one."""
+    worst = 0
+    for position, priority in enumerate(priorities):
+        worst = max(worst, sum(later > priority for later in priorities[position + 1 :]))
+    return worst
+
+
+def main() -> None:
+    """Measure on each kind of store asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kinds", nargs="*", default=stores.KINDS)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--idle", type=float, default=60.0)
+    parser.add_argument("--parts", nargs="+", default=["idle", "mixed"])
+    parser.add_argument("--peers-python")
+    asked = parser.parse_args()
+    for kind in asked.kinds:
+        with stores.place(kind) as place:
+            folder = place.folder / "plugins"
+            registry = workers.install(folder)
+            for part in asked.parts:
+                print(f"\n{kind}: {part}", flush=True)
+                {"idle": idle, "mixed": mixed}[part](place, folder, registry, asked)
+
+
+if __name__ == "__main__":
+    main()
