@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from datetime import datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,6 +67,7 @@ class CurrentRun:
         self._limit = claim.options.timeout
         self._deadline: datetime | None = None
         self._begun: float | None = None
+        self._token: Token[CurrentRun | None] | None = None
         self.latest: Progress | None = None
 
     @property
@@ -161,19 +162,24 @@ class CurrentRun:
             self._said = now
             self._report(self.latest)
 
-    @contextmanager
-    def executing(self) -> Iterator[None]:
-        """The stretch in which the job's own code runs and ``current_run()`` gives this."""
+    def begin(self) -> float:
+        """The job's own code runs from now on, and ``current_run()`` gives this; when that is."""
         if self._limit is not None:
             self._deadline = clock.now() + timedelta(seconds=self._limit)
-        token = _current.set(self)
+        self._token = _current.set(self)
         self._begun = clock.seconds()
-        self._control.begin()
         try:
-            yield
-        finally:
-            self._control.end()
-            _current.reset(token)
+            self._control.begin()
+        except BaseException:
+            self.end()
+            raise
+        return self._begun
+
+    def end(self) -> None:
+        """The job's own code is over."""
+        self._control.end()
+        assert self._token is not None
+        _current.reset(self._token)
 
 
 def current_run() -> CurrentRun:

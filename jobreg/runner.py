@@ -6,6 +6,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -50,6 +51,7 @@ def execute(
     redact: str | None = None,
     raised: Callable[[BaseException], None] = lambda _: None,
     was_moved: Moved = lambda *_: False,
+    loaded: dict[str, Callable[..., object]] | None = None,
 ) -> Outcome:
     """Run a claimed job here and say what happened; raises nothing the job raised.
 
@@ -57,6 +59,7 @@ def execute(
     ``redact`` is the pattern of what no error may show. ``raised`` is shown what the job raised,
     for who executes it in a process of somebody else's. Where
     ``was_moved`` says that the import fell into an installation, the claim is given back unbegun.
+    What is in ``loaded`` was loaded here before, and stands there for as long as the process lives.
     """
     redaction = Redaction.of(claim.params, claim.options.redact, redact)
     run = CurrentRun(claim, control, report, redaction)
@@ -64,15 +67,21 @@ def execute(
     said: dict[str, Any]
     options = DEFAULTS
     try:
-        function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
+        function = loaded.get(claim.job_name) if loaded is not None else None
+        if function is None:
+            function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
+            if loaded is not None:
+                loaded[claim.job_name] = function
         options = options_of(function)
         binder = binder_of(function, claim.job_name)
-        arguments = binder.bind(codec.decode(claim.params), _who(claim))
-        begun = clock.seconds()
-        with run.executing():
+        arguments = binder.bind(codec.decode(claim.params), _who(claim.job_name, claim.provider))
+        begun = run.begin()
+        try:
             value = call(function, arguments)
             # Within the run, because the classes of a result may have code of their own.
             result = codec.encode_result(value, max_result, binder.result_fault)
+        finally:
+            run.end()
         said = {"ending": Ending.SUCCEEDED, "result": result}
     except _MovedError:
         return Outcome(
@@ -189,9 +198,10 @@ def introduce(
     )
 
 
-def _who(claim: Claim) -> str:
-    by = f" of {claim.provider.dist} {claim.provider.version}" if claim.provider else ""
-    return f"Job {claim.job_name!r}{by}"
+@cache
+def _who(job_name: str, provider: Provider | None) -> str:
+    by = f" of {provider.dist} {provider.version}" if provider else ""
+    return f"Job {job_name!r}{by}"
 
 
 def _failure(

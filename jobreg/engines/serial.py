@@ -29,6 +29,7 @@ class Serial:
         self._tap = tap
         self._send = send
         self._spent = False
+        self._loaded: dict[str, Callable[..., object]] = {}
         self.surroundings = Surroundings()
 
     def execute(self, message: dict[str, Any]) -> None:
@@ -57,6 +58,7 @@ class Serial:
             max_error=message["max_error"],
             redact=message["redact"],
             was_moved=was_moved,
+            loaded=self._loaded,
         )
         self._tap.flush()
         # Where it never began, half an old and half a new version may be imported here.

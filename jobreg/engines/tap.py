@@ -60,9 +60,12 @@ class Tap:
 
     def flush(self) -> None:
         """A run ends: send what Python and C still hold back."""
-        for stream in (sys.stdout, sys.stderr, *self._streams.values()):
+        for name, ours in self._streams.items():
             try:
-                stream.flush()
+                ours.flush()
+                stream = getattr(sys, name)
+                if stream is not ours:
+                    stream.flush()
             except BaseException:  # the job closed it, or left one of its own: nobody to tell
                 continue
         self._flush_c()
@@ -86,13 +89,12 @@ class Tap:
     def _written(self) -> list[int]:
         """The bytes that were read of each pipe, and those that are in it still."""
         while True:
-            seen, *read = self._page.was_read()
-            sizes = []
-            for end in self._pipes:
+            seen, *marks = self._page.was_read()
+            for which, end in enumerate(self._pipes):
                 fcntl.ioctl(end, termios.FIONREAD, self._size)
-                sizes.append(self._size[0])
+                marks[which] += self._size[0]
             if not seen % 2 and self._page.was_read()[0] == seen:
-                return [each + size for each, size in zip(read, sizes, strict=True)]
+                return marks
             time.sleep(0)  # the supervisor reads at this moment
 
     @property
@@ -102,8 +104,14 @@ class Tap:
 
     def state(self) -> tuple[object, ...]:
         """What must stay as it is for the next run's output to arrive."""
-        closed = [stream.closed for stream in self._streams.values()]
-        return (*closed, _file_behind(1), _file_behind(2), self._handler.connected)
+        out, err = self._streams.values()
+        try:
+            one, two, three = os.fstat(1), os.fstat(2), os.fstat(self._pipes[2])
+            flags = out.closed, err.closed, os.get_blocking(1), os.get_blocking(2)
+        except OSError:
+            return ()
+        files = one.st_ino, two.st_ino, three.st_ino, one.st_dev, two.st_dev, three.st_dev
+        return (*flags, *files)
 
 
 class RecordHandler(logging.Handler):
