@@ -5,6 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import time
+
+
+_FINEST = 0.001
 
 
 class Bell:
@@ -29,6 +33,9 @@ class Bell:
         for end in (self._out, also):
             if end is not None and end >= 0:
                 ears.register(end, select.POLLIN)
+        if timeout < _FINEST:  # which poll would make a whole one
+            time.sleep(timeout)
+            timeout = 0.0
         ears.poll(timeout * 1000)
         self._rung = False
         with contextlib.suppress(OSError):

@@ -112,6 +112,8 @@ class Database:
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url = url
         self.engine = engine
+        self.reader = engine
+        """The same connections, as they are used to read only."""
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""

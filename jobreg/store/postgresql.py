@@ -120,6 +120,9 @@ class PostgreSQL(Database):
 
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)
+        # Each statement by itself: it sees what is committed either way, without the two journeys
+        # that begin and end a transaction.
+        self.reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.schema = schema
         self._words = postgresql_hot.Words(schema)
         self.channel = "jobreg" if schema is None else f"jobreg in {schema}"

@@ -185,7 +185,7 @@ class Watch:
     times a second.
     """
 
-    _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0003, 0.25, 2.0, 0.02
+    _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
 
     def __init__(self, url: URL) -> None:
         self._path = path_of(url)

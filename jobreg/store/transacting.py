@@ -69,7 +69,8 @@ class Transactions:
             self._pid = os.getpid()
         committing = False
         try:
-            with self.engine.connect() as connection:
+            engine = self.database.reader if reading else self.engine
+            with engine.connect() as connection:
                 within = READ_WITHIN if reading else ANSWER_WITHIN
                 self.database.bound(connection.connection.dbapi_connection, within)
                 if reading:
