@@ -153,6 +153,23 @@ def forks_and_exits():
     return "the parent"
 
 
+def does(value=None, prints=None, kills=None, file=None, flag=None, folder=None, where=False):
+    if prints is not None:
+        print(prints)
+        sys.stdout.flush()
+        os.write(1, f"by descriptor: {prints}\\n".encode())
+    if kills is not None:
+        os.kill(os.getpid(), kills)
+    if file is not None:
+        with open(file, "a") as opened:
+            opened.write(f"{os.getpid()}\\n")
+    while flag is not None and not os.path.exists(flag):
+        time.sleep(0.01)
+    if folder is not None:
+        os.chdir(folder)
+    return os.getcwd() if where else value
+
+
 def scribbles():
     for name in os.listdir("/proc/self/fd"):
         try:

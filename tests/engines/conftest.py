@@ -31,14 +31,25 @@ def max_log() -> int:
 
 
 @pytest.fixture
+def concurrency() -> int:
+    """How many children there may be."""
+    return 1
+
+
+@pytest.fixture
 def driver(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, groups: Groups, max_log: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    groups: Groups,
+    max_log: int,
+    concurrency: int,
 ) -> Iterator[Driver]:
     folder = tmp_path / "plugin"
     write_plugin(folder, JOBS, dist="hostile", modules={"hostile_jobs_plugin.py": SOURCE})
     monkeypatch.syspath_prepend(str(folder))
     chosen = settings.load(
-        store=str(tmp_path / "jobs.db"), concurrency=1, kill_grace=0.5, max_log=max_log
+        store=str(tmp_path / "jobs.db"), concurrency=concurrency, kill_grace=0.5, max_log=max_log
     )
     engine = ProcessEngine(chosen, groups, method=method)
     engine.start()
