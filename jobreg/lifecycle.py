@@ -246,9 +246,12 @@ Lane = tuple[str, Provider | None]
 """Where runs share room: an engine and, where many share a child, its provider."""
 
 
+PROCESSES: Lane = ("processes", None)
+
+
 def lane_of(options: JobOptions, provider: Provider | None) -> Lane:
     """The lane of a job's runs; those in processes find room whoever provides them."""
-    return options.runs_in, None if options.runs_in == "processes" else provider
+    return PROCESSES if options.runs_in == "processes" else (options.runs_in, provider)
 
 
 FIRST_CRASH_WAIT = 5.0
