@@ -528,6 +528,16 @@ async def pid_awaiting():
 
 
 @job(engine="threads")
+def waits_in_a_thread(file, flag):
+    return waits_for(file, flag)
+
+
+@job(engine="threads", max_crashes=2)
+def dies_in_a_thread(file, flag):
+    dies_in_its_thread(flag, file)
+
+
+@job(engine="threads")
 def pid_in_a_thread():
     return os.getpid()
 

@@ -223,7 +223,7 @@ class ProcessEngine:
         """Give waiting probes and claims to children that have room, or to new ones."""
         while self._open and self._probes:
             name, target, provider = self._probes[0]
-            free = self._free_child(provider)
+            free = self._free_child(provider) or self._one_more(provider)
             if free is None:
                 return
             self._probes.popleft()
@@ -279,6 +279,19 @@ class ProcessEngine:
                 return None
             idle[0].kill()
             self._bury(idle[0])
+        return self._bear(provider, engine)
+
+    def _one_more(self, provider: Provider) -> Child | None:
+        """A child for a probe that would wait for one that many share: it may never be empty."""
+        shared = any(each.busy and each.lane != PROCESSES for each in self._children)
+        return self._bear(provider) if shared and not self._too_many else None
+
+    @property
+    def _too_many(self) -> bool:
+        return len(self._children) > self._settings.concurrency
+
+    def _bear(self, provider: Provider, engine: str = "processes") -> Child:
+        """Start a child."""
         born = self._nursery.start(provider, engine)
         born.most_runs = self._settings.child_runs
         self._groups.watch(born.pid)
@@ -368,7 +381,7 @@ class ProcessEngine:
                 _, hello, changed = message
                 self._pass_on(each, None, each.capture.finish())
                 each.probing = None
-                if changed:
+                if changed or self._too_many:
                     each.kill()
                 # Which provider it serves is for us to say, not for a child.
                 self._tell(evolve(Hello.from_wire(hello), provider=each.provider))
