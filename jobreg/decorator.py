@@ -38,6 +38,7 @@ def job(
     give_up_on: type[Exception] | Iterable[type[Exception]] = (),
     max_age: Duration | None = None,
     isolation: Literal["warm", "fresh"] = "warm",
+    engine: Literal["processes", "threads", "asyncio"] | None = None,
     concurrency: int | None = None,
     unique: bool | str | Sequence[str] | None = None,
     redact: str | Iterable[str] = (),
@@ -64,6 +65,10 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         max_age: a run that has been due for longer is not begun: it is failed, reason
             ``expired``; no limit by default.
         isolation: ``"fresh"`` gives each run a process of its own; by default a process runs many.
+        engine: ``"threads"`` lets many runs of a job that waits (for servers, for files) share a
+            process, each in a thread; ``"asyncio"``, which is what an ``async def`` is unless told
+            otherwise, has them share an event loop; ``"processes"``, the default of all others,
+            gives each a process that executes nothing else meanwhile.
         concurrency: most runs of this job at one time, over all workers of the store.
         unique: one unfinished run at a time with the same parameters (True), or with the same
             values of those named. It acts once the store has met the job (a worker or ``jobreg

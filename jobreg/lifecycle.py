@@ -242,6 +242,18 @@ class Outcome:
     suspect: bool = False
 
 
+Lane = tuple[str, Provider | None]
+"""Where runs share room: an engine and, where many share a child, its provider."""
+
+
+PROCESSES: Lane = ("processes", None)
+
+
+def lane_of(options: JobOptions, provider: Provider | None) -> Lane:
+    """The lane of a job's runs; those in processes find room whoever provides them."""
+    return PROCESSES if options.runs_in == "processes" else (options.runs_in, provider)
+
+
 FIRST_CRASH_WAIT = 5.0
 LONGEST_CRASH_WAIT = 300.0
 
@@ -285,12 +297,15 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
                 state, reason = State.FAILED, Reason.CRASHED
         case Ending.RELEASED if outcome.reason is Reason.EXPIRED:
             state, reason = State.FAILED, Reason.EXPIRED
-        case Ending.RELEASED if options.at_most_once and outcome.started is not None:
+        case Ending.RELEASED | Ending.LOST if options.at_most_once and outcome.started is not None:
             crashes += 1
             state, reason = State.FAILED, Reason.CRASHED
+    # Lost with its neighbours in one child: it runs alone next, and then it is known who it was.
+    lost = outcome.ending is Ending.LOST
+    unclear = lost or (claim.suspect and outcome.ending is Ending.RELEASED)
     return evolve(
         outcome, state=state, reason=reason, delay=delay, tries=tries, crashes=crashes,
-        suspect=claim.suspect and outcome.ending is Ending.RELEASED,
+        suspect=unclear and state is State.QUEUED,
     )  # fmt: skip
 
 

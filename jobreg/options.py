@@ -170,6 +170,16 @@ ISOLATIONS = ("warm", "fresh")
 """A child that is used again, or a process of its own for every run."""
 
 
+def _engine(value: object) -> str | None:
+    if value is not None and value not in ENGINES:
+        raise BadInput(f"engine: {str(value)[:80]!r} is none of {', '.join(ENGINES)}.")
+    return None if value is None else str(value)
+
+
+ENGINES = ("processes", "threads", "asyncio")
+"""One run at a time in a child, or many in one: each in a thread, or all on one event loop."""
+
+
 def _max_age(value: Duration | None) -> float | None:
     return limit(value, "max_age")
 
@@ -203,7 +213,8 @@ class JobOptions:
     """The options of one job, checked. None leaves queue and priority to their defaults.
 
     ``unique`` names the parameters that make the unique key of a run, none of them standing for
-    all; None makes no key. ``redact`` names those that are not shown.
+    all; None makes no key. ``redact`` names those that are not shown. ``engine`` is None until
+    the function was looked at: see :func:`engine_of`.
     """
 
     name: str | None = None
@@ -219,6 +230,7 @@ class JobOptions:
     give_up_on: Errors = field(default=(), converter=_give_up)
     max_age: float | None = field(default=None, converter=_max_age)
     isolation: str = field(default="warm", converter=_isolation)
+    engine: str | None = field(default=None, converter=_engine)
     concurrency: int | None = field(default=None)
     unique: tuple[str, ...] | None = field(default=None, converter=_unique)
     redact: tuple[str, ...] = field(default=(), converter=_redact)
@@ -253,6 +265,11 @@ class JobOptions:
         """True where a run may be started once and never again."""
         return self.max_attempts == 1 and self.max_crashes == 1
 
+    @property
+    def runs_in(self) -> str:
+        """The engine its runs go to: a process of their own stands before what ``engine`` says."""
+        return "processes" if self.isolation == "fresh" else self.engine or "processes"
+
     def override(self, **asked: Any) -> JobOptions:
         """Let what a submitter asked for (where not None) stand before what the job says."""
         given = {key: value for key, value in asked.items() if value is not None}
@@ -270,6 +287,8 @@ class JobOptions:
             added["max_age"] = self.max_age
         if self.isolation != "warm":
             added["isolation"] = self.isolation
+        if self.engine not in (None, "processes"):
+            added["engine"] = self.engine
         if self.redact:
             added["redact"] = list(self.redact)
         return added | {
@@ -314,3 +333,15 @@ def options_of(function: object) -> JobOptions:
     """The options ``@job`` left on a function; the defaults for an undecorated one."""
     marked = getattr(function, MARK, None)
     return marked if isinstance(marked, JobOptions) else DEFAULTS
+
+
+def engine_of(function: object) -> str:
+    """The engine of a function's runs: what ``@job`` says; ``asyncio`` for an ``async def``."""
+    return options_of(function).engine or ("asyncio" if awaits(function) else "processes")
+
+
+def awaits(function: object) -> bool:
+    """Is it written ``async def``?"""
+    from inspect import iscoroutinefunction  # late: who only decorates need not pay for it
+
+    return iscoroutinefunction(function)

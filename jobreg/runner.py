@@ -10,6 +10,8 @@ from functools import cache
 from types import TracebackType
 from typing import Any
 
+from attrs import evolve
+
 from . import clock, codec
 from .catalogue import CAREFUL, Hello
 from .context import Control, CurrentRun
@@ -24,7 +26,7 @@ from .errors import (
     Snooze,
 )
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
-from .options import DEFAULTS, JobOptions, options_of, seconds
+from .options import DEFAULTS, JobOptions, engine_of, options_of, seconds
 from .redaction import Redaction
 from .registry.load import load
 from .signature.binding import Arguments, Binder
@@ -61,46 +63,101 @@ def execute(
     ``was_moved`` says that the import fell into an installation, the claim is given back unbegun.
     What is in ``loaded`` was loaded here before, and stands there for as long as the process lives.
     """
-    redaction = Redaction.of(claim.params, claim.options.redact, redact)
-    run = CurrentRun(claim, control, report, redaction)
-    begun = clock.seconds()
-    said: dict[str, Any]
-    options = DEFAULTS
-    try:
-        function = loaded.get(claim.job_name) if loaded is not None else None
-        if function is None:
-            function = _whole(claim.job_name, claim.target, claim.provider, was_moved)
-            if loaded is not None:
-                loaded[claim.job_name] = function
-        options = options_of(function)
-        binder = binder_of(function, claim.job_name)
-        arguments = binder.bind(codec.decode(claim.params), _who(claim.job_name, claim.provider))
-        begun = run.begin()
-        try:
-            value = call(function, arguments)
-            # Within the run, because the classes of a result may have code of their own.
-            result = codec.encode_result(value, max_result, binder.result_fault)
-        finally:
-            run.end()
-        said = {"ending": Ending.SUCCEEDED, "result": result}
-    except _MovedError:
-        return Outcome(
-            run_id=claim.run_id, attempt=claim.attempt, provider=claim.provider,
-            ending=Ending.RELEASED, ended=clock.seconds(),
-        )  # fmt: skip
-    except BaseException as error:  # whatever a job raises, SystemExit too, is its outcome
-        raised(error)
-        said = _failure(error, options, lambda each: report_of(each, max_error, redaction.text))
-    said = _interrupted(control.interrupt, said)
-    return Outcome(
-        run_id=claim.run_id,
-        attempt=claim.attempt,
-        provider=claim.provider,
-        started=begun,
-        ended=clock.seconds(),
-        progress=run.latest,
-        **said,
+    execution = Execution(
+        claim, control, report, max_result, max_error, redact, raised, was_moved, loaded
     )
+    with execution:
+        function, arguments = execution.load()
+        execution.begin()
+        try:
+            execution.take(call(function, arguments))
+        finally:
+            execution.end()
+    return execution.outcome()
+
+
+class Execution:
+    """The steps of a run; as a context manager it makes of whatever a step raises its outcome."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        control: Control,
+        report: Callable[[Progress], None],
+        max_result: int,
+        max_error: int,
+        redact: str | None = None,
+        raised: Callable[[BaseException], None] = lambda _: None,
+        was_moved: Moved = lambda *_: False,
+        loaded: dict[str, Callable[..., object]] | None = None,
+    ) -> None:
+        self._claim = claim
+        self._control = control
+        self._max_result, self._max_error = max_result, max_error
+        self._raised, self._was_moved = raised, was_moved
+        self._redaction = Redaction.of(claim.params, claim.options.redact, redact)
+        self._run = CurrentRun(claim, control, report, self._redaction)
+        self._options = DEFAULTS
+        self._begun = clock.seconds()
+        self._said: dict[str, Any] | None = None
+        self._loaded = {} if loaded is None else loaded
+
+    def load(self) -> tuple[Callable[..., object], Arguments]:
+        """Import the function, and bind what the claim has for it."""
+        claim = self._claim
+        function = self._loaded.get(claim.job_name)
+        if function is None:
+            function = _whole(claim.job_name, claim.target, claim.provider, self._was_moved)
+            self._loaded[claim.job_name] = function
+        self._options = options_of(function)
+        self._binder = binder_of(function, claim.job_name)
+        who = _who(claim.job_name, claim.provider)
+        return function, self._binder.bind(codec.decode(claim.params), who)
+
+    def begin(self) -> None:
+        """The job's own code runs from now on."""
+        self._begun = self._run.begin()
+
+    def end(self) -> None:
+        """The job's own code is over."""
+        self._run.end()
+
+    def take(self, value: object) -> None:
+        """Take what the job returned; within its run, since classes of it may have own code."""
+        result = codec.encode_result(value, self._max_result, self._binder.result_fault)
+        self._said = {"ending": Ending.SUCCEEDED, "result": result}
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if isinstance(error, _MovedError):
+            self._said = None
+        elif error is not None:  # whatever a job raises, SystemExit too, is its outcome
+            self._raised(error)
+            self._said = _failure(error, self._options, self._report_of)
+        return True
+
+    def _report_of(self, error: BaseException) -> ErrorReport:
+        return report_of(error, self._max_error, self._redaction.text)
+
+    def outcome(self) -> Outcome:
+        """What happened."""
+        claim = self._claim
+        if self._said is None:
+            return Outcome(
+                run_id=claim.run_id, attempt=claim.attempt, provider=claim.provider,
+                ending=Ending.RELEASED, ended=clock.seconds(),
+            )  # fmt: skip
+        return Outcome(
+            run_id=claim.run_id,
+            attempt=claim.attempt,
+            provider=claim.provider,
+            started=self._begun,
+            ended=clock.seconds(),
+            progress=self._run.latest,
+            **_interrupted(self._control.interrupt, self._said),
+        )
 
 
 def binder_of(function: Callable[..., object], job_name: str) -> Binder:
@@ -191,7 +248,7 @@ def introduce(
     return Hello(
         job_name=job_name,
         provider=provider,
-        options=options_of(function),
+        options=evolve(options_of(function), engine=engine_of(function)),
         signature=describe(binder),
         summary=summary(function),
         seconds=seconds,

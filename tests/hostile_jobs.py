@@ -1,7 +1,7 @@
 """Jobs that behave well and badly, for tests of engines and workers."""
 
 SOURCE = """
-import ctypes, logging, os, signal, sqlite3, subprocess, sys, threading, time
+import asyncio, ctypes, logging, os, signal, sqlite3, subprocess, sys, threading, time
 from pathlib import Path
 from jobreg import Backoff, CancelRun, Interrupted, RetryLater, Snooze, current_run, job
 
@@ -350,6 +350,228 @@ def store_variable():
 
 async def is_async(value):
     return value
+
+
+_ARRIVED = []
+_GATES = {}
+
+
+async def meets(number):
+    gate = _GATES.setdefault(number, asyncio.Event())
+    _ARRIVED.append(current_run().id)
+    if len(_ARRIVED) == number:
+        gate.set()
+    await gate.wait()
+    return os.getpid()
+
+
+def meets_in_threads(number):
+    gate = _GATES.setdefault(number, threading.Barrier(number))
+    gate.wait(20)
+    return os.getpid()
+
+
+async def awaits(file, flag):
+    _mark(file, os.getpid())
+    while not Path(flag).exists():
+        await asyncio.sleep(0.01)
+    return "seen"
+
+
+async def awaits_for_ever(file, done=None):
+    _mark(file, os.getpid())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if done:
+            await asyncio.sleep(0)
+            Path(done).write_text(str(current_run().cancelled))
+
+
+async def blocks(file, done=None):
+    _mark(file, os.getpid())
+    try:
+        while True:
+            pass
+    finally:
+        if done:
+            Path(done).write_text(str(current_run().cancelled))
+
+
+async def blocks_and_swallows(file):
+    _mark(file, os.getpid())
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+
+async def swallows_its_cancel(file):
+    _mark(file, os.getpid())
+    while True:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            pass
+
+
+async def dies_at(flag, how="here", file=None):
+    if file:
+        _mark(file, os.getpid())
+    while not Path(flag).exists():
+        await asyncio.sleep(0.01)
+    if how == "here":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "task":
+        await asyncio.create_task(dies_at(flag))
+    elif how == "thread":
+        await asyncio.to_thread(dies_soon)
+    elif how == "late":
+        asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), signal.SIGKILL)
+        await asyncio.sleep(1000)
+
+
+def dies_soon():
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_in_its_thread(flag, file):
+    waits_for(file, flag)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sees_its_cancel(file, done):
+    _mark(file, os.getpid())
+    try:
+        while True:
+            time.sleep(0.01)
+    finally:
+        Path(done).write_text(str(current_run().cancelled))
+
+
+@job(max_attempts=1, max_crashes=1)
+async def awaits_once(file, flag):
+    return await awaits(file, flag)
+
+
+async def speaks(who, number, times):
+    await meets(number)
+    for each in range(times):
+        print(who, end="")
+        await asyncio.sleep(0)
+        print(f" {each}")
+        logging.info("%s logs %d", who, each)
+        await asyncio.to_thread(print, who, "in a thread")
+        await asyncio.sleep(0)
+    print(who, "ends", end="")
+
+
+def speaks_in_a_thread(who, number, times):
+    meets_in_threads(number)
+    for each in range(times):
+        sys.stdout.write(f"{who} ")
+        time.sleep(0)
+        sys.stdout.write(f"{each}\\n")
+        logging.info("%s logs %d", who, each)
+        print(who, "on stderr", file=sys.stderr)
+
+
+async def says_bare(text, file, flag):
+    os.write(1, text.encode() + b"\\n")
+    return await awaits(file, flag)
+
+
+async def prints_secret(password, number):
+    await meets(number)
+    print("it is", password)
+
+
+async def facts_everywhere():
+    async def here():
+        return current_run().id
+
+    def there():
+        return current_run().id
+
+    return [await here(), await asyncio.create_task(here()), await asyncio.to_thread(there)]
+
+
+async def reports_progress_awaiting(times):
+    for number in range(times):
+        current_run().progress(number + 1, times)
+        await asyncio.sleep(0)
+
+
+async def changes_folder_awaiting(file=None, flag=None):
+    os.chdir("/")
+    if flag:
+        await awaits(file, flag)
+
+
+async def leaves_a_task(file):
+    asyncio.create_task(awaits_for_ever(file, file + ".done"))
+    while not Path(file).exists():
+        await asyncio.sleep(0.01)
+
+
+async def leaves_a_call(file):
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 1000)
+
+
+async def exits_in_a_task():
+    async def leaves_at_once():
+        sys.exit("bye")
+
+    await asyncio.gather(leaves_at_once())
+
+
+async def until_stopping_awaiting(file):
+    _mark(file, os.getpid())
+    while not current_run().stopping:
+        await asyncio.sleep(0.01)
+    return "stopped in time"
+
+
+async def raises_awaiting():
+    await asyncio.sleep(0)
+    raise ValueError("what went wrong")
+
+
+async def pid_awaiting():
+    return os.getpid()
+
+
+@job(engine="threads")
+def waits_in_a_thread(file, flag):
+    return waits_for(file, flag)
+
+
+@job(engine="threads", max_crashes=2)
+def dies_in_a_thread(file, flag):
+    dies_in_its_thread(flag, file)
+
+
+@job(engine="threads")
+def pid_in_a_thread():
+    return os.getpid()
+
+
+@job(engine="threads")
+async def cannot_be_in_threads():
+    pass
+
+
+@job(engine="asyncio")
+def cannot_be_awaited():
+    pass
+
+
+@job(isolation="fresh")
+async def own_loop():
+    return os.getpid()
 
 
 @job(max_attempts=3, backoff=Backoff(first=0.05))

@@ -272,3 +272,22 @@ def test_those_lost_with_others_are_suspects_and_those_alone_are_not():
     assert not decide_lost(
         run_id=RUN_ID, attempt=1, tries=0, crashes=0, try_limit=1, crash_limit=3, alone=True
     ).suspect
+
+
+@pytest.mark.parametrize("options", [JobOptions(), THREE_TRIES, ONCE], ids=["default", "3", "once"])
+def test_one_lost_with_its_neighbours_before_it_began_counts_nothing(options):
+    assert decided(Ending.LOST, options, tries=1, crashes=0) == (State.QUEUED, None, 0.0, 1, 0)
+
+
+def test_one_lost_with_its_neighbours_runs_alone_next():
+    claim = Claim(run_id=RUN_ID, job_name="a.job", params="{}", attempt=1)
+    lost = Outcome(run_id=RUN_ID, attempt=1, ending=Ending.LOST, started=5.0)
+
+    decided = decide(claim, lost, lambda: 0.5)
+
+    assert (decided.state, decided.suspect, decided.crashes) == (State.QUEUED, True, 0)
+
+
+@pytest.mark.parametrize("ending", [Ending.LOST, Ending.RELEASED])
+def test_at_most_once_means_not_again_whoever_ended_its_child(ending):
+    assert decided(ending, ONCE, started=5.0) == (State.FAILED, Reason.CRASHED, 0.0, 0, 1)

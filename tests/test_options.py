@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, strategies as st
 
 from jobreg import Backoff, BadInput, job
-from jobreg.options import JobOptions, limit, options_of, queue_name, seconds
+from jobreg.options import JobOptions, engine_of, limit, options_of, queue_name, seconds
 
 NONSENSE = [
     -1, -0.1, "-5m", "", "m", "5 minutes", "5mm", "1h30m", "1e3", "nan", "inf", float("nan"),
@@ -222,6 +223,7 @@ def test_one_exception_class_may_stand_alone():
         ({"give_up_on": "ValueError"}, "give_up_on"),
         ({"max_age": 0}, "max_age"),
         ({"isolation": "thread"}, "isolation"),
+        ({"engine": "fork"}, "engine"),
         ({"redact": 5}, "redact"),
         ({"redact": ["no name"]}, "redact"),
         ({"concurrency": 0}, "concurrency"),
@@ -252,7 +254,7 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     options = JobOptions(
         queue="mail", priority=2, timeout="1m", max_attempts=3, backoff=Backoff(2, 3, 4),
         retry_on=OSError, concurrency=5, give_up_on=ValueError, max_age="1h", isolation="fresh",
-        redact=["key", "token"],
+        engine="threads", redact=["key", "token"],
     )  # fmt: skip
 
     back = JobOptions.from_wire(json.loads(json.dumps(options.to_wire())))
@@ -261,7 +263,7 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     assert back.to_wire() == options.to_wire()
     assert (back.queue, back.priority, back.timeout, back.concurrency) == ("mail", 2, 60.0, 5)
     assert back.backoff == options.backoff
-    assert (back.max_age, back.isolation) == (3600.0, "fresh")
+    assert (back.max_age, back.isolation, back.engine) == (3600.0, "fresh", "threads")
     assert back.redact == ("key", "token")
 
 
@@ -269,3 +271,35 @@ def test_a_backoff_of_another_kind_reaches_the_supervisor():
     options = JobOptions(backoff=Backoff(1, kind="linear", jitter=False))
 
     assert JobOptions.from_wire(json.loads(json.dumps(options.to_wire()))) == options
+
+
+async def awaited():
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "engine"),
+    [
+        (print, {}, "processes"),
+        (awaited, {}, "asyncio"),
+        (lambda: None, {"engine": "threads"}, "threads"),
+        (awaited, {"engine": "processes"}, "processes"),
+    ],
+    ids=["plain", "async", "threads", "as told"],
+)
+def test_an_async_function_is_for_asyncio_unless_it_says_otherwise(function, options, engine):
+    if options:
+        function = job(**options)(partial(function))
+
+    assert engine_of(function) == engine
+
+
+def test_a_process_of_its_own_stands_before_the_engine():
+    assert JobOptions(engine="asyncio", isolation="fresh").runs_in == "processes"
+    assert JobOptions(engine="asyncio").runs_in == "asyncio"
+    assert JobOptions().runs_in == "processes"
+
+
+@pytest.mark.parametrize("engine", [None, "processes"])
+def test_what_the_release_before_does_not_know_is_told_where_it_matters(engine):
+    assert "engine" not in JobOptions(engine=engine).to_wire()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from attrs import frozen
 
 from ..catalogue import Hello
-from ..lifecycle import Claim, Ending, ErrorReport, LogChunk, Outcome, Progress, Provider
+from ..lifecycle import Claim, Ending, ErrorReport, Lane, LogChunk, Outcome, Progress, Provider
 
 
 @frozen
@@ -35,6 +35,26 @@ class Output:
 Report = Outcome | Hello | Note | Output
 
 
+@frozen
+class Room:
+    """Where claims of one lane could begin at once.
+
+    ``places`` are in children that execute others of them; ``children`` could be had for them,
+    each with room for ``fill`` claims. Fewer than none: so many are waited for.
+    """
+
+    places: int
+    children: int
+    fill: int
+    ahead: bool
+    """May more be taken, to wait in hand?"""
+
+    @property
+    def total(self) -> int:
+        """How many could begin."""
+        return self.places + self.children * self.fill
+
+
 class Engine(Protocol):
     """Starts claims, minds their limits, and brings back what happened."""
 
@@ -43,6 +63,13 @@ class Engine(Protocol):
 
     def room(self) -> int:
         """Say how many more claims could begin at once."""
+
+    def rooms(self, lanes: Collection[Lane]) -> dict[Lane, Room]:
+        """Say what could begin at once of each lane that there are runs of.
+
+        A lane that is left out must wait: others do for it, or it for others, so that each has
+        its turn.
+        """
 
     def backlog(self) -> int:
         """Say how many claims were taken and have not begun."""

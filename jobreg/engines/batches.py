@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable
 
-from ..lifecycle import Claim, Outcome
+from ..lifecycle import PROCESSES, Claim, Outcome
 from ..settings import Settings
 from .children import Child
 
@@ -47,7 +47,9 @@ class Batches:
             return None
         least, found = WORK / 2, None
         for each in children:
-            if each.provider == claim.provider and each.given and each.takes_more:
+            if each.lane != PROCESSES or each.provider != claim.provider:
+                continue
+            if each.given and each.takes_more:
                 work = self._work(each)
                 if work < least and each.runs < self._child_runs:
                     least, found = work, each

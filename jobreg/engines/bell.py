@@ -7,7 +7,6 @@ import os
 import select
 import time
 
-
 _FINEST = 0.001
 
 

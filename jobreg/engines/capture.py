@@ -13,7 +13,8 @@ import json
 import os
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from attrs import evolve
 
@@ -124,7 +125,21 @@ class Log:
         return (*chunks, LogChunk(_now(), "logging", "WARNING", "jobreg", told))
 
 
-class _Printed:
+class Sink(Protocol):
+    """What takes lines: the log of one attempt, or what sorts them."""
+
+    @property
+    def full(self) -> bool:
+        """Is there no room left, so that a text need not be looked at?"""
+
+    def add(self, at: int, stream: str, level: str, logger: str | None, text: str) -> None:
+        """Take lines, joined by newlines, without the last one."""
+
+    def skip(self, size: int) -> None:
+        """Count bytes that are not kept."""
+
+
+class Printed:
     """Text from stdout or stderr, whole lines of it."""
 
     def __init__(self, stream: str, level: str) -> None:
@@ -133,7 +148,8 @@ class _Printed:
         self._fed = False
         self._rest = ""
 
-    def feed(self, data: bytes, log: Log) -> None:
+    def feed(self, data: bytes, log: Sink) -> None:
+        """Pass on the lines that are whole now."""
         self._fed = True
         text = (self._rest + self._decoder.decode(data)).replace("\r\n", "\n")
         whole, newline, self._rest = text.rpartition("\n")
@@ -143,7 +159,8 @@ class _Printed:
             log.add(_now(), *self._told, self._rest[:LONGEST])
             self._rest = self._rest[LONGEST:]
 
-    def end(self, log: Log) -> None:
+    def end(self, log: Sink) -> None:
+        """Pass on the rest, which has no newline."""
         if not self._fed:
             return
         rest = self._rest + self._decoder.decode(b"", final=True)
@@ -152,44 +169,52 @@ class _Printed:
             log.add(_now(), *self._told, rest)
 
     def forget(self) -> None:
+        """Begin anew."""
         self._fed, self._rest = False, ""
         self._decoder.reset()
 
 
-class _Logged:
+class Logged:
     """Records, one a line, as :mod:`.tap` writes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[bytes], tuple[Any, ...]] | None = None) -> None:
+        self._read = read or record_in
         self._rest = b""
 
-    def feed(self, data: bytes, log: Log) -> None:
+    def feed(self, data: bytes, log: Sink) -> None:
+        """Pass on the lines that are whole now."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line:
-                log.add(*_record(line))
+                log.add(*self._read(line))
         if len(self._rest) > _LARGEST_PIPE:  # nothing of ours is as long
             self.end(log)
 
-    def end(self, log: Log) -> None:
+    def end(self, log: Sink) -> None:
+        """Pass on the rest, which was cut short."""
         rest, self._rest = self._rest, b""
         if rest:
-            log.add(*_record(rest))
+            log.add(*self._read(rest))
 
     def forget(self) -> None:
+        """Begin anew."""
         self._rest = b""
 
 
-def _record(line: bytes) -> tuple[int, str, str, str, str]:
-    try:
-        at, level, logger, text = json.loads(line)
-        if not 0 <= at < _LAST_YEAR:  # of a clock that a job has set
-            at = _now()
-        level, logger = _whole(level)[:LONGEST_NAME], _whole(logger)[:LONGEST_NAME]
-        return int(at), "logging", level, logger, _whole(text)
-    except (ValueError, TypeError, RecursionError):
-        pass
-    # Cut short by a signal, or not from us: a job may write where it likes.
+def record_in(line: bytes) -> tuple[int, str, str, str, str]:
+    """A record of logging, for :meth:`Log.add`."""
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        return record_of(*json.loads(line))
+    # It was cut short by a signal, or is not from us: a job may write where it likes.
     return _now(), "logging", "INFO", "", line.decode("utf-8", "backslashreplace")
+
+
+def record_of(at: Any, level: Any, logger: Any, text: Any) -> tuple[int, str, str, str, str]:
+    """What a record says, within bounds."""
+    if not 0 <= at < _LAST_YEAR:  # of a clock that a job has set
+        at = _now()
+    level, logger = _whole(level)[:LONGEST_NAME], _whole(logger)[:LONGEST_NAME]
+    return int(at), "logging", level, logger, _whole(text)
 
 
 def _whole(text: object) -> str:
@@ -197,21 +222,27 @@ def _whole(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
-class _Heard:
+class Heard:
     """What was read of one pipe: whose it is shows only when a run has ended, or goes on alone."""
 
-    def __init__(self, which: int, reader: _Printed | _Logged) -> None:
+    def __init__(self, which: int, reader: Printed | Logged) -> None:
         self.which = which
         self.mark = 0
         self.taken = 0
         self._reader = reader
         self._waiting = b""
 
+    @property
+    def waits(self) -> bool:
+        """Was anything read that no log was given?"""
+        return bool(self._waiting)
+
     def take(self, data: bytes) -> None:
+        """Keep what was read until it is known whose it is."""
         self._waiting += data
         self.taken += len(data)
 
-    def feed(self, log: Log, size: int | None = None) -> None:
+    def feed(self, log: Sink, size: int | None = None) -> None:
         """Give the log what waits, or the first so many bytes of it."""
         data = self._waiting if size is None else self._waiting[:size]
         self._waiting = b"" if size is None else self._waiting[size:]
@@ -223,12 +254,16 @@ class _Heard:
         else:
             self._reader.feed(data, log)
 
-    def end(self, log: Log, *, whole: bool) -> None:
+    def end(self, log: Sink, *, whole: bool) -> None:
         """Give the log what was written before the mark, or all; it ends there."""
+        self.feed_to_mark(log, whole=whole)
+        self._reader.end(log)
+
+    def feed_to_mark(self, log: Sink, *, whole: bool) -> None:
+        """Give the log what was written before the mark, or all."""
         if self._waiting:
             beyond = 0 if whole else self.taken - self.mark
             self.feed(log, max(0, len(self._waiting) - beyond))
-        self._reader.end(log)
 
 
 class Capture:
@@ -253,9 +288,9 @@ class Capture:
         self.theirs = [theirs for _, theirs in pairs]
         self._page = page
         self._heard = {
-            out: _Heard(0, _Printed("stdout", "INFO")),
-            err: _Heard(1, _Printed("stderr", "WARNING")),
-            records: _Heard(2, _Logged()),
+            out: Heard(0, Printed("stdout", "INFO")),
+            err: Heard(1, Printed("stderr", "WARNING")),
+            records: Heard(2, Logged()),
         }
         self._ready = select.poll()
         for ours in self._heard:
@@ -300,6 +335,12 @@ class Capture:
 
     def _cut(self, marks: Sequence[int]) -> None:
         """Give the log what is left of a run that is over."""
+        self._read_to(marks)
+        for heard in self._heard.values():
+            heard.end(self.log, whole=not marks)
+
+    def _read_to(self, marks: Sequence[int]) -> None:
+        """Read all that was written before the marks, or all that is there."""
         if marks:
             for heard, mark in zip(self._heard.values(), marks, strict=False):
                 heard.mark = mark
@@ -311,8 +352,6 @@ class Capture:
             taken = [self._read(descriptor) for descriptor, _ in self._ready.poll(0)]
             if max(taken, default=0) < (1 if marks else _READ):
                 break
-        for heard in self._heard.values():
-            heard.end(self.log, whole=not marks)
 
     def read(self, descriptor: int) -> bool:
         """Take what is there now of one pipe; False when nobody can write into it any more."""

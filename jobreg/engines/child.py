@@ -5,13 +5,14 @@ The forkserver preloads this module and nothing else, so it must never import a 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,13 @@ _PR_SET_PDEATHSIG = 1
 class Executing:
     """Is job code on the main thread's stack? Only then may a signal raise there."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, post: Post) -> None:
         self._page = page
+        self._post = post
         self._now = False
         self._late = False
         self.max_result = 0
-        self.sending = threading.Lock()
+        post.sent = self.catch_up
 
     stopping = property(lambda self: self._page.stopping)
     interrupt = property(lambda self: self._page.interrupt)
@@ -63,7 +65,7 @@ class Executing:
         # Only what the supervisor wrote on the page counts: a service manager that sends
         # SIGTERM to every process of the unit must not cut short the worker's drain.
         if self._now and self._page.interrupt is not None:
-            if self.sending.locked():
+            if self._post.sending.locked():
                 self._late = True  # half a message must not stay in the pipe
                 return
             self._now = False
@@ -79,28 +81,34 @@ class Executing:
 class Post:
     """The child's end of the connection to its supervisor."""
 
-    def __init__(self, connection: Connection, executing: Executing) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._end = connection.fileno()
-        self._executing = executing
+        self.end = connection.fileno()
+        self._lines = wire.Lines()
         self._own = os.getpid()
+        self.sending = threading.Lock()
+        self.sent: Callable[[], None] = lambda: None
+        """Called when a message is on its way."""
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """What the supervisor says now; None where it is gone or done with us."""
+        data = os.read(self.end, wire.READ)
+        return [wire.unpack(line) for line in self._lines.feed(data)] if data else None
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the supervisor says, until it is gone or done with us."""
-        lines = wire.Lines()
-        while data := os.read(self._end, wire.READ):
-            for line in lines.feed(data):
-                yield wire.unpack(line)
+        while (messages := self.read()) is not None:
+            yield from messages
 
     def send(self, line: bytes) -> None:
         """Say something; nothing else comes between."""
         if os.getpid() != self._own:
             os._exit(0)  # a copy of us that the job forked: it must not speak in our name
-        with self._executing.sending:
+        with self.sending:
             rest = memoryview(line)
             while rest:
-                rest = rest[os.write(self._end, rest) :]
-        self._executing.catch_up()
+                rest = rest[os.write(self.end, rest) :]
+        self.sent()
 
 
 def detach(duplicate: Any) -> int:
@@ -110,30 +118,45 @@ def detach(duplicate: Any) -> int:
 
 
 def main(
-    connection: Connection, descriptor: int, environment: dict[str, str], pipes: list[int]
+    connection: Connection,
+    descriptor: int,
+    environment: dict[str, str],
+    pipes: list[int],
+    engine: str,
 ) -> None:
     """Serve the supervisor at the other end of the connection until it closes."""
     page = Page(descriptor)
     os.close(descriptor)
-    executing = Executing(page)
     _prepare(environment)
-    tap = Tap(page, *pipes)
-    signal.signal(signal.SIGTERM, executing.on_term)
-    post = Post(connection, executing)
-    serial = Serial(page, executing, tap, post.send)
-    try:
-        for message in post.messages():
-            if message["do"] == "probe":
-                hello = _hello(message, message["max_error"])
-                tap.flush()
-                serial.surroundings.look()
-                post.send(wire.pack(("hello", hello.to_wire(), hello.options is None)))
-            else:
-                serial.execute(message)
-    except OSError:
-        pass
+    tap = Tap(page, *pipes, apart=engine != "processes")
+    post = Post(connection)
+    with contextlib.suppress(OSError):
+        if engine == "processes":
+            _serve_one_by_one(page, tap, post)
+        elif engine == "threads":
+            from .threads import Threads
+
+            Threads(page, tap, post).serve()
+        else:
+            from .aio import Aio
+
+            Aio(page, tap, post).serve()
     # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
     os._exit(0)
+
+
+def _serve_one_by_one(page: Page, tap: Tap, post: Post) -> None:
+    executing = Executing(page, post)
+    signal.signal(signal.SIGTERM, executing.on_term)
+    serial = Serial(page, executing, tap, post.send)
+    for message in post.messages():
+        if message["do"] == "probe":
+            hello = _hello(message, message["max_error"])
+            tap.flush()
+            serial.surroundings.look()
+            post.send(wire.pack(("hello", hello.to_wire(), hello.options is None)))
+        else:
+            serial.execute(message)
 
 
 def _prepare(environment: dict[str, str]) -> None:

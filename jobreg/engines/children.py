@@ -1,113 +1,29 @@
-"""One child as the supervisor sees it: how it is started, asked, killed, and what it died of."""
+"""One child as the supervisor sees it: how it is asked and killed, and what it died of."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import multiprocess
-from attrs import define, evolve, field
-from multiprocess import connection, forkserver, reduction, spawn
+from attrs import define, field
 
 from .. import clock
-from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Provider
-from ..redaction import NOTHING, Redaction
-from . import child, memory, wire
+from ..lifecycle import PROCESSES, Claim, Ending, ErrorReport, Lane, LogChunk, Outcome, Provider
+from . import memory, wire
 from .base import over_time
 from .capture import Capture
-from .page import Page, make_file
-
-METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""How children are started: from a small clean process where there is one, else afresh."""
+from .page import Page
 
 IMPORT_LIMIT = 60.0
 """Seconds a job's module may take to import."""
 
 _LOOK_EVERY = 0.25
-_PRELOAD = "jobreg.engines.preload"
-_quietly = threading.local()
-_describe_parent = spawn.get_preparation_data
 
-
-def _describe_parent_without_main(name: str) -> dict[str, Any]:
-    """What a new child is told of its parent; for our children, nothing of its main module.
-
-    A child would otherwise run the application's script again, and one without an
-    ``if __name__ == "__main__"`` guard would start workers in its children.
-    """
-    told: dict[str, Any] = _describe_parent(name)
-    if getattr(_quietly, "on", False):
-        told.pop("init_main_from_name", None)
-        told.pop("init_main_from_path", None)
-    return told
-
-
-def _forget_forkserver() -> None:
-    """In a copy of this process: the forkserver is its parent's, and must see its parent end."""
-    server = forkserver._forkserver
-    if server._forkserver_alive_fd is not None:
-        os.close(server._forkserver_alive_fd)
-    type(server).__init__(server)
-
-
-os.register_at_fork(after_in_child=_forget_forkserver)
-
-
-class _Descriptor:
-    """A file descriptor that travels to the child with the process object."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
-        return child.detach, (reduction.DupFd(self._number),)
-
-
-class Nursery:
-    """Starts children by one method; from a forkserver that has loaded our child and no plugin."""
-
-    def __init__(self, environment: dict[str, str], method: str | None = None) -> None:
-        self._context = multiprocess.get_context(method or METHOD)
-        self._environment = environment
-        spawn.get_preparation_data = _describe_parent_without_main
-        if self._context.get_start_method() == "forkserver":
-            self._context.set_forkserver_preload([_PRELOAD])
-
-    def start(self, provider: Provider) -> Child:
-        """Start a child that will serve this provider."""
-        ours, theirs = connection.Pipe()
-        descriptor = make_file()
-        page = Page(descriptor)
-        capture = Capture(page)
-        process = self._context.Process(
-            target=child.main,
-            args=(
-                theirs,
-                _Descriptor(descriptor),
-                self._environment,
-                [_Descriptor(end) for end in capture.theirs],
-            ),
-            name="jobreg-child",
-            daemon=True,
-        )
-        _quietly.on = True
-        try:
-            process.start()
-        except BaseException:
-            capture.close()
-            page.close()
-            raise
-        finally:
-            _quietly.on = False
-            theirs.close()
-            capture.hand_over()
-            os.close(descriptor)
-        return Child(process, ours, page, capture, provider)
+Said = tuple[Claim | None, tuple[LogChunk, ...]]
+"""What a run printed and logged, or, without one, what the child did outside of any."""
 
 
 @define(eq=False)
@@ -119,17 +35,22 @@ class Child:
     page: Page
     capture: Capture
     provider: Provider
+    engine: str = "processes"
     given: dict[int, Claim] = field(factory=dict)
     """The claims whose end was not heard, by number, in the order of their execution."""
     lines: wire.Lines = field(factory=wire.Lines)
     last: int = 0
     """The number of the claim given last."""
-    redaction: Redaction = NOTHING
+    most_log: int = 0
+    most_runs: int = 0
+    """How many it is given at most."""
     probing: str | None = None
     handed: float = 0.0
     asked: Ending | None = None
     kill_at: float | None = None
     killed: bool = False
+    unclear: bool = False
+    """Did somebody close or spoil the pipe of messages? Who it was, nobody can say."""
     spent: bool = False
     """Is it to be given nothing more?"""
     ended: bool = False
@@ -161,24 +82,64 @@ class Child:
         """May it be given anything more?"""
         return not (self.killed or self.spent or self.asked is not None)
 
+    @property
+    def lane(self) -> Lane:
+        """Whose claims it may be given."""
+        return PROCESSES
+
+    @property
+    def places(self) -> int:
+        """How many more runs could begin in it beside those that it has."""
+        return 0
+
     def give(self, claims: Sequence[Claim], told: dict[str, Any]) -> None:
         """Hand it claims, to be executed in this order after those it has."""
-        idle = not self.given
+        idle, self.most_log = not self.given, told["max_log"]
         numbered = list(enumerate(claims, self.last + 1))
         self.given.update(numbered)
         self.last += len(claims)
         self.runs += len(claims)
         if idle:
-            self.next(told["max_log"], told["redact"])
+            self.next()
         self.send(wire.run_to(numbered, told))
 
-    def next(self, most_log: int, pattern: str | None) -> None:
+    def next(self) -> None:
         """The first of the given claims begins, from now on; of its output so much is kept."""
-        claim = self.claim
-        if claim is not None:
+        if self.given:
             self.handed = clock.seconds()
-            self.redaction = Redaction.of(claim.params, claim.options.redact, pattern)
-            self.capture.begin(most_log)
+            self.capture.begin(self.most_log)
+
+    def has_begun(self, number: int, since: float, marks: Sequence[int] | None) -> None:
+        """It says that a run begins.
+
+        Raises:
+            ValueError: it is none that would; the page tells.
+        """
+        raise ValueError("this child needs no word for that")
+
+    def hear(self, now: float) -> list[Said]:
+        """What is to be passed on by now."""
+        if self.executes() or not self.given:
+            self.capture.flow()
+        due = self.capture.log.wait(now) == 0.0
+        return [(self.claim, self.capture.log.take(now))] if due else []
+
+    def last_words(self, number: int, marks: Sequence[int] | None) -> tuple[LogChunk, ...]:
+        """What a run that is over has said since; what comes now is the next one's."""
+        if marks is None and not self.capture.holds:
+            return ()
+        chunks = self.capture.finish(marks)
+        if len(self.given) > 1:
+            self.capture.begin(self.most_log)
+        return chunks
+
+    def silence(self) -> list[Said]:
+        """All that is left of what a dead one has said."""
+        return [(self.claim, self.capture.finish())]
+
+    def says_again(self, now: float) -> float | None:
+        """Seconds until there is something to be passed on."""
+        return self.capture.log.wait(now)
 
     def end(self, number: int) -> Claim | None:
         """Its claim of this number is over, or was not begun; None where it holds none such."""
@@ -195,13 +156,17 @@ class Child:
         """Has it taken up the first of its claims, and so all that it printed is of that run?"""
         return self.page.taken == next(iter(self.given), None)
 
-    def left(self) -> tuple[Claim | None, list[Claim]]:
-        """Of a dead child: the claim that is to blame for its end, if any, and the others."""
+    def leave(self, claim: Claim, changed: bool) -> bool:
+        """A run is over: must the child end, with all that the job has left behind?"""
+        return changed or self.asked is not None or claim.options.isolation == "fresh"
+
+    def left(self) -> tuple[list[Outcome], list[Claim]]:
+        """Of a dead child: what became of the claim that it executed, and those not begun."""
         claims = list(self.given.values())
         # One that has not begun is charged only where none could be begun.
         if claims and (self.executes() or self.page.taken == 0):
-            return claims[0], claims[1:]
-        return None, claims
+            return [self._last_outcome(claims[0])], claims[1:]
+        return [], claims
 
     def send(self, line: bytes) -> None:
         """Hand it a message. A dead one hears nothing; its sentinel tells."""
@@ -210,14 +175,22 @@ class Child:
             while rest:
                 rest = rest[os.write(self.pipe.fileno(), rest) :]
 
-    def ask(self, why: Ending, grace: float) -> None:
-        """Ask its job to end, and set the time at which it is no longer asked."""
-        if self.asked is None and not self.killed:
+    def ask(self, number: int, why: Ending, grace: float) -> None:
+        """Ask one run to end, if it executes, and set the time at which it is no longer asked."""
+        if self.page.taken == number and self.asked is None and not self.killed:
             self.asked = why
             self.kill_at = clock.seconds() + grace
-            self.page.ask(self.page.taken, why)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+            self.signal(number, why)
+
+    def signal(self, number: int, why: Ending) -> None:
+        """Interrupt the run whose code is on the stack, if it is this one."""
+        self.page.ask(number, why)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def end_grace(self) -> None:
+        """It was asked for long enough."""
+        self.kill()
 
     def kill(self) -> None:
         """Kill it with every process of its group."""
@@ -237,16 +210,25 @@ class Child:
         self.looked = now
         return self.process.exitcode is not None
 
-    def over_since(self, now: float) -> Ending | None:
-        """Is it over a limit? Its job's time (ask it), or, still importing, ours (kill it)."""
-        if not self.busy or self.killed:
-            return None
-        claim = self.claim
-        if claim is None or self.page.taken not in self.given or not self.page.begun:
-            return Ending.CRASHED if now - self.handed >= IMPORT_LIMIT else None
-        since, limit = self.page.since, claim.options.timeout
-        over = limit is not None and since is not None and now - since >= limit
-        return Ending.TIMEOUT if over else None
+    def over(self, now: float) -> list[int]:
+        """The runs that are over their time, by number."""
+        claim, since = self.claim, self.page.since
+        if claim is None or since is None or not self.executes():
+            return []
+        limit = claim.options.timeout
+        return [self.page.taken] if limit is not None and now - since >= limit else []
+
+    def is_stuck(self, now: float) -> bool:
+        """Has it imported a job for too long?"""
+        executes = self.page.taken in self.given and self.page.begun
+        if not self.busy or self.killed or executes:
+            return False
+        return now - self.handed >= IMPORT_LIMIT
+
+    def stop_import(self) -> None:
+        """End it: an import cannot be asked to."""
+        self.asked = self.asked or Ending.TIMEOUT
+        self.kill()
 
     def looks_again(self, now: float) -> float | None:
         """Seconds until one of its limits or its grace runs out; None when none does."""
@@ -281,27 +263,40 @@ class Child:
         hint = ": killed, out of memory?" if -code == signal.SIGKILL else ""
         return f"signal {-code}, {name}{hint}"
 
-    def last_outcome(self, claim: Claim) -> Outcome:
+    def _last_outcome(self, claim: Claim) -> Outcome:
         """What became of the claim a dead child held: what was asked of it, else a crash."""
-        since, code = self.page.since, self.process.exitcode
-        outcome = Outcome(
+        ending, error = self.asked or Ending.CRASHED, None
+        if ending is Ending.TIMEOUT:
+            error = over_time(claim) if self.page.begun else import_took_too_long()
+        elif ending is Ending.CRASHED:
+            error = self.death("that ran it")
+        return self.outcome(claim, ending, self.page.since or self.handed, error)
+
+    def outcome(
+        self, claim: Claim, ending: Ending, started: float | None, error: ErrorReport | None
+    ) -> Outcome:
+        """How one of its claims ended, now that it is dead."""
+        code = self.process.exitcode
+        died = ending in (Ending.CRASHED, Ending.LOST)
+        return Outcome(
             run_id=claim.run_id,
             attempt=claim.attempt,
-            ending=self.asked or Ending.CRASHED,
+            ending=ending,
+            error=error,
             pid=self.pid,
             provider=self.provider,
-            started=since or self.handed,
+            started=started,
             ended=clock.seconds(),
             exit_signal=-code if code is not None and code < 0 else None,
-            peak_memory=self.peak if self.asked is None else None,
+            peak_memory=self.peak if died else None,
         )
-        if self.asked is Ending.TIMEOUT and not self.page.begun:
-            text = f"Importing it took longer than {IMPORT_LIMIT:g} s."
-            return evolve(outcome, error=ErrorReport("TimeoutError", text))
-        if self.asked is Ending.TIMEOUT:
-            return evolve(outcome, error=over_time(claim))
-        if self.asked is None:
-            had = f"; it had {self.peak / 2**20:,.0f} MiB at most" if self.peak else ""
-            text = f"The process that ran it died ({self.cause()}{had})."
-            return evolve(outcome, error=ErrorReport("ProcessDied", text))
-        return outcome
+
+    def death(self, whose: str) -> ErrorReport:
+        """What it died of, as the error of a run."""
+        had = f"; it had {self.peak / 2**20:,.0f} MiB at most" if self.peak else ""
+        return ErrorReport("ProcessDied", f"The process {whose} died ({self.cause()}{had}).")
+
+
+def import_took_too_long() -> ErrorReport:
+    """The error of a run whose job could not be imported in time."""
+    return ErrorReport("TimeoutError", f"Importing it took longer than {IMPORT_LIMIT:g} s.")

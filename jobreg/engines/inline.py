@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextvars import copy_context
 from functools import partial
 
 from attrs import evolve
 
 from .. import clock
-from ..lifecycle import Claim, Ending, Outcome, Provider
+from ..lifecycle import Claim, Ending, Lane, Outcome, Provider
 from ..runner import execute, introduce
 from ..settings import Settings
-from .base import Report, over_time
+from .base import Report, Room, over_time
 
 
 class InlineEngine:
@@ -48,6 +48,10 @@ class InlineEngine:
     def room(self) -> int:
         """Say that one claim could begin at once."""
         return 1
+
+    def rooms(self, lanes: Collection[Lane]) -> dict[Lane, Room]:
+        """Say that one claim could begin at once, whatever its lane."""
+        return dict.fromkeys(lanes, Room(places=0, children=1, fill=1, ahead=True))
 
     def backlog(self) -> int:
         """Say that no claim waits: each was executed when it was taken."""

@@ -13,15 +13,17 @@ import mmap
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 
 from .. import clock
 from ..lifecycle import Ending
 
 _FIELDS = (
-    "stopping", "interrupt", "interrupted", "since", "taken", "recalled", "reading", "stdout",
-    "stderr", "records",
+    "stopping", "interrupt", "interrupted", "since", "taken", "recalled", "beside", "reading",
+    "stdout", "stderr", "records",
 )  # fmt: skip
-_STOPPING, _INTERRUPT, _INTERRUPTED, _SINCE, _TAKEN, _RECALLED, _READING, _READ = range(8)
+_STOPPING, _INTERRUPT, _INTERRUPTED, _SINCE, _TAKEN, _RECALLED, _BESIDE, _READING, _READ = range(9)
 _SIZE = 8 * len(_FIELDS)
 _ENDED = -1
 _REASONS = (None, Ending.CANCELLED, Ending.TIMEOUT, Ending.RELEASED)
@@ -113,6 +115,22 @@ class Page:
     def end(self) -> None:
         """The job's own code is over; its result may yet take a while to arrive."""
         self._numbers[_SINCE] = _ENDED
+
+    # which run an event loop is at
+
+    def stepper(self) -> tuple[Callable[[int], None], Callable[[int], None]]:
+        """What notes whose step begins (0: nobody's), and what, how many threads are beside it.
+
+        Both without a frame of Python's: a signal that comes while such a one is on the stack
+        finds the run that was noted, or the one before, and none half noted.
+        """
+        note = self._numbers.__setitem__
+        return partial(note, _TAKEN), partial(note, _BESIDE)
+
+    @property
+    def beside(self) -> bool:
+        """Was another thread at work in the child when the last step began?"""
+        return self._numbers[_BESIDE] > 0
 
     # how much of the child's output was read
 

@@ -1,4 +1,4 @@
-"""The engine of processes: warm children that can be killed, each executing one run at a time."""
+"""The engine of processes: warm children that can be killed, of one provider and engine each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,16 +18,20 @@ from multiprocess import connection
 from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
-from ..lifecycle import Claim, Ending, LogChunk, Outcome, Provider
+from ..lifecycle import PROCESSES, Claim, Ending, Lane, LogChunk, Outcome, Provider
+from ..redaction import Redaction
 from ..settings import Settings
 from . import wire
-from .base import Groups, Note, Output, Report, over_time
+from .base import Groups, Note, Output, Report, Room, over_time
 from .batches import Batches
 from .bell import Bell
-from .children import Child, Nursery
+from .children import Child
+from .lanes import Lanes
+from .nursery import Nursery
 
 _TICK = 0.5
 _LINE = 1000
+_LAST_BREATH = 0.1
 # A wake of the minder costs more than a short run does. Where so many runs ended since the last
 # it waits a little, and then hears of many at once.
 _MANY = 4
@@ -49,7 +53,7 @@ class ProcessEngine:
         self._settings = settings
         self._groups = groups
         self._children: list[Child] = []
-        self._waiting: deque[Claim] = deque()
+        self._lanes = Lanes(settings.concurrency)
         self._batches = Batches(settings)
         self._heard = 0
         self._probes: deque[tuple[str, str, Provider]] = deque()
@@ -59,7 +63,6 @@ class ProcessEngine:
         self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
         self._ears = selectors.DefaultSelector()
         self._ears.register(self._nudge_out, selectors.EVENT_READ, self._nudge_out.recv_bytes)
-        self._handed_at = 0.0
         self._failure: BaseException | None = None
         self._open = False
         self.refused = False
@@ -76,26 +79,28 @@ class ProcessEngine:
     def room(self) -> int:
         """Say how many more claims could begin at once."""
         with self._lock:
-            taken = sum(each.busy for each in self._children)
-            return self._settings.concurrency - taken - len(self._waiting)
+            return self._lanes.room(self._children)
+
+    def rooms(self, lanes: Collection[Lane]) -> dict[Lane, Room]:
+        """Say what could begin at once of each lane that there are runs of."""
+        with self._lock:
+            return self._lanes.rooms(lanes, self._children, clock.seconds())
 
     def backlog(self) -> int:
         """Say how many claims were taken and have not begun."""
         with self._lock:
-            given = sum(max(0, len(each.given) - 1) for each in self._children)
-            return given + len(self._waiting)
+            single = (each for each in self._children if each.lane == PROCESSES)
+            return sum(max(0, len(each.given) - 1) for each in single) + len(self._lanes)
 
     def stalled(self) -> float:
         """Say for how many seconds claims have waited and none could begin."""
         with self._lock:
-            return clock.seconds() - self._handed_at if self._waiting else 0.0
+            return self._lanes.stalled(clock.seconds())
 
     def execute(self, claims: Iterable[Claim]) -> None:
         """Take claims and begin each as soon as there is room, in order."""
         with self._lock:
-            if not self._waiting:
-                self._handed_at = clock.seconds()
-            self._waiting.extend(claims)
+            self._lanes.add(claims, clock.seconds())
         self._nudge()
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
@@ -109,9 +114,7 @@ class ProcessEngine:
         with self._lock:
             for each in self._children:
                 self._recall(each)
-            claims = list(self._waiting)
-            self._waiting.clear()
-        return claims
+            return self._lanes.take_all()
 
     def interrupt(self, run_id: str, attempt: int, why: Ending) -> None:
         """Ask one running claim to end; its process group is killed after the grace."""
@@ -121,11 +124,8 @@ class ProcessEngine:
                     if (claim.run_id, claim.attempt) == (run_id, attempt):
                         self._ask(each, number, why)
                         break
-            for claim in self._waiting:
-                if (claim.run_id, claim.attempt) == (run_id, attempt):
-                    self._waiting.remove(claim)
-                    self._tell(Outcome(run_id=run_id, attempt=attempt, ending=why))
-                    return
+            if self._lanes.remove(run_id, attempt):
+                self._tell(Outcome(run_id=run_id, attempt=attempt, ending=why))
 
     def announce_stop(self) -> None:
         """Let ``current_run().stopping`` be true in all running jobs."""
@@ -216,14 +216,14 @@ class ProcessEngine:
         """Seconds the minder may sleep before a limit or a grace runs out."""
         now = clock.seconds()
         pauses = [each.looks_again(now) for each in self._children]
-        pauses += [each.capture.log.wait(now) for each in self._children]
+        pauses += [each.says_again(now) for each in self._children]
         return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
     def _hand_out(self) -> None:
-        """Give waiting probes and claims to free children of their provider, or to new ones."""
+        """Give waiting probes and claims to children that have room, or to new ones."""
         while self._open and self._probes:
             name, target, provider = self._probes[0]
-            free = self._free_child(provider)
+            free = self._free_child(provider) or self._one_more(provider)
             if free is None:
                 return
             self._probes.popleft()
@@ -231,32 +231,69 @@ class ProcessEngine:
             asked = {"job_name": name, "target": target, "provider": wire.provider_to(provider)}
             free.send(wire.pack({"do": "probe", **asked, "max_error": self._settings.max_error}))
         told = {name: getattr(self._settings, name) for name in _TOLD}
-        while self._open and self._waiting:
-            claim = self._waiting[0]
-            assert claim.provider is not None
-            to = self._free_child(claim.provider, claim.options.isolation == "fresh")
-            to = to or self._batches.short_of_work(self._children, claim)
-            if to is None:
-                return
-            batch = self._batches.next_for(to, self._waiting, len(self._children))
-            to.give(batch, told)
-            self._handed_at = clock.seconds()
+        for lane in self._lanes.waiting():
+            while self._open and self._lanes[lane]:
+                given = self._next_of_many(lane) if lane != PROCESSES else self._next()
+                if given is None:
+                    break
+                to, batch = given
+                to.give(batch, told)
+                self._lanes.handed(lane, clock.seconds())
 
-    def _free_child(self, provider: Provider, fresh: bool = False) -> Child | None:
-        """A child that serves this provider and is free; it serves no other, ever.
+    def _next(self) -> tuple[Child, list[Claim]] | None:
+        """A child that is free, or soon, and what it is to execute one after the other."""
+        waiting = self._lanes[PROCESSES]
+        claim = waiting[0]
+        assert claim.provider is not None
+        to = self._free_child(claim.provider, fresh=claim.options.isolation == "fresh")
+        to = to or self._batches.short_of_work(self._children, claim)
+        if to is None:
+            return None
+        return to, self._batches.next_for(to, waiting, len(self._children))
+
+    def _next_of_many(self, lane: Lane) -> tuple[Child, list[Claim]] | None:
+        """A child that many share and that has places, and those that take them."""
+        engine, provider = lane
+        assert provider is not None
+        shared = (each for each in self._children if each.lane == lane and each.places)
+        to = next(shared, None) or self._free_child(provider, engine)
+        if to is None:
+            return None
+        waiting = self._lanes[lane]
+        return to, [waiting.popleft() for _ in range(min(to.places, len(waiting)))]
+
+    def _free_child(
+        self, provider: Provider, engine: str = "processes", *, fresh: bool = False
+    ) -> Child | None:
+        """A child that serves this provider by this engine and is free.
 
         A ``fresh`` one has executed nothing.
         """
         idle = [each for each in self._children if not each.busy and each.takes_more]
         for each in idle:
-            if each.provider == provider and not (fresh and each.runs):
+            alike = (each.provider, each.engine) == (provider, engine)
+            if alike and not (fresh and each.runs):
                 return each
         if len(self._children) >= self._settings.concurrency:
             if not idle:
                 return None
             idle[0].kill()
             self._bury(idle[0])
-        born = self._nursery.start(provider)
+        return self._bear(provider, engine)
+
+    def _one_more(self, provider: Provider) -> Child | None:
+        """A child for a probe that would wait for one that many share: it may never be empty."""
+        shared = any(each.busy and each.lane != PROCESSES for each in self._children)
+        return self._bear(provider) if shared and not self._too_many else None
+
+    @property
+    def _too_many(self) -> bool:
+        return len(self._children) > self._settings.concurrency
+
+    def _bear(self, provider: Provider, engine: str = "processes") -> Child:
+        """Start a child."""
+        born = self._nursery.start(provider, engine)
+        born.most_runs = self._settings.child_runs
         self._groups.watch(born.pid)
         self._children.append(born)
         self._listen(born)
@@ -278,19 +315,17 @@ class ProcessEngine:
             each.capture.drop(end)
 
     def _listen_in(self, each: Child, now: float) -> None:
-        """Pass on what the run that executes has printed until now."""
-        if each.executes() or not each.given:
-            each.capture.flow()
-        if each.capture.log.wait(now) == 0.0:
-            self._pass_on(each, each.capture.log.take(now))
+        """Pass on what the runs that execute have printed until now."""
+        for claim, chunks in each.hear(now):
+            self._pass_on(each, claim, chunks)
 
-    def _pass_on(self, each: Child, chunks: tuple[LogChunk, ...]) -> None:
-        """Report output of the run a child executes; what it says outside of one is an event."""
+    def _pass_on(self, each: Child, claim: Claim | None, chunks: tuple[LogChunk, ...]) -> None:
+        """Report output of a run a child executes; what it says outside of one is an event."""
         if not chunks:
             return
-        if each.claim is not None:
-            said = each.redaction.chunks(chunks)
-            self._tell(Output(each.claim.run_id, each.claim.attempt, said))
+        if claim is not None:
+            hidden = Redaction.of(claim.params, claim.options.redact, self._settings.redact)
+            self._tell(Output(claim.run_id, claim.attempt, hidden.chunks(chunks)))
             return
         for chunk in chunks:
             for line in chunk.text.split("\n"):
@@ -305,8 +340,12 @@ class ProcessEngine:
             for line in each.lines.feed(data):
                 self._understand(each, wire.unpack(line))
             self._went_on(each)
-        except (EOFError, OSError, ValueError, TypeError, LookupError):
+        except BlockingIOError:
+            return
+        except (EOFError, OSError, ValueError, TypeError, LookupError) as error:
             # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
+            closed = isinstance(error, EOFError | OSError)
+            each.unclear = not (closed and connection.wait([each.process.sentinel], _LAST_BREATH))
             self._hang_up(each)
             each.kill()
 
@@ -331,15 +370,18 @@ class ProcessEngine:
                 claim, said = each.given[number], wire.progress_from(progress)
                 assert said is not None
                 self._tell(Note(claim.run_id, claim.attempt, said))
+            case "begun":
+                _, number, nanoseconds, marks = message
+                each.has_begun(number, nanoseconds / 1e9, marks)
             case "skipped":
                 skipped = each.end(message[1])
                 if skipped is not None:
-                    self._waiting.appendleft(skipped)
+                    self._lanes.put_back([skipped])
             case "hello":
                 _, hello, changed = message
-                self._pass_on(each, each.capture.finish())
+                self._pass_on(each, None, each.capture.finish())
                 each.probing = None
-                if changed:
+                if changed or self._too_many:
                     each.kill()
                 # Which provider it serves is for us to say, not for a child.
                 self._tell(evolve(Hello.from_wire(hello), provider=each.provider))
@@ -355,15 +397,14 @@ class ProcessEngine:
         changed: bool = False,
     ) -> None:
         self._heard += 1
-        if marks is not None or each.capture.holds:
-            self._pass_on(each, each.capture.finish(marks))
-        claim = each.end(number)
-        assert claim is not None
+        claim = each.given[number]
+        self._pass_on(each, claim, each.last_words(number, marks))
+        each.end(number)
         if outcome.ending is Ending.TIMEOUT:
             outcome = evolve(outcome, error=over_time(claim, outcome.error))
         self._batches.took(claim, outcome)
         self._tell(outcome)
-        if changed or each.asked is not None or claim.options.isolation == "fresh":
+        if each.leave(claim, changed):
             # What the job left behind (threads, handlers, subprocesses) ends with its child.
             self._recall(each)
             each.kill()
@@ -377,17 +418,17 @@ class ProcessEngine:
             each.spent = True
         if each.spent and not each.given:
             each.kill()
-        each.next(self._settings.max_log, self._settings.redact)
+        each.next()
 
     def _recall(self, each: Child) -> None:
         """Take back what a child has not begun; it is the next to be handed out."""
-        self._waiting.extendleft(reversed(each.recall()))
+        self._lanes.put_back(each.recall())
 
     def _ask(self, each: Child, number: int, why: Ending) -> None:
         """Ask one run to end, if it has been taken up and is not over; the others go elsewhere."""
         self._recall(each)
-        if each.page.taken == number and number in each.given:
-            each.ask(why, self._settings.kill_grace)
+        if number in each.given:
+            each.ask(number, why, self._settings.kill_grace)
             self._nudge()
 
     def _enforce(self, each: Child, now: float) -> None:
@@ -396,18 +437,16 @@ class ProcessEngine:
             self._bury(each)
             return
         if each.kill_at is not None and now >= each.kill_at:
-            each.kill()
+            each.end_grace()
+        if each.is_stuck(now):
+            each.stop_import()
         if not each.given:
             return
         each.measure(now)
         if self._batches.is_late(each, now):
             self._recall(each)
-        over = each.over_since(now)
-        if over is Ending.TIMEOUT:
-            self._ask(each, each.page.taken, Ending.TIMEOUT)
-        elif over is not None:
-            each.asked = each.asked or Ending.TIMEOUT
-            each.kill()
+        for number in each.over(now):
+            self._ask(each, number, Ending.TIMEOUT)
 
     def _bury(self, each: Child) -> None:
         """Take leave of a dead or killed child; what it ran is reported."""
@@ -415,15 +454,16 @@ class ProcessEngine:
             return
         each.kill()  # subprocesses that the job left in the group
         self._read_last(each)
-        self._pass_on(each, each.capture.finish())
-        charged, others = each.left()
-        self._waiting.extendleft(reversed(others))
+        for claim, chunks in each.silence():
+            self._pass_on(each, claim, chunks)
         each.process.join(timeout=5)
         self._children.remove(each)
         self._groups.forget(each.pid)
         emit("child.ended", pid=each.pid, exitcode=each.process.exitcode)
-        if charged is not None:
-            self._tell(each.last_outcome(charged))
+        outcomes, unbegun = each.left()
+        self._lanes.put_back(unbegun)
+        for outcome in outcomes:
+            self._tell(outcome)
         if each.probing is not None:
             trouble = f"Importing it ended its process ({each.cause()})."
             self._tell(

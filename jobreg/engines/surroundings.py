@@ -8,6 +8,7 @@ import threading
 
 # The one in C: that of the module signal makes an Enum of each answer, ten times as slow.
 from _signal import getsignal
+from collections.abc import Callable
 
 _SIGNALS = tuple(
     int(number)
@@ -17,9 +18,10 @@ _SIGNALS = tuple(
 
 
 class Surroundings:
-    """Remembers how they were."""
+    """Remembers how they were; so many threads as ``own`` says are not a job's."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Callable[[], int] = lambda: 0) -> None:
+        self._own = own
         self._seen = self._now()
 
     def look(self) -> bool:
@@ -33,7 +35,7 @@ class Surroundings:
         except OSError:
             folder = None
         handlers = list(map(getsignal, _SIGNALS))
-        return folder, handlers, threading.active_count(), _has_subprocess()
+        return folder, handlers, threading.active_count() - self._own(), _has_subprocess()
 
 
 def _has_subprocess() -> bool:

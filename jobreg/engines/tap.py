@@ -21,6 +21,7 @@ from array import array
 from typing import Any, TextIO
 
 from .capture import LONGEST, LONGEST_NAME
+from .numbered import NUMBER, Numbered
 from .page import Page
 
 LEVEL = logging.INFO
@@ -28,9 +29,14 @@ LEVEL = logging.INFO
 
 
 class Tap:
-    """Leads one child's output into three pipes, given by their writing ends."""
+    """Leads one child's output into three pipes, given by their writing ends.
 
-    def __init__(self, page: Page, stdout: int, stderr: int, records: int) -> None:
+    ``apart``: many runs execute here at once, and each line is told with the number of its run.
+    """
+
+    def __init__(
+        self, page: Page, stdout: int, stderr: int, records: int, *, apart: bool = False
+    ) -> None:
         for ours, number in ((stdout, 1), (stderr, 2)):
             os.dup2(ours, number)
         self._page = page
@@ -38,10 +44,20 @@ class Tap:
         self._pipes = (stdout, stderr, records)
         self._size = array("i", [0])
         self._marks = [0, 0, 0]
-        self._streams = {"stdout": _text_on(1), "stderr": _text_on(2)}
+        self._handler = RecordHandler(records, apart)
+        self._apart: tuple[Numbered, ...] = ()
+        self._streams: dict[str, TextIO]
+        if apart:
+            # One lock: who logs may print, in the __str__ of what is logged.
+            to = self._handler.tell, self._handler.lock
+            out = Numbered(1, "stdout", "INFO", *to)
+            err = Numbered(2, "stderr", "WARNING", *to)
+            self._apart = out, err
+            self._streams = {"stdout": out.text(), "stderr": err.text()}
+        else:
+            self._streams = {"stdout": _text_on(1), "stderr": _text_on(2)}
         for name, stream in self._streams.items():
             setattr(sys, f"__{name}__", stream)
-        self._handler = RecordHandler(records)
         self._flush_c = _flusher_of_c()
         self._before = self.state()
         if not faulthandler.is_enabled():
@@ -68,6 +84,12 @@ class Tap:
                     stream.flush()
             except BaseException:  # the job closed it, or left one of its own: nobody to tell
                 continue
+        self._flush_c()
+
+    def end(self, number: int) -> None:
+        """One run of many ends: send what it still holds back, and what C does."""
+        for stream in self._apart:
+            stream.end(number)
         self._flush_c()
 
     def marks(self) -> list[int] | None:
@@ -115,10 +137,14 @@ class Tap:
 
 
 class RecordHandler(logging.Handler):
-    """Writes each record at once as a line of JSON: microseconds, level, logger, text."""
+    """Writes each record at once as a line of JSON: microseconds, level, logger, text.
 
-    def __init__(self, descriptor: int) -> None:
+    ``numbered``: then the number of its run, and the stream.
+    """
+
+    def __init__(self, descriptor: int, numbered: bool = False) -> None:
         super().__init__()
+        self._numbered = numbered
         self._descriptor = descriptor
         self._file = _file_behind(descriptor)
 
@@ -135,13 +161,19 @@ class RecordHandler(logging.Handler):
             at = int(record.created * 1_000_000)
             level, name = str(record.levelname), str(record.name)
             told = [at, level[:LONGEST_NAME], name[:LONGEST_NAME]]
+            whose = [NUMBER.get(), "logging"] if self._numbered else []
             text = self.format(record)
             for first in range(0, len(text) or 1, LONGEST):
-                self._write(json.dumps([*told, text[first : first + LONGEST]]))
+                self._write(json.dumps([*told, text[first : first + LONGEST], *whose]))
         except RecursionError:
             raise
         except Exception:
             self.handleError(record)
+
+    def tell(self, *told: object) -> None:
+        """Write a record that no logger made, of what was printed; the caller has our lock."""
+        if self.connected:
+            self._write(json.dumps(told))
 
     def _write(self, line: str) -> None:
         # A newline before it too: a line that a signal cut short must not spoil this one.

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from ..errors import Interrupted, JobLoadError
-from ..options import options_of
+from ..options import awaits, options_of
 
 if TYPE_CHECKING:
     from . import Registry
@@ -42,6 +42,7 @@ def load(job_name: str, target: str, registry: Registry | None = None) -> Callab
             code="not_callable",
         ) from TypeError(f"{target} is a {type(found).__name__}")
     _check_name(job_name, target, found, registry)
+    _check_engine(job_name, found)
     return cast("Callable[..., object]", found)
 
 
@@ -89,4 +90,18 @@ def _check_name(job_name: str, target: str, found: object, registry: Registry | 
             f"Job {job_name!r} is a function that says it is job {declared!r}. "
             "Its entry point and its @job(name=...) must agree.",
             code="name_mismatch",
+        )
+
+
+def _check_engine(job_name: str, found: object) -> None:
+    """Hold a function to the engine its author chose: an event loop runs only what awaits."""
+    engine = options_of(found).engine
+    if engine not in ("threads", "asyncio"):
+        return
+    if awaits(found) is not (engine == "asyncio"):
+        written = "is" if engine == "threads" else "is not"
+        raise JobLoadError(
+            f"Job {job_name!r} says engine={engine!r}, and {written} written with 'async def'. "
+            "Tell its provider: 'asyncio' is for async functions, 'threads' for all others.",
+            code="engine_mismatch",
         )

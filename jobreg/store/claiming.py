@@ -10,7 +10,7 @@ from ..lifecycle import Claim
 from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from . import claim_statements
 from .database import Database
-from .offers import Head, Offer
+from .offers import Head, Line, Offer
 from .statements import Now
 
 
@@ -109,18 +109,14 @@ def _without_company(chosen: list[Head], alone: bool) -> list[Head]:
 
 
 def _within(heads: Sequence[Head], room: dict[str, int], known: dict[str, Offer]) -> list[Head]:
-    """The first heads that leave every name within its room; what cannot begin at once, at most
-    up to the first that is not to wait.
+    """The first heads that leave every name within its room; of what cannot begin at once, in
+    each lane those before the first that is not to wait.
     """
     left, chosen = dict(room), list[Head]()
-    most = max((offer.most for offer in known.values()), default=0)
-    at_once = max((offer.most - offer.ahead for offer in known.values()), default=0)
+    line = Line(known.values())
     for head in heads:
-        if len(chosen) >= at_once and known[head.job_name].at_most_once(head):
-            break
-        if left[head.job_name] > 0:
+        offer = known[head.job_name]
+        if left[head.job_name] > 0 and line.admit(offer, may_wait=not offer.at_most_once(head)):
             left[head.job_name] -= 1
             chosen.append(head)
-        if len(chosen) == most:
-            break
     return chosen

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from attrs import frozen
 
-from ..lifecycle import Provider
+from ..lifecycle import Lane, Provider, lane_of
 from ..options import JobOptions
 
 
@@ -26,7 +27,9 @@ class Head(NamedTuple):
 class Offer:
     """A job this worker is ready to run, as installed here, and how many runs it would take.
 
-    ``ahead`` of them would wait until others have ended.
+    ``ahead`` of them would wait until others have ended. ``places`` could begin in children that
+    execute others of the same lane; a new child, for which all lanes stand in line, has room for
+    ``fill``.
     """
 
     job_name: str
@@ -35,9 +38,47 @@ class Offer:
     options: JobOptions
     most: int = 1
     ahead: int = 0
+    places: int = 0
+    fill: int = 1
+
+    @property
+    def lane(self) -> Lane:
+        """Where its runs would find room."""
+        return lane_of(self.options, self.provider)
 
     def at_most_once(self, head: Head) -> bool:
         """May this run be started once and never again? Its submitter stands before its job."""
         tries = head.max_attempts or self.options.max_attempts
         crashes = head.max_crashes or self.options.max_crashes
         return bool(tries == crashes == 1)
+
+
+class Line:
+    """Which heads find room, one after the other, where lanes compete for new children."""
+
+    def __init__(self, offers: Collection[Offer]) -> None:
+        free = ((each.most - each.ahead - each.places) // each.fill for each in offers)
+        self._children = max(free, default=0)
+        self._places = {each.lane: each.places for each in offers}
+        self._ahead: dict[Lane, int] = {}
+        for each in offers:
+            self._ahead[each.lane] = max(each.ahead, self._ahead.get(each.lane, 0))
+
+    def admit(self, offer: Offer, *, may_wait: bool) -> bool:
+        """Let one in, if it could begin at once or may wait.
+
+        One that may not keeps those behind it in its lane from being taken ahead of it.
+        """
+        lane = offer.lane
+        if self._places[lane] <= 0 < self._children:
+            self._children -= 1
+            self._places[lane] += offer.fill
+        if self._places[lane] > 0:
+            self._places[lane] -= 1
+            return True
+        if not may_wait:
+            self._ahead[lane] = 0
+        elif self._ahead[lane] > 0:
+            self._ahead[lane] -= 1
+            return True
+        return False

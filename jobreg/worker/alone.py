@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from attrs import evolve
+
 from .. import clock
 from ..errors import JobConflict
 from ..lifecycle import Claim, Ending, RunRecord, State
@@ -33,6 +35,8 @@ class LoneWorker(Worker):
             while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
                 self._idle_turn()
             self.ownership.require(request.job_name)  # the hello may have come to a name now owned
+            # No neighbours are to be had: whatever its engine, it has a process to itself.
+            offer = evolve(offer, options=evolve(offer.options, engine="processes"))
             claim = None
             while claim is None:
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from .. import clock
 from ..catalogue import Catalogue, Entry, Hello
-from ..engines.base import Engine
+from ..engines.base import Engine, Room
 from ..events import emit
 from ..lifecycle import Claim, Provider
 from ..registry import JobRef
@@ -95,15 +95,22 @@ class Claimer:
 
     def _offers(self, names: Collection[str]) -> dict[str, Offer]:
         """Offers for those of the names that this worker can run and knows."""
-        room = self._engine.room()
         now = clock.seconds()
         self._resting = {name: until for name, until in self._resting.items() if until > now}
         awake = (name for name in names if name not in self._resting)
         refs = [ref for name in awake if (ref := self._ownership.ref(name)) is not None]
-        found = (self.offer(ref) for ref in refs)
-        held = ((offer, self._ahead(offer)) for offer in found if offer is not None)
-        offers = (evolve(offer, most=room + ahead, ahead=ahead) for offer, ahead in held)
-        return {offer.job_name: offer for offer in offers if offer.most > 0}
+        found = [offer for ref in refs if (offer := self.offer(ref)) is not None]
+        rooms = self._engine.rooms({offer.lane for offer in found})
+        within = (self._within(offer, rooms.get(offer.lane)) for offer in found)
+        return {offer.job_name: offer for offer in within if offer.most > 0}
+
+    def _within(self, offer: Offer, room: Room | None) -> Offer:
+        """As many runs of a job as there is room for, and as are to be held beyond that."""
+        if room is None:
+            return evolve(offer, most=0, ahead=0)
+        ahead = self._ahead(offer) if room.ahead else 0
+        most = room.total + ahead
+        return evolve(offer, most=most, ahead=ahead, places=room.places, fill=room.fill)
 
     def _ahead(self, offer: Offer) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""

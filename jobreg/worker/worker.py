@@ -33,6 +33,7 @@ from .settler import Settler
 from .upkeep import Upkeep
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
+_DIED = (Ending.CRASHED, Ending.LOST)
 
 _LONGEST = 1.0
 _LOOK_EVERY = 5.0
@@ -310,7 +311,7 @@ class Worker:
             match report:
                 case Outcome():
                     failpoints.reach("outcome.unwritten")
-                    if report.ending is Ending.CRASHED and self._was_frozen(report):
+                    if report.ending in _DIED and self._was_frozen(report):
                         report = evolve(report, ending=Ending.RELEASED, error=None)
                     claim = self.settler.add(report)
                     if claim is not None and report.started is not None:

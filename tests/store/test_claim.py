@@ -21,7 +21,7 @@ from store_hands import (
 )
 
 from jobreg.lifecycle import State
-from jobreg.store import open_store
+from jobreg.store import Offer, open_store
 
 
 def test_a_claim_says_what_an_engine_needs_and_raises_the_fence(store, worker):
@@ -322,3 +322,49 @@ def test_a_job_whose_runs_may_start_only_once_is_not_taken_ahead(store, worker):
     (second,) = claim(store, worker, offer(most=3, ahead=3, max_attempts=1, max_crashes=1))
 
     assert (first.run_id, second.run_id) == (mine.run_id, other.run_id)
+
+
+SHARED = {"engine": "asyncio"}
+
+
+def shared(job_name: str, children: int, places: int, **options: object) -> Offer:
+    """An offer of runs that share children, each with room for 10."""
+    made = offer(job_name, places + 10 * children, **SHARED, **options)
+    return evolve(made, places=places, fill=10)
+
+
+def names(claims):
+    return [each.job_name for each in claims]
+
+
+def test_each_lane_fills_its_own_room(store, worker):
+    for _ in range(15):
+        add(store, "a.job")
+    for _ in range(5):
+        add(store, "b.job")
+
+    taken = names(claim(store, worker, shared("a.job", 1, 0), offer("b.job", 1)))
+
+    assert (taken.count("a.job"), taken.count("b.job")) == (10, 0)
+
+
+def test_places_in_a_child_that_is_there_take_no_other_lanes_room(store, worker):
+    for _ in range(14):
+        add(store, "a.job")
+    for _ in range(5):
+        add(store, "b.job")
+
+    taken = names(claim(store, worker, shared("a.job", 2, 4), offer("b.job", 2)))
+
+    assert (taken.count("a.job"), taken.count("b.job")) == (14, 1)
+
+
+def test_one_that_must_not_wait_holds_up_its_own_lane_only(store, worker):
+    add(store, "b.job")
+    add(store, "b.job", max_attempts=1, max_crashes=1)
+    add(store, "b.job")
+    add(store, "a.job")
+
+    taken = names(claim(store, worker, shared("a.job", 1, 5), offer("b.job", 3, 2)))
+
+    assert taken == ["b.job", "a.job"]
