@@ -77,6 +77,10 @@ class Batches:
             batch.append(waiting.popleft())
         return batch
 
+    def looks_again(self, child: Child) -> float | None:
+        """Seconds after which a child is to be asked again whether it is late; None: it is not."""
+        return LATE if len(child.given) > 1 else None
+
     def is_late(self, child: Child, now: float) -> bool:
         """Has a child executed one run for so long that those behind it should go elsewhere?"""
         if len(child.given) < 2:
@@ -85,14 +89,17 @@ class Batches:
         return now - (child.handed if since is None else max(since, child.handed)) > LATE
 
     def _work(self, child: Child) -> float:
-        """Seconds of work that a child has; without end where that is not known."""
-        seconds = 0.0
-        for claim in child.given.values():
-            estimate = self._estimate(claim)
-            if estimate is None:
+        """Seconds of work that a child has, about; without end where that is not known."""
+        given = child.given
+        if not given:
+            return 0.0
+        most = 0.0
+        for number in (next(iter(given)), next(reversed(given))):
+            seconds = self._estimate(given[number])
+            if seconds is None:
                 return float("inf")
-            seconds += estimate
-        return seconds
+            most = max(most, seconds)
+        return most * len(given)
 
     def _estimate(self, claim: Claim) -> float | None:
         """Seconds that a claim will take; None where it is to be handed over alone."""

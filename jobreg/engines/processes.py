@@ -101,6 +101,7 @@ class ProcessEngine:
         """Take claims and begin each as soon as there is room, in order."""
         with self._lock:
             self._lanes.add(claims, clock.seconds())
+            self._try_to_hand_out()  # at once: the minder may have to wait for its turn
         self._nudge()
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
@@ -184,13 +185,7 @@ class ProcessEngine:
     def _mind_children(self) -> None:
         while self._open or self._children:
             with self._lock:
-                try:
-                    self._hand_out()
-                    self.refused = False
-                except (OSError, EOFError) as error:
-                    # No descriptors, no memory for a process: what waits goes on waiting.
-                    self.refused = True
-                    emit("child.refused", error=error)
+                self._try_to_hand_out()
                 pause = self._pause()
             if self._heard >= _MANY:
                 time.sleep(min(_BREATH, pause))
@@ -203,6 +198,15 @@ class ProcessEngine:
                 for each in list(self._children):
                     self._listen_in(each, now)
                     self._enforce(each, now)
+
+    def _try_to_hand_out(self) -> None:
+        try:
+            self._hand_out()
+            self.refused = False
+        except (OSError, EOFError) as error:
+            # No descriptors, no memory for a process: what waits goes on waiting.
+            self.refused = True
+            emit("child.refused", error=error)
 
     def _nudge(self) -> None:
         with contextlib.suppress(OSError):
@@ -217,6 +221,7 @@ class ProcessEngine:
         now = clock.seconds()
         pauses = [each.looks_again(now) for each in self._children]
         pauses += [each.says_again(now) for each in self._children]
+        pauses += [self._batches.looks_again(each) for each in self._children]
         return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
     def _hand_out(self) -> None:
