@@ -42,8 +42,13 @@ class Driver:
         self._number = 0
 
     def begin(self, name: str, options: JobOptions | None = None, **params: object) -> Claim:
+        claim = self.claim(name, options, **params)
+        self.engine.execute([claim])
+        return claim
+
+    def claim(self, name: str, options: JobOptions | None = None, **params: object) -> Claim:
         self._number += 1
-        claim = Claim(
+        return Claim(
             run_id=f"run-{self._number}",
             job_name=f"hostile.{name}",
             params=json.dumps(params),
@@ -52,8 +57,6 @@ class Driver:
             provider=HOSTILE,
             options=options or JobOptions(),
         )
-        self.engine.execute([claim])
-        return claim
 
     def hear(self) -> None:
         for report in self.engine.collect(0.05):

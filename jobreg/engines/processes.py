@@ -101,7 +101,9 @@ class ProcessEngine:
         """Take claims and begin each as soon as there is room, in order."""
         with self._lock:
             self._lanes.add(claims, clock.seconds())
-            self._try_to_hand_out()  # at once: the minder may have to wait for its turn
+            # To children that are free at once: the minder, who alone may start and end one,
+            # may have to wait for its turn.
+            self._hand_out_claims(bear=False)
         self._nudge()
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
@@ -201,7 +203,8 @@ class ProcessEngine:
 
     def _try_to_hand_out(self) -> None:
         try:
-            self._hand_out()
+            self._hand_out_probes()
+            self._hand_out_claims()
             self.refused = False
         except (OSError, EOFError) as error:
             # No descriptors, no memory for a process: what waits goes on waiting.
@@ -224,8 +227,8 @@ class ProcessEngine:
         pauses += [self._batches.looks_again(each) for each in self._children]
         return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
-    def _hand_out(self) -> None:
-        """Give waiting probes and claims to children that have room, or to new ones."""
+    def _hand_out_probes(self) -> None:
+        """Give waiting probes to children that are free, or to new ones."""
         while self._open and self._probes:
             name, target, provider = self._probes[0]
             free = self._free_child(provider) or self._one_more(provider)
@@ -235,42 +238,52 @@ class ProcessEngine:
             free.probing, free.handed = name, clock.seconds()
             asked = {"job_name": name, "target": target, "provider": wire.provider_to(provider)}
             free.send(wire.pack({"do": "probe", **asked, "max_error": self._settings.max_error}))
+
+    def _hand_out_claims(self, *, bear: bool = True) -> None:
+        """Give waiting claims to children that have room, or (``bear``) to new ones."""
         told = {name: getattr(self._settings, name) for name in _TOLD}
         for lane in self._lanes.waiting():
             while self._open and self._lanes[lane]:
-                given = self._next_of_many(lane) if lane != PROCESSES else self._next()
+                many = lane != PROCESSES
+                given = self._next_of_many(lane, bear) if many else self._next(bear)
                 if given is None:
                     break
                 to, batch = given
                 to.give(batch, told)
                 self._lanes.handed(lane, clock.seconds())
 
-    def _next(self) -> tuple[Child, list[Claim]] | None:
+    def _next(self, bear: bool) -> tuple[Child, list[Claim]] | None:
         """A child that is free, or soon, and what it is to execute one after the other."""
         waiting = self._lanes[PROCESSES]
         claim = waiting[0]
         assert claim.provider is not None
-        to = self._free_child(claim.provider, fresh=claim.options.isolation == "fresh")
+        fresh = claim.options.isolation == "fresh"
+        to = self._free_child(claim.provider, fresh=fresh, bear=bear)
         to = to or self._batches.short_of_work(self._children, claim)
         if to is None:
             return None
         return to, self._batches.next_for(to, waiting, len(self._children))
 
-    def _next_of_many(self, lane: Lane) -> tuple[Child, list[Claim]] | None:
+    def _next_of_many(self, lane: Lane, bear: bool) -> tuple[Child, list[Claim]] | None:
         """A child that many share and that has places, and those that take them."""
         engine, provider = lane
         assert provider is not None
         shared = (each for each in self._children if each.lane == lane and each.places)
-        to = next(shared, None) or self._free_child(provider, engine)
+        to = next(shared, None) or self._free_child(provider, engine, bear=bear)
         if to is None:
             return None
         waiting = self._lanes[lane]
         return to, [waiting.popleft() for _ in range(min(to.places, len(waiting)))]
 
     def _free_child(
-        self, provider: Provider, engine: str = "processes", *, fresh: bool = False
+        self,
+        provider: Provider,
+        engine: str = "processes",
+        *,
+        fresh: bool = False,
+        bear: bool = True,
     ) -> Child | None:
-        """A child that serves this provider by this engine and is free.
+        """A child that serves this provider by this engine and is free, or is born for it.
 
         A ``fresh`` one has executed nothing.
         """
@@ -279,6 +292,8 @@ class ProcessEngine:
             alike = (each.provider, each.engine) == (provider, engine)
             if alike and not (fresh and each.runs):
                 return each
+        if not bear:
+            return None
         if len(self._children) >= self._settings.concurrency:
             if not idle:
                 return None

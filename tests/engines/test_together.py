@@ -37,10 +37,10 @@ def together(driver: Driver) -> Callable[..., list[Claim]]:
         assert driver.run("does").ending is Ending.SUCCEEDED
 
     def begin(*asked: dict[str, Any], options: JobOptions | None = None) -> list[Claim]:
-        claims = []
-        with driver.engine._lock:  # the minder sees them all or none
-            for each in asked:
-                claims.append(driver.begin("does", options, **each))
+        # One object for all, as a claim makes it.
+        options = options or JobOptions()
+        claims = [driver.claim("does", options, **each) for each in asked]
+        driver.engine.execute(claims)
         return claims
 
     return begin
