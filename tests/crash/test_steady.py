@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,14 @@ def look(pid: int) -> tuple[int, int, int]:
 
 def look_with_all_its_children(client: Client, pid: int) -> tuple[int, int, int]:
     """A child is replaced after so many runs, and while it is not there it has no descriptors."""
-
-    def is_whole() -> bool:
-        execute(client, 10)
-        return len(descendants(pid)) == PROCESSES
-
-    until(is_whole, 20, "both children are there")
-    return look(pid)
+    with tempfile.TemporaryDirectory() as folder:
+        flag = Path(folder) / "flag"
+        client.submit_many([("hostile.does", {"flag": str(flag)})] * 2)
+        until(lambda: len(descendants(pid)) == PROCESSES, 20, "both children are there")
+        seen = look(pid)
+        flag.touch()
+        until(lambda: not client.store.waiting() and not client.store.busy(), 60, "both are over")
+    return seen
 
 
 def see(client: Client, pid: int, number: int) -> None:
