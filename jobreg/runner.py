@@ -248,11 +248,17 @@ def introduce(
     return Hello(
         job_name=job_name,
         provider=provider,
-        options=evolve(options_of(function), engine=engine_of(function)),
+        options=_with_engine(function),
         signature=describe(binder),
         summary=summary(function),
         seconds=seconds,
     )
+
+
+def _with_engine(function: Callable[..., object]) -> JobOptions:
+    """The options of a job, with the engine that its function asks for by being what it is."""
+    options, engine = options_of(function), engine_of(function)
+    return options if engine == "processes" else evolve(options, engine=engine)
 
 
 @cache
