@@ -40,7 +40,8 @@ RETURNING live.seq, live.run_id, live.attempt, live.tries, live.crashes, runs.pa
 FINISH = """
 WITH given AS (
     SELECT * FROM unnest(%s::varchar[], %s::int[], %s::text[], %s::text[], %s::bigint[],
-        %s::bigint[], %s::int[]) AS given (run_id, attempt, result, progress, age, took, pid)
+        %s::bigint[], %s::int[], %s::varchar[], %s::varchar[])
+        AS given (run_id, attempt, result, progress, age, took, pid, dist, version)
 ), clock AS (
     SELECT {now} AS now
 ), gone AS (
@@ -49,7 +50,8 @@ WITH given AS (
         AND (live.attempt = given.attempt AND live.worker_id = %s AND live.state = 'running')
             IS TRUE
     RETURNING live.run_id, live.attempt, live.tries, live.crashes, live.queue, live.priority,
-        live.worker_id, live.dist, live.version,
+        live.worker_id, coalesce(given.dist, live.dist) AS dist,
+        coalesce(given.version, live.version) AS version,
         coalesce(given.progress, live.progress) AS progress, given.result, given.pid,
         clock.now - given.age - given.took AS started_at,
         clock.now - given.age AS finished_at
@@ -114,6 +116,8 @@ class Words:
             (age for age, _ in lengths),
             (took for _, took in lengths),
             (each.pid for each in outcomes),
+            (each.provider and each.provider.dist for each in outcomes),
+            (each.provider and each.provider.version for each in outcomes),
         )
         asked = (*map(_array, columns), worker_id, host)
         rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()

@@ -97,6 +97,8 @@ def finish(
         if row is None:
             continue
         run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
+        if each.provider is not None:
+            dist, version = each.provider.dist, each.provider.version
         age, took = records.age_and_duration(each, seconds)
         over = clock - age
         attempts.append(

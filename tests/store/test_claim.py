@@ -212,7 +212,7 @@ def test_a_fenced_worker_gets_none(store, worker):
     store.rescue(row_of(store, worker))
 
     assert store.claim(worker, pairs, [offer()]) is None
-    assert store.claim_one(store.find()[0][0].run_id, worker) is None
+    assert store.claim_one(store.find()[0][0].run_id, worker, offer()) is None
     assert states(store) == {"queued": 1}
 
 
@@ -227,10 +227,10 @@ def test_one_run_can_be_claimed_alone_due_or_not(store, worker):
     run = add(store, delay=60.0)
     other = add(store)
 
-    taken = store.claim_one(run.run_id, worker)
+    taken = store.claim_one(run.run_id, worker, offer())
 
     assert (taken.run_id, taken.attempt) == (run.run_id, 1)
-    assert store.claim_one(run.run_id, worker) is None
+    assert store.claim_one(run.run_id, worker, offer()) is None
     assert store.get(other.run_id).state is State.QUEUED
 
 
