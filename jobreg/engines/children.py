@@ -150,7 +150,9 @@ class Child:
         if not self.given:
             return []
         taken = self.page.recall(self.last)
-        return [self.given.pop(number) for number in list(self.given) if number > taken]
+        claims = [self.given.pop(number) for number in list(self.given) if number > taken]
+        self.runs -= len(claims)
+        return claims
 
     def executes(self) -> bool:
         """Has it taken up the first of its claims, and so all that it printed is of that run?"""
