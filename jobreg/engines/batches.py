@@ -86,7 +86,8 @@ class Batches:
         if len(child.given) < 2:
             return False
         since = child.page.since
-        return now - (child.handed if since is None else max(since, child.handed)) > LATE
+        # What is imported now would be imported elsewhere as well.
+        return since is not None and now - max(since, child.handed) > LATE
 
     def _work(self, child: Child) -> float:
         """Seconds of work that a child has, about; without end where that is not known."""

@@ -396,6 +396,7 @@ class ProcessEngine:
             case "skipped":
                 skipped = each.end(message[1])
                 if skipped is not None:
+                    each.runs -= 1
                     self._lanes.put_back([skipped])
             case "hello":
                 _, hello, changed = message
