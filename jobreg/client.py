@@ -17,7 +17,7 @@ from . import clock, following, settings
 from .catalogue import Known
 from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun
 from .handle import Run
-from .judge import prepare
+from .judge import Terms, prepare
 from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
 from .registry import Registry, default_registry
@@ -43,7 +43,9 @@ _FEW = 20
 _CANDIDATES = 5
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
-_NEVER = (-math.inf, Known())
+# When it was read, what the store holds of a job, and what follows from that.
+_Kept = tuple[float, Known, Terms | None]
+_NEVER: _Kept = (-math.inf, Known(), None)
 
 stand_in: Store | None = None
 """What clients that are given no store take; set by :func:`jobreg.verbs.standing_in` alone."""
@@ -75,7 +77,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
-        self._known: dict[str, tuple[float, Known]] = {}
+        self._known: dict[str, _Kept] = {}
         self._opening = threading.Lock()
 
     @property
@@ -154,16 +156,19 @@ class Client:
             return self._prepare(records, anew=True)
 
     def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
-        names = {record.job_name for record in records}
-        since = math.inf if anew else clock.seconds() - _KEEP_KNOWN
-        for name in names:
-            if self._known.get(name, _NEVER)[0] < since:
-                self._known[name] = clock.seconds(), self.store.catalogue.of(name)
-        installed = {name: self._installed(name) for name in names}
-        return [
-            prepare(record, self._known[record.job_name][1], installed[record.job_name])
-            for record in records
-        ]
+        terms = {name: self._terms(name, anew) for name in {each.job_name for each in records}}
+        return [terms[record.job_name].apply(record) for record in records]
+
+    def _terms(self, name: str, anew: bool) -> Terms:
+        """What bears on the runs of a job, as it was some seconds ago unless wanted anew."""
+        installed = self._installed(name)
+        read, known, terms = self._known.get(name, _NEVER)
+        if anew or read < clock.seconds() - _KEEP_KNOWN:
+            read, known, terms = clock.seconds(), self.store.catalogue.of(name), None
+        if terms is None or terms.installed != installed:
+            terms = Terms.of(known, installed)
+            self._known[name] = read, known, terms
+        return terms
 
     def _installed(self, name: str) -> Provider | None:
         ref = self.registry.snapshot().jobs.get(name)

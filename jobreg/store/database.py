@@ -5,20 +5,19 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, event, exc
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, event, exc
 from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
-from ..lifecycle import Claim, Outcome
-from . import claim_statements, records, statements
+from ..lifecycle import Claim, Outcome, RunRecord
+from . import claim_statements, reading_statements, records, statements
 from .offers import Head, Offer
-from .records import Row
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -112,6 +111,7 @@ class Database:
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url = url
         self.engine = engine
+        self._own_words: str | None = None
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""
@@ -161,9 +161,56 @@ class Database:
         """
         return set()
 
-    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
-        """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
-        connection.execute(statements.insert_runs(now), rows)
+    def insert(
+        self, connection: Connection, now: Now, runs: Sequence[RunRecord]
+    ) -> list[RunRecord]:
+        """Store new runs, tell those who listen, and return the runs as they stand."""
+        clock = connection.execute(reading_statements.clock(now)).scalar_one()
+        rows = [records.new_columns(run, clock) for run in runs]
+        connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
+        connection.execute(statements.insert_live(False), [waits for _, waits in rows])
+        if self.channel is not None:
+            # Once for all of them: every word to listeners costs the server a lock.
+            connection.execute(statements.tell(self.channel))
+        return [kind.stored(run) for run, kind in records.kinds_of(runs, clock)]
+
+    insert_one: Callable[[PoolProxiedConnection, Now, RunRecord], RunRecord] | None = None
+    """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
+
+    None where it goes no quicker so than by :meth:`insert`.
+    """
+
+    def lend(self) -> PoolProxiedConnection:
+        """A connection of the driver's, which goes back when it is closed."""
+        return self.engine.raw_connection()
+
+    def let_go(self, *, close: bool = True) -> None:
+        """Forget the connections that are kept; ``close`` them as well, if they are ours."""
+        self.engine.dispose(close=close)
+
+    @property
+    def errors(self) -> type[Exception]:
+        """What all errors of the driver are."""
+        base: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return base
+
+    def wrapped(self, error: Exception, lent: PoolProxiedConnection | None) -> DBAPIError:
+        """An error of the driver as SQLAlchemy tells it."""
+        dialect: Any = self.engine.dialect
+        lost = lent is None or dialect.is_disconnect(error, lent.dbapi_connection, None)
+        made = DBAPIError.instance(
+            None, None, error, self.errors, connection_invalidated=lost, dialect=dialect
+        )
+        assert isinstance(made, DBAPIError)
+        return made
+
+    def words_of(self, now: Now) -> str:
+        """The clock as SQL says it; compiled once where it is the database's own."""
+        if now is not type(self).now:
+            return clock_in_words(now)
+        if self._own_words is None:
+            self._own_words = clock_in_words(now)
+        return self._own_words
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let this connection of the driver wait no longer than so for the server's next word."""

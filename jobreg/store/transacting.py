@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from .. import failpoints
@@ -51,7 +51,7 @@ class Transactions:
 
     def close(self) -> None:
         """Let go of the pooled connections."""
-        self.engine.dispose()
+        self.database.let_go()
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads."""
@@ -63,10 +63,7 @@ class Transactions:
 
     @contextmanager
     def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        if os.getpid() != self._pid:
-            # The parent's connections stay the parent's: drop them here without closing them.
-            self.engine.dispose(close=False)
-            self._pid = os.getpid()
+        self._leave_those_of_the_parent()
         committing = False
         try:
             with self.engine.connect() as connection:
@@ -84,10 +81,48 @@ class Transactions:
         except DBAPIError as error:
             raise self._told(error, committing) from error
         except PoolTimeout as error:
-            raise StoreUnavailable(
-                f"All connections of this process to the store {self.url} are in use. "
-                "Use fewer threads at a time, or a client in each."
-            ) from error
+            raise self._all_in_use() from error
+
+    @contextmanager
+    def _lent(self) -> Iterator[PoolProxiedConnection]:
+        """A connection of the driver's, for a verb that is written, and commits, in its words.
+
+        An answer that is lost there is the one to its COMMIT.
+        """
+        self._leave_those_of_the_parent()
+        lent = None
+        try:
+            lent = self.database.lend()
+            self.database.bound(lent.dbapi_connection, ANSWER_WITHIN)
+            yield lent
+        except PoolTimeout as error:
+            raise self._all_in_use() from error
+        except self.database.errors as error:
+            wrapped = self.database.wrapped(error, lent)
+            if wrapped.connection_invalidated:
+                if lent is not None:
+                    lent.invalidate(error)
+                self.database.let_go()  # the others may be as dead
+            raise self._told(wrapped, committing=lent is not None) from wrapped
+        except BaseException as error:
+            if lent is not None:  # nobody knows in what it was interrupted
+                lent.invalidate(error)
+            raise
+        finally:
+            if lent is not None:
+                lent.close()
+
+    def _leave_those_of_the_parent(self) -> None:
+        if os.getpid() != self._pid:
+            # The parent's connections stay the parent's: drop them here without closing them.
+            self.database.let_go(close=False)
+            self._pid = os.getpid()
+
+    def _all_in_use(self) -> StoreError:
+        return StoreUnavailable(
+            f"All connections of this process to the store {self.url} are in use. "
+            "Use fewer threads at a time, or a client in each."
+        )
 
     def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""
