@@ -10,13 +10,14 @@ from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, event, exc
+from sqlalchemy import URL, Connection, Engine, event, exc
 from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, reading_statements, records, statements
+from .lending import Lending, Lent
 from .offers import Head, Offer
 from .statements import Now
 
@@ -27,8 +28,10 @@ READ_WITHIN = 30.0
 CONNECT_WITHIN = 3
 """Whole seconds, as drivers take them, in which a connection must be made."""
 
-_PING_WITHIN = 2.0
-_PING_AFTER = 1.0
+PING_WITHIN = 2.0
+"""Seconds in which it must answer whether a kept connection is still there."""
+PING_AFTER = 1.0
+"""Seconds of idleness after which a kept connection is asked that."""
 
 
 class Trouble(Enum):
@@ -111,6 +114,7 @@ class Database:
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url = url
         self.engine = engine
+        self.lending = Lending(self.make_to_lend)
         self._own_words: str | None = None
 
     channel: str | None = None
@@ -174,19 +178,26 @@ class Database:
             connection.execute(statements.tell(self.channel))
         return [kind.stored(run) for run, kind in records.kinds_of(runs, clock)]
 
-    insert_one: Callable[[PoolProxiedConnection, Now, RunRecord], RunRecord] | None = None
+    insert_one: Callable[[Lent, Now, RunRecord], RunRecord] | None = None
     """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
 
     None where it goes no quicker so than by :meth:`insert`.
     """
 
-    def lend(self) -> PoolProxiedConnection:
-        """A connection of the driver's, which goes back when it is closed."""
-        return self.engine.raw_connection()
+    def lend(self) -> Lent | None:
+        """A connection of the driver's, to be given back to :attr:`lending`; None: all are."""
+        return self.lending.take(ANSWER_WITHIN)
+
+    def make_to_lend(self) -> Any:
+        """One connection more of the driver's own, set up as all are."""
+        made = self.engine.raw_connection()
+        made.detach()
+        return made.dbapi_connection
 
     def let_go(self, *, close: bool = True) -> None:
         """Forget the connections that are kept; ``close`` them as well, if they are ours."""
         self.engine.dispose(close=close)
+        self.lending.let_go(close=close)
 
     @property
     def errors(self) -> type[Exception]:
@@ -194,10 +205,10 @@ class Database:
         base: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         return base
 
-    def wrapped(self, error: Exception, lent: PoolProxiedConnection | None) -> DBAPIError:
+    def wrapped(self, error: Exception, lent: Lent | None) -> DBAPIError:
         """An error of the driver as SQLAlchemy tells it."""
         dialect: Any = self.engine.dialect
-        lost = lent is None or dialect.is_disconnect(error, lent.dbapi_connection, None)
+        lost = lent is None or dialect.is_disconnect(error, lent.connection, None)
         made = DBAPIError.instance(
             None, None, error, self.errors, connection_invalidated=lost, dialect=dialect
         )
@@ -252,9 +263,9 @@ def keep_alive(engine: Engine, database: Database) -> None:
 
     @event.listens_for(engine, "checkout")
     def ask(connection: Any, record: Any, _: Any) -> None:
-        if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < _PING_AFTER:
+        if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < PING_AFTER:
             return
-        database.bound(connection, _PING_WITHIN)
+        database.bound(connection, PING_WITHIN)
         try:
             there = engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:

@@ -13,8 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Engine,
-    Pool,
-    PoolProxiedConnection,
     create_engine,
     event,
     literal_column,
@@ -27,6 +25,7 @@ from ..errors import BadInput, StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import database, postgresql_hot, reading_statements, records, statements
 from .database import Database, Poll, Trouble
+from .lending import Lent
 from .offers import Head, Offer
 from .postgresql_submit import Words, values_of
 from .statements import Now
@@ -107,7 +106,6 @@ def make(url: URL) -> Database:
     _connect_with_bounds(engine)
     made = PostgreSQL(url, engine, schema)
     database.keep_alive(engine, made)
-    made.alone = _by_themselves(engine.pool)
     return made
 
 
@@ -115,8 +113,6 @@ class PostgreSQL(Database):
     """PostgreSQL 12 and later, by psycopg."""
 
     now = NOW
-    alone: Pool
-    """Connections for single statements that are transactions of their own."""
 
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)
@@ -182,46 +178,49 @@ class PostgreSQL(Database):
             with cursor:
                 stored = self._new.copy(cursor, clock_says, runs)
         except psycopg.Error as error:
-            raise self.wrapped(error, connection.connection) from error
+            raise DBAPIError.instance("COPY", None, error, Exception) from error
         assert self.channel is not None
         connection.execute(statements.tell(self.channel))
         return stored
 
-    def insert_one(self, lent: PoolProxiedConnection, now: Now, run: RunRecord) -> RunRecord:
+    def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run by one statement, which is its own transaction."""
-        cursor: Any = lent.info.get("jobreg_cursor")
-        if cursor is None:
-            # To make one takes a tenth of the whole.
-            cursor = lent.info["jobreg_cursor"] = lent.cursor()
         failpoints.commit("before")
         words = self._new.insert_one(self.words_of(now))
-        self.engine.dialect.do_execute(cursor, words, values_of(run))
+        self.engine.dialect.do_execute(lent.cursor, words, values_of(run))
         failpoints.commit("after")
-        ((clock_says, _),) = cursor.fetchall()
+        ((clock_says, _),) = lent.cursor.fetchall()
         return records.kind_of(run, clock_says).stored(run)
 
-    def lend(self) -> PoolProxiedConnection:
-        """A connection in autocommit mode, with which nothing is known to be wrong.
+    def make_to_lend(self) -> Any:
+        """A connection on which each statement commits by itself."""
+        made = super().make_to_lend()
+        made.autocommit = True
+        # Of an INSERT of values there is but one plan.
+        made.execute("SET plan_cache_mode = force_generic_plan")
+        return made
 
-        That it was torn down can be seen without asking the server; what has been sent on one
-        that was is lost without a trace.
+    def lend(self) -> Lent | None:
+        """A connection with which nothing is known to be wrong.
+
+        That it was torn down can be seen without asking the server; what is sent on one that was
+        may have been stored, or not.
         """
-        while True:
-            lent = self.alone.connect()
+        while lent := super().lend():
             try:
-                lent.dbapi_connection.pgconn.consume_input()  # type: ignore[union-attr]
-            except self.errors as error:
-                lent.invalidate(error)
-                lent.close()
+                lent.connection.pgconn.consume_input()
+                if clock.seconds() - lent.since >= database.PING_AFTER:
+                    self.bound(lent.connection, database.PING_WITHIN)
+                    self.engine.dialect.do_ping(lent.connection)
+            except self.errors:
+                self.lending.drop(lent)
+            except BaseException:
+                self.lending.drop(lent)
+                raise
             else:
+                self.bound(lent.connection, database.ANSWER_WITHIN)
                 return lent
-
-    def let_go(self, *, close: bool = True) -> None:
-        """Forget the connections that are kept."""
-        super().let_go(close=close)
-        if close:
-            self.alone.dispose()
-        self.alone = self.alone.recreate()
+        return None
 
     def begin_alone(self, connection: Connection) -> None:
         """Be the only upgrader, in the schema that was asked for, which is made if missing."""
@@ -369,19 +368,6 @@ def _connection_class() -> Any:
                 return ended.value
 
     return Bounded
-
-
-def _by_themselves(pool: Pool) -> Pool:
-    """A pool of the same connections, but on which each statement commits by itself."""
-    made = pool.recreate()
-
-    @event.listens_for(made, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        connection.autocommit = True
-        # Of an INSERT of values there is but one plan.
-        connection.execute("SET plan_cache_mode = force_generic_plan")
-
-    return made
 
 
 def _connect_with_bounds(engine: Engine) -> None:

@@ -6,7 +6,6 @@ to those who listen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -108,7 +107,7 @@ def values_of(run: RunRecord) -> tuple[Any, ...]:
     return (
         run.run_id, run.job_name, run.params, stored_queue(run), stored_priority(run),
         run.timeout, run.max_attempts, run.max_crashes, run.max_age,
-        json.dumps(list(run.tags), ensure_ascii=False),
+        records.tags_text(run),
         run.retried_from, run.unique_key, None if at is None else records.to_stored_time(at),
         records.micros(run.delay), int(run.queue is None), int(run.priority is None),
     )  # fmt: skip

@@ -284,15 +284,22 @@ _KIND = (
 _kind_key = attrgetter(*_KIND)
 
 
+def tags_text(run: RunRecord) -> str:
+    """Tags as they are stored."""
+    return json.dumps(list(run.tags), ensure_ascii=False) if run.tags else "[]"
+
+
 def kind_of(run: RunRecord, now: int) -> Kind:
     """The kind of a new run that is asked for at ``now``."""
-    at, tags = run.scheduled_at, json.dumps(list(run.tags), ensure_ascii=False)
+    at, tags = run.scheduled_at, tags_text(run)
     due = now + micros(run.delay) if at is None else to_stored_time(at)
     state = State.SCHEDULED if due > now else State.QUEUED
     queue, priority = stored_queue(run), stored_priority(run)
     tries, crashes, key = run.max_attempts, run.max_crashes, run.unique_key
     defaults = int(run.queue is None), int(run.priority is None)
     limits = run.timeout, tries, crashes, run.max_age
+    created = from_stored_time(now)
+    scheduled = created if due == now else from_stored_time(due)
     return Kind(
         (queue, priority, *limits, tags, run.retried_from, key, now, due, 0, 0, 0),
         (state.value, queue, priority, *defaults, due, 0, 0, 0, tries, crashes, key, 0),
@@ -300,7 +307,7 @@ def kind_of(run: RunRecord, now: int) -> Kind:
             "queue": queue, "priority": priority, "timeout": run.timeout, "max_attempts": tries,
             "max_crashes": crashes, "max_age": run.max_age, "tags": run.tags,
             "retried_from": run.retried_from, "unique_key": key, "state": state,
-            "created_at": from_stored_time(now), "scheduled_at": from_stored_time(due),
+            "created_at": created, "scheduled_at": scheduled,
         },
     )  # fmt: skip
 

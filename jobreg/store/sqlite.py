@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    PoolProxiedConnection,
     create_engine,
     event,
     literal_column,
@@ -30,6 +29,7 @@ from ..lifecycle import Claim, Outcome, RunRecord
 from . import sqlite_hot, sqlite_submit
 from .database import Database, Trouble, clock_in_words
 from .inotify import FileNews
+from .lending import Lent
 from .offers import Head, Offer
 from .statements import Now
 
@@ -79,18 +79,23 @@ class SQLite(Database):
         """Store new runs, and return them as they stand."""
         return sqlite_submit.insert_many(connection.exec_driver_sql, self.words_of(now), runs)
 
-    def insert_one(self, lent: PoolProxiedConnection, now: Now, run: RunRecord) -> RunRecord:
+    def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run in a transaction of its own."""
-        dialect, cursor = self.engine.dialect, lent.cursor()
+        dialect, cursor = self.engine.dialect, lent.cursor
 
         def execute(words: str, values: Any) -> Any:
             dialect.do_execute(cursor, words, values)
             return cursor
 
-        execute("BEGIN IMMEDIATE", ())
-        stored = sqlite_submit.insert_one(execute, self.words_of(now), run)
-        failpoints.commit("before")
-        dialect.do_commit(lent)
+        try:
+            execute("BEGIN IMMEDIATE", ())
+            stored = sqlite_submit.insert_one(execute, self.words_of(now), run)
+            failpoints.commit("before")
+            dialect.do_commit(lent.connection)
+        except BaseException:
+            # A connection that is only closed may hold its lock for a while.
+            lent.connection.rollback()
+            raise
         failpoints.commit("after")
         return stored
 

@@ -117,11 +117,11 @@ class Store(Reading):
             raise
 
     def _insert_one(self, run: RunRecord) -> RunRecord:
-        if self.database.insert_one is None:
-            with self._transaction() as connection:
-                return self.database.insert(connection, self.now, [run])[0]
-        with self._lent() as connection:
-            return self.database.insert_one(connection, self.now, run)
+        insert = self.database.insert_one
+        if insert is not None:
+            return self._at_once(lambda lent: insert(lent, self.now, run))
+        with self._transaction() as connection:
+            return self.database.insert(connection, self.now, [run])[0]
 
     @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:

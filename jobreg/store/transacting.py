@@ -10,13 +10,15 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, PoolProxiedConnection
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
+from .lending import Lent
 
+T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 10
@@ -83,9 +85,8 @@ class Transactions:
         except PoolTimeout as error:
             raise self._all_in_use() from error
 
-    @contextmanager
-    def _lent(self) -> Iterator[PoolProxiedConnection]:
-        """A connection of the driver's, for a verb that is written, and commits, in its words.
+    def _at_once(self, do: Callable[[Lent], T]) -> T:
+        """Do a verb that is written, and commits, in the driver's words.
 
         An answer that is lost there is the one to its COMMIT.
         """
@@ -93,24 +94,24 @@ class Transactions:
         lent = None
         try:
             lent = self.database.lend()
-            self.database.bound(lent.dbapi_connection, ANSWER_WITHIN)
-            yield lent
+            if lent is None:
+                raise self._all_in_use()
+            done = do(lent)
         except PoolTimeout as error:
             raise self._all_in_use() from error
         except self.database.errors as error:
             wrapped = self.database.wrapped(error, lent)
+            if lent is not None:
+                self.database.lending.drop(lent)
             if wrapped.connection_invalidated:
-                if lent is not None:
-                    lent.invalidate(error)
                 self.database.let_go()  # the others may be as dead
             raise self._told(wrapped, committing=lent is not None) from wrapped
-        except BaseException as error:
+        except BaseException:
             if lent is not None:  # nobody knows in what it was interrupted
-                lent.invalidate(error)
+                self.database.lending.drop(lent)
             raise
-        finally:
-            if lent is not None:
-                lent.close()
+        self.database.lending.give_back(lent)
+        return done
 
     def _leave_those_of_the_parent(self) -> None:
         if os.getpid() != self._pid:

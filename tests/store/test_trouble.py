@@ -223,7 +223,7 @@ def test_a_server_that_stands_still_is_given_up_within_the_bound(ours):
 
 
 def test_a_server_that_was_restarted_is_used_again(ours, monkeypatch):
-    monkeypatch.setattr(database, "_PING_AFTER", 0.0)
+    monkeypatch.setattr(database, "PING_AFTER", 0.0)
     store = open_store(ours.fresh())
     with ThreadPoolExecutor(3) as threads:  # more than one connection is kept
         list(threads.map(lambda _: add(store), range(6)))
@@ -242,7 +242,7 @@ def test_a_server_that_was_restarted_is_used_again(ours, monkeypatch):
 
 def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
     store = open_store(ours.fresh())
-    run = add(store)
+    run = store.get(add(store).run_id)
     ours.server.stop()
     ours.server.start()
 
