@@ -79,8 +79,7 @@ class Progress:
     message: str | None = None
 
 
-# Two are made for each run that is submitted: without slots in two thirds of the time.
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True)
 class RunRecord:
     """One run, as it was asked for and, once it is stored, as it stands.
 

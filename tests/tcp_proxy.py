@@ -11,8 +11,7 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _DELAY = 0.1
-# Or the statement that is a transaction of its own: a single submit to PostgreSQL.
-COMMIT = re.compile(rb"\bCOMMIT\b|WITH asked AS", re.IGNORECASE)
+COMMIT = re.compile(rb"\bCOMMIT\b", re.IGNORECASE)
 MODES = ("pass", "refuse", "reset", "blackhole", "delay", "cut")
 
 

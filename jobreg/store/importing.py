@@ -67,26 +67,18 @@ class Importing:
             fresh = [run for run in past if run.run_id not in there]
             if fresh:
                 connection.execute(insert_past(), [_columns(run) for run in fresh])
-            waiting = [_waits(run) for run in fresh if not run.state.final]
+            waiting = [records.run_columns(run) for run in fresh if not run.state.final]
             if waiting:
-                connection.execute(statements.insert_live(False), waiting)
+                connection.execute(statements.insert_live(self._store.now, None), waiting)
         return fresh
 
 
-def _created(run: RunRecord) -> int:
-    assert run.created_at is not None
-    return to_stored_time(run.created_at)
-
-
-def _waits(run: RunRecord) -> Row:
-    """A live row: queued, and due since its time."""
-    return records.new_columns(run, _created(run))[1]
-
-
 def _columns(run: RunRecord) -> Row:
-    created, error = _created(run), run.error
+    assert run.created_at is not None
+    created = to_stored_time(run.created_at)
+    error = run.error
     return {
-        **records.new_columns(run, created)[0],
+        **records.run_columns(run),
         "state": run.state.value if run.state.final else None,
         "reason": None if run.reason is None else run.reason.value,
         "result": run.result,

@@ -73,8 +73,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
         ("since", "until"),
     ),
     "whole": (False, True),
-    "channel": ("jobreg",),
-    "claimed": (False, True),
+    "channel": (None, "jobreg"),
     "one_attempt": (False, True),
     "table": tuple(tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners")),
 }
@@ -135,8 +134,7 @@ def texts(database: str) -> dict[str, str]:
             (f"-- {told}\n" if told else "") + text_of(statement, dialect) + ";\n"
             for told, statement in calls(make, now, dialect)
         ]
-        if parts:
-            found[name] = "\n".join(parts)
+        found[name] = "\n".join(parts)
     return found
 
 
