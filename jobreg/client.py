@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -11,16 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from . import clock, following, settings
 from .catalogue import Known
 from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun
 from .handle import Run
-from .judge import prepare
+from .judge import Terms
 from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
-from .registry import Registry, default_registry
+from .registry import JobRef, Registry, default_registry
 from .request import (
     SubmitOptions,
     checked_level,
@@ -43,10 +42,19 @@ _FEW = 20
 _CANDIDATES = 5
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
-_NEVER = (-math.inf, Known())
 
 stand_in: Store | None = None
 """What clients that are given no store take; set by :func:`jobreg.verbs.standing_in` alone."""
+
+
+@frozen
+class _Kept:
+    """When it was read what the store holds of a job, and what follows for who has it here."""
+
+    read: float
+    known: Known
+    ref: JobRef | None
+    terms: Terms
 
 
 class Client:
@@ -75,7 +83,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
-        self._known: dict[str, tuple[float, Known]] = {}
+        self._known: dict[str, _Kept] = {}
         self._opening = threading.Lock()
 
     @property
@@ -131,7 +139,7 @@ class Client:
                 self.settings.store,
                 self.settings.sqlite_sync,
                 record,
-                lambda known: prepare(record, known, self._installed(record.job_name)),
+                lambda known: Terms.of(known, self._installed(record.job_name)).apply(record),
             )
             if stored is not None:
                 return stored
@@ -153,21 +161,27 @@ class Client:
             # By what was read some seconds ago; another version may have come since.
             return self._prepare(records, anew=True)
 
-    def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
-        names = {record.job_name for record in records}
-        since = math.inf if anew else clock.seconds() - _KEEP_KNOWN
-        for name in names:
-            if self._known.get(name, _NEVER)[0] < since:
-                self._known[name] = clock.seconds(), self.store.catalogue.of(name)
-        installed = {name: self._installed(name) for name in names}
-        return [
-            prepare(record, self._known[record.job_name][1], installed[record.job_name])
-            for record in records
-        ]
-
     def _installed(self, name: str) -> Provider | None:
+        return _provider(self.registry.snapshot().jobs.get(name))
+
+    def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
+        terms = {name: self._terms(name, anew) for name in {each.job_name for each in records}}
+        return [terms[record.job_name].apply(record) for record in records]
+
+    def _terms(self, name: str, anew: bool) -> Terms:
+        """What bears on the runs of a job, as it was some seconds ago unless wanted anew."""
         ref = self.registry.snapshot().jobs.get(name)
-        return None if ref is None else Provider(ref.dist, ref.version)
+        kept = self._known.get(name)
+        now = clock.seconds()
+        if kept is None or anew or kept.read < now - _KEEP_KNOWN:
+            known = self.store.catalogue.of(name)
+        elif kept.ref == ref:
+            return kept.terms
+        else:
+            now, known = kept.read, kept.known
+        kept = _Kept(now, known, ref, Terms.of(known, _provider(ref)))
+        self._known[name] = kept
+        return kept.terms
 
     def submit_many(
         self,
@@ -201,7 +215,10 @@ class Client:
 
     def _check_names(self, names: Sequence[str]) -> None:
         """Refuse a name that neither this installation, a live worker nor the store knows."""
+        installed = self.registry.snapshot().jobs
         for name in dict.fromkeys(names):
+            if name in installed:
+                continue
             try:
                 self.registry.ref(name)
             except UnknownJob:
@@ -336,6 +353,10 @@ class Client:
     def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
         """For each run id, why it is not running though it waits; None where it is not so."""
         return following.waiting_on(self.store, records)
+
+
+def _provider(ref: JobRef | None) -> Provider | None:
+    return None if ref is None else Provider(ref.dist, ref.version)
 
 
 def _store_is_imported() -> bool:

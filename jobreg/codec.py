@@ -13,7 +13,10 @@ from .errors import BadInput, JobRegError, ResultRefused
 from .lifecycle import Attempt, ErrorReport, LogLine, Provider, RunRecord
 from .signature.plain import MAX_DEPTH as MAX_DEPTH, fault
 
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+# What goes round in circles is nested too deep, and refused before.
+_written = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 
 
 def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:

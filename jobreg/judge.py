@@ -8,18 +8,19 @@ run has the last word.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from types import NoneType
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from . import codec
 from .catalogue import Entry, Known
 from .errors import BadInput
 from .lifecycle import Provider, RunRecord
+from .options import JobOptions
 from .request import MAX_KEY
 from .signature.refusal import below, faults as all_faults, refusal
 
@@ -33,29 +34,51 @@ _KINDS: dict[object, type] = {
 _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
 
 
-def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunRecord:
-    """Return a run as it is to be stored: with the queue, priority and key its job would give it.
+@frozen
+class Terms:
+    """What bears on every run of a job that is submitted here.
 
-    ``known`` is what the store holds of the job; ``installed`` is who provides it here. What
-    operators set stands before what the job says, and what the submitter said before both.
-
-    Raises:
-        BadInput: no version of the job would take its parameters; each fault, with its path.
+    ``versions`` are those that could be imported, the last seen first; ``installed`` is who
+    provides the job here; ``options`` are what operators set, before what the job says.
     """
-    whole = (each for each in known.entries if each.trouble is None)
-    versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
-    # One that is installed here, and that the store never saw, may be the one that will run it.
-    if versions and installed in (None, *(each.provider for each in versions)):
-        _judge(record, versions, installed)
-    mine = [each.options for each in versions if each.provider == installed]
-    mine += [each.options for each in versions if installed is None]
-    options = known.effective(mine[0] if mine else None)
-    return evolve(
-        record,
-        queue=options.queue if record.queue is None else record.queue,
-        priority=options.priority if record.priority is None else record.priority,
-        unique_key=record.unique_key or _key(record, options.unique),
-    )
+
+    versions: tuple[Entry, ...]
+    installed: Provider | None
+    options: JobOptions
+
+    @classmethod
+    def of(cls, known: Known, installed: Provider | None) -> Terms:
+        """The terms that follow from what the store holds of the job."""
+        whole = (each for each in known.entries if each.trouble is None)
+        versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
+        mine = (each.options for each in versions if installed in (None, each.provider))
+        return cls(tuple(versions), installed, known.effective(next(mine, None)))
+
+    def apply(self, record: RunRecord) -> RunRecord:
+        """Return a run as it is to be stored: with the queue, priority and key its job gives it.
+
+        What the submitter said stands before what is said here.
+
+        Raises:
+            BadInput: no version of the job would take its parameters; each fault, with its path.
+        """
+        versions, options = self.versions, self.options
+        # One that is installed here, and that the store never saw, may be the one that will run it.
+        if versions and self.installed in (None, *(each.provider for each in versions)):
+            _judge(record, versions, self.installed)
+        if (options.queue, options.priority, options.unique) == (None, None, None):
+            return record
+        return evolve(
+            record,
+            queue=options.queue if record.queue is None else record.queue,
+            priority=options.priority if record.priority is None else record.priority,
+            unique_key=record.unique_key or _key(record, options.unique),
+        )
+
+
+def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunRecord:
+    """Return one run as it is to be stored; see :meth:`Terms.apply`."""
+    return Terms.of(known, installed).apply(record)
 
 
 def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
@@ -68,7 +91,7 @@ def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
     return text if len(text) <= MAX_KEY else f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
-def _judge(record: RunRecord, versions: list[Entry], installed: Provider | None) -> None:
+def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | None) -> None:
     """Refuse parameters that no version takes of those that may be at work during a deployment."""
     newest = versions[0].last_seen
     params = codec.decode(record.params)

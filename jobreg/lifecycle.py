@@ -79,7 +79,8 @@ class Progress:
     message: str | None = None
 
 
-@frozen(kw_only=True)
+# Two are made for each run that is submitted: without slots in two thirds of the time.
+@frozen(kw_only=True, slots=False)
 class RunRecord:
     """One run, as it was asked for and, once it is stored, as it stands.
 

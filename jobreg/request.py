@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict, get_args
 from uuid import UUID
@@ -40,19 +40,32 @@ class SubmitOptions(TypedDict, total=False):
     unique_policy: UniquePolicy
 
 
+# Bytes of chance for each id; the two highest bits of one digit say how they are arranged.
+_NOISE = 10
+_VARIANT = {f"{digit:x}": f"{8 + digit % 4:x}" for digit in range(16)}
 _OPTIONS = frozenset(SubmitOptions.__annotations__)
 
 
 def make_request(
-    job_name: object, params: Mapping[str, Any] | None, options: Mapping[str, Any], max_params: int
+    job_name: object,
+    params: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    max_params: int,
+    ids: Iterator[str] | None = None,
 ) -> RunRecord:
     """Check what was asked and make it a record; nothing is stored.
 
-    ``options`` are those of ``submit``, None standing for "not said"; ``max_params`` is in bytes.
+    ``options`` are those of ``submit``, None standing for "not said"; ``max_params`` is in bytes;
+    of ``ids`` the next is taken where the submitter gives none.
 
     Raises:
         BadInput: a value cannot be used.
     """
+    if not options and isinstance(job_name, str):
+        # As most are: what is not said needs no check.
+        text = codec.encode_params(params, max_params)
+        run_id = new_run_id() if ids is None else next(ids)
+        return RunRecord(run_id=run_id, job_name=job_name, params=text)
     unknown = options.keys() - _OPTIONS
     if unknown:
         raise BadInput(
@@ -82,19 +95,19 @@ def make_request(
     )
 
 
-def one_of_many(index: int, each: object, max_params: int) -> RunRecord:
+def one_of_many(index: int, each: object, max_params: int, ids: Iterator[str]) -> RunRecord:
     """Check one of many: a pair (job_name, params), or a mapping with submit's options too.
 
     Raises:
         BadInput: it cannot be used; the message says which one it is.
     """
     try:
+        if isinstance(each, tuple | list) and len(each) == 2:
+            return make_request(each[0], each[1], {}, max_params, ids)
         if isinstance(each, Mapping):
             asked = {str(key): value for key, value in each.items()}
             name, params = asked.pop("job_name", None), asked.pop("params", None)
-            return make_request(name, params, asked, max_params)
-        if isinstance(each, tuple | list) and len(each) == 2:
-            return make_request(each[0], each[1], {}, max_params)
+            return make_request(name, params, asked, max_params, ids)
     except BadInput as error:
         raise type(error)(f"run {index}: {error}") from error
     raise BadInput(
@@ -109,10 +122,10 @@ def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
     Raises:
         BadInput: some cannot be used; the message tells of the first 20 what is wrong.
     """
-    records, wrong = [], []
+    records, wrong, ids = [], [], new_run_ids()
     for index, each in enumerate(runs):
         try:
-            records.append(one_of_many(index, each, max_params))
+            records.append(one_of_many(index, each, max_params, ids))
         except BadInput as error:
             wrong.append(error)
     if len(wrong) == 1:
@@ -126,10 +139,17 @@ def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
 
 def new_run_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
-    milliseconds = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10))
-    value = milliseconds << 80 | 7 << 76 | (noise >> 68) << 64 | 2 << 62 | noise & (1 << 62) - 1
-    return str(UUID(int=value))
+    return next(new_run_ids(1))
+
+
+def new_run_ids(at_once: int = 100) -> Iterator[str]:
+    """Run ids without end; time and chance are asked for so many at once."""
+    while True:
+        when = f"{time.time_ns() // 1_000_000:012x}"
+        first, noise = f"{when[:8]}-{when[8:]}-7", os.urandom(_NOISE * at_once).hex()
+        for place in range(0, len(noise), 2 * _NOISE):
+            own = noise[place : place + 2 * _NOISE]
+            yield f"{first}{own[:3]}-{_VARIANT[own[3]]}{own[4:7]}-{own[7:19]}"
 
 
 def checked_run_id(value: object, nor: str = "") -> str:

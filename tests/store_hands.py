@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import event, literal_column
+from sqlalchemy import literal_column
 
 from jobreg.lifecycle import Claim, Ending, ErrorReport, Outcome, Provider, RunRecord, decide
 from jobreg.options import JobOptions
@@ -30,16 +30,25 @@ def die_at(store: Store, step: int) -> Callable[[], None]:
 
     The function that is given back is a step too: the last one.
     """
-    passed = 0
+    passed, dialect = 0, store.engine.dialect
 
-    def pass_by(*_: Any) -> None:
+    def pass_by() -> None:
         nonlocal passed
         passed += 1
         if passed == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(store.engine, name, pass_by)
+    def wrapped(do: Callable[..., Any], after: Callable[[], None]) -> Callable[..., Any]:
+        def doing(*arguments: Any) -> None:
+            pass_by()
+            do(*arguments)
+            after()
+
+        return doing
+
+    for name in ("do_execute", "do_execute_no_params", "do_executemany"):
+        setattr(dialect, name, wrapped(getattr(dialect, name), pass_by))
+    dialect.do_commit = wrapped(dialect.do_commit, lambda: None)  # type: ignore[method-assign]
     return pass_by
 
 

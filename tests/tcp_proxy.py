@@ -11,7 +11,8 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _DELAY = 0.1
-COMMIT = re.compile(rb"\bCOMMIT\b", re.IGNORECASE)
+# Or the statement that is a transaction of its own: a single submit to PostgreSQL.
+COMMIT = re.compile(rb"\bCOMMIT\b|WITH asked AS", re.IGNORECASE)
 MODES = ("pass", "refuse", "reset", "blackhole", "delay", "cut")
 
 

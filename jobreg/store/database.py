@@ -5,7 +5,7 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from .. import clock
 from ..errors import StoreError
-from ..lifecycle import Claim, Outcome
-from . import claim_statements, records, statements
+from ..lifecycle import Claim, Outcome, RunRecord
+from . import claim_statements, reading_statements, records, statements
+from .lending import Lending, Lent
 from .offers import Head, Offer
-from .records import Row
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -28,8 +28,10 @@ READ_WITHIN = 30.0
 CONNECT_WITHIN = 3
 """Whole seconds, as drivers take them, in which a connection must be made."""
 
-_PING_WITHIN = 2.0
-_PING_AFTER = 1.0
+PING_WITHIN = 2.0
+"""Seconds in which it must answer whether a kept connection is still there."""
+PING_AFTER = 1.0
+"""Seconds of idleness after which a kept connection is asked that."""
 
 
 class Trouble(Enum):
@@ -114,6 +116,8 @@ class Database:
         self.engine = engine
         self.reader = engine
         """The same connections, as they are used to read only."""
+        self.lending = Lending(self.make_to_lend)
+        self._own_words: str | None = None
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""
@@ -163,9 +167,63 @@ class Database:
         """
         return set()
 
-    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
-        """Store what was asked of new runs: rows as :func:`.records.run_columns` makes them."""
-        connection.execute(statements.insert_runs(now), rows)
+    def insert(
+        self, connection: Connection, now: Now, runs: Sequence[RunRecord]
+    ) -> list[RunRecord]:
+        """Store new runs, tell those who listen, and return the runs as they stand."""
+        clock = connection.execute(reading_statements.clock(now)).scalar_one()
+        rows = [records.new_columns(run, clock) for run in runs]
+        connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
+        connection.execute(statements.insert_live(False), [waits for _, waits in rows])
+        if self.channel is not None:
+            # Once for all of them: every word to listeners costs the server a lock.
+            connection.execute(statements.tell(self.channel))
+        return [kind.stored(run) for run, kind in records.kinds_of(runs, clock)]
+
+    insert_one: Callable[[Lent, Now, RunRecord], RunRecord] | None = None
+    """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
+
+    None where it goes no quicker so than by :meth:`insert`.
+    """
+
+    def lend(self) -> Lent | None:
+        """A connection of the driver's, to be given back to :attr:`lending`; None: all are."""
+        return self.lending.take(ANSWER_WITHIN)
+
+    def make_to_lend(self) -> Any:
+        """One connection more of the driver's own, set up as all are."""
+        made = self.engine.raw_connection()
+        made.detach()
+        return made.dbapi_connection
+
+    def let_go(self, *, close: bool = True) -> None:
+        """Forget the connections that are kept; ``close`` them as well, if they are ours."""
+        self.engine.dispose(close=close)
+        self.lending.let_go(close=close)
+
+    @property
+    def errors(self) -> type[Exception]:
+        """What all errors of the driver are."""
+        base: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return base
+
+    def wrapped(self, error: Exception, lent: Lent | None) -> DBAPIError:
+        """An error of the driver as SQLAlchemy tells it."""
+        dialect: Any = self.engine.dialect
+        lost = lent is None or dialect.is_disconnect(error, lent.connection, None)
+        made = DBAPIError.instance(
+            None, None, error, self.errors, connection_invalidated=lost, dialect=dialect
+        )
+        assert isinstance(made, DBAPIError)
+        return made
+
+    def words_of(self, now: Now) -> str:
+        """The clock as SQL says it; compiled once where it is the database's own."""
+        if now is not type(self).now:
+            return clock_in_words(now)
+        if self._own_words is None:
+            self._own_words = clock_in_words(now)
+        return self._own_words
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let this connection of the driver wait no longer than so for the server's next word."""
@@ -207,9 +265,9 @@ def keep_alive(engine: Engine, database: Database) -> None:
 
     @event.listens_for(engine, "checkout")
     def ask(connection: Any, record: Any, _: Any) -> None:
-        if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < _PING_AFTER:
+        if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < PING_AFTER:
             return
-        database.bound(connection, _PING_WITHIN)
+        database.bound(connection, PING_WITHIN)
         try:
             there = engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:

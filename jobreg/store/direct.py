@@ -16,7 +16,7 @@ from urllib.parse import quote
 from .. import failpoints
 from ..catalogue import Known
 from ..lifecycle import RunRecord
-from . import records
+from . import records, sqlite_submit
 from .version import VERSION, VERSION_TABLE
 
 _PREFIX = "sqlite:///"
@@ -72,19 +72,16 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     prepared = prepare(records.known_of(versions, overrides))
     if prepared.unique_key is not None:
         return None
-    row = records.run_columns(prepared)
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:
         return None
-    connection.execute(_statement("insert_runs"), row)
-    connection.execute(_statement("insert_live"), row)
-    stored = connection.execute(_statement("run_by_id"), row).fetchone()
+    stored = sqlite_submit.insert_one(connection.execute, sqlite_submit.NOW, prepared)
     failpoints.begin("insert")
     failpoints.commit("before")
     connection.execute("COMMIT")
     failpoints.commit("after")
-    return records.run_of(dict(stored))
+    return stored
 
 
 @cache

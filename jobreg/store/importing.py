@@ -67,18 +67,26 @@ class Importing:
             fresh = [run for run in past if run.run_id not in there]
             if fresh:
                 connection.execute(insert_past(), [_columns(run) for run in fresh])
-            waiting = [records.run_columns(run) for run in fresh if not run.state.final]
+            waiting = [_waits(run) for run in fresh if not run.state.final]
             if waiting:
-                connection.execute(statements.insert_live(self._store.now, None), waiting)
+                connection.execute(statements.insert_live(False), waiting)
         return fresh
 
 
-def _columns(run: RunRecord) -> Row:
+def _created(run: RunRecord) -> int:
     assert run.created_at is not None
-    created = to_stored_time(run.created_at)
-    error = run.error
+    return to_stored_time(run.created_at)
+
+
+def _waits(run: RunRecord) -> Row:
+    """A live row: queued, and due since its time."""
+    return records.new_columns(run, _created(run))[1]
+
+
+def _columns(run: RunRecord) -> Row:
+    created, error = _created(run), run.error
     return {
-        **records.run_columns(run),
+        **records.new_columns(run, created)[0],
         "state": run.state.value if run.state.final else None,
         "reason": None if run.reason is None else run.reason.value,
         "result": run.result,

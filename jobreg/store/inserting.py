@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -19,8 +17,6 @@ from .records import Row
 from .statements import Now
 
 _AT_ONCE = 500
-_BY_DEFAULT = ("queue_by_default", "priority_by_default")
-_DEFAULTS = itemgetter(*_BY_DEFAULT)
 
 REPLACED = 2
 """What ``cancel_requested`` is where another run took the place of one; 1 is for asking."""
@@ -56,7 +52,6 @@ class Inserting:
                 earlier = self._yield_to(run, holders, fresh)
             ids.append(run.run_id if earlier is None else earlier.run_id)
         self._write(list(fresh.values()))
-        self._read([run_id for run_id in ids if run_id not in self.known])
         return [self.known[run_id] for run_id in ids]
 
     def make_room(self, run: RunRecord) -> None:
@@ -115,19 +110,9 @@ class Inserting:
             cancel_waiting(self.connection, self.now, row, Reason.REPLACED)
 
     def _write(self, runs: Sequence[RunRecord]) -> None:
-        rows = [records.run_columns(run) for run in runs]
-        if not rows:
-            return
-        self.database.insert_runs(self.connection, self.now, rows)
-        *silent, last = rows
-        for defaults, alike in groupby(silent, _DEFAULTS):
-            by_default = dict(zip(_BY_DEFAULT, defaults, strict=True))
-            for run_ids in slices([row["run_id"] for row in alike]):
-                asked = {**by_default, "run_ids": run_ids}
-                self.connection.execute(statements.insert_live_of(self.now), asked)
-        # Once for all of them: every word to listeners costs the server a lock.
-        telling = statements.insert_live(self.now, self.database.channel)
-        self.connection.execute(telling, last)
+        if runs:
+            for run in self.database.insert(self.connection, self.now, runs):
+                self.known[run.run_id] = run
 
     def _read(self, run_ids: Sequence[str]) -> None:
         self.known.update(read(self.connection, run_ids))

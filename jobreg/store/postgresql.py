@@ -20,13 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .. import clock
+from .. import clock, failpoints
 from ..errors import BadInput, StoreError
-from ..lifecycle import Claim, Outcome
-from . import database, postgresql_hot, reading_statements, statements
+from ..lifecycle import Claim, Outcome, RunRecord
+from . import database, postgresql_hot, reading_statements, records, statements
 from .database import Database, Poll, Trouble
+from .lending import Lent
 from .offers import Head, Offer
-from .records import Row
+from .postgresql_submit import Words, values_of
 from .statements import Now
 
 # The clock of now, not of the transaction's begin: a claim may have waited for a lock.
@@ -57,10 +58,6 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-# From so many runs on COPY is worth the word it takes to ask for the time.
-_MANY = 100
-_ASKED = statements.ASKED
-_COUNTED = ("attempt", "tries", "crashes")
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
     "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
@@ -105,6 +102,8 @@ def make(url: URL) -> Database:
         use_native_hstore=False,
         pool_timeout=database.ANSWER_WITHIN,
         pool_use_lifo=True,
+        # Every transaction of ours ends with its block; the pool need not ask for another end.
+        pool_reset_on_return=None,
         execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
     _connect_with_bounds(engine)
@@ -126,6 +125,7 @@ class PostgreSQL(Database):
         self.schema = schema
         self._words = postgresql_hot.Words(schema)
         self.channel = "jobreg" if schema is None else f"jobreg in {schema}"
+        self._new = Words(schema, self.channel)
 
     def watch(self, *, listen: bool = False) -> database.Watch:
         """A poll, which a word from another process cuts short for those who listen."""
@@ -166,22 +166,66 @@ class PostgreSQL(Database):
         clock = database.clock_in_words(now)
         return self._words.finish(connection, clock, worker_id, host, outcomes)
 
-    def insert_runs(self, connection: Connection, now: Now, rows: Sequence[Row]) -> None:
-        """Store what was asked; many by COPY, in a fifth of the time."""
-        if len(rows) < _MANY:
-            return super().insert_runs(connection, now, rows)
+    def insert(
+        self, connection: Connection, now: Now, runs: Sequence[RunRecord]
+    ) -> list[RunRecord]:
+        """Store new runs, tell those who listen, and return the runs as they stand."""
+        psycopg = database.driver("psycopg", "postgres")
+        # A connection of the caller's may be another driver's.
+        if not isinstance(connection.connection.dbapi_connection, psycopg.Connection):
+            return super().insert(connection, now, runs)
+        if len(runs) == 1:
+            words, values = self._new.insert_one(self.words_of(now)), values_of(runs[0])
+            clock_says = connection.exec_driver_sql(words, values).one()[0]
+            return [records.kind_of(runs[0], clock_says).stored(runs[0])]
         clock_says = connection.execute(reading_statements.clock(now)).scalar_one()
-        table = "jobreg_runs" if self.schema is None else f"{_quoted(self.schema)}.jobreg_runs"
-        names = (*_ASKED, *_COUNTED, "created_at", "scheduled_at")
         cursor: Any = connection.connection.cursor()
         try:
-            with cursor, cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
-                for row in rows:
-                    due = clock_says + row["delay"] if row["at"] is None else row["at"]
-                    asked = (row[name] for name in _ASKED)
-                    copy.write_row((*asked, *(0 for _ in _COUNTED), clock_says, due))
-        except database.driver("psycopg", "postgres").Error as error:
+            with cursor:
+                stored = self._new.copy(cursor, clock_says, runs)
+        except psycopg.Error as error:
             raise DBAPIError.instance("COPY", None, error, Exception) from error
+        assert self.channel is not None
+        connection.execute(statements.tell(self.channel))
+        return stored
+
+    def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
+        """Store one new run by one statement, which is its own transaction."""
+        failpoints.commit("before")
+        words = self._new.insert_one(self.words_of(now))
+        self.engine.dialect.do_execute(lent.cursor, words, values_of(run))
+        failpoints.commit("after")
+        ((clock_says, _),) = lent.cursor.fetchall()
+        return records.kind_of(run, clock_says).stored(run)
+
+    def make_to_lend(self) -> Any:
+        """A connection on which each statement commits by itself."""
+        made = super().make_to_lend()
+        made.autocommit = True
+        # Of an INSERT of values there is but one plan.
+        made.execute("SET plan_cache_mode = force_generic_plan")
+        return made
+
+    def lend(self) -> Lent | None:
+        """A connection with which nothing is known to be wrong.
+
+        That it was torn down can be seen without asking the server; what is sent on one that was
+        may have been stored, or not.
+        """
+        while lent := super().lend():
+            try:
+                lent.connection.pgconn.consume_input()
+                if clock.seconds() - lent.since >= database.PING_AFTER:
+                    self.bound(lent.connection, database.PING_WITHIN)
+                    self.engine.dialect.do_ping(lent.connection)
+            except self.errors:
+                self.lending.drop(lent)
+            except BaseException:
+                self.lending.drop(lent)
+                raise
+            else:
+                self.bound(lent.connection, database.ANSWER_WITHIN)
+                return lent
         return None
 
     def begin_alone(self, connection: Connection) -> None:

@@ -59,12 +59,6 @@ def runs_by_id() -> Select[Any]:
 
 
 @cache
-def run_by_id() -> Select[Any]:
-    """The run :run_id as it stands."""
-    return whole_runs().where(runs.c.run_id == bindparam("run_id"))
-
-
-@cache
 def ids_between() -> Select[Any]:
     """Run ids from :first to :last, at most :most, from the index of ids."""
     return (

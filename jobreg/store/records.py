@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
@@ -238,32 +239,94 @@ def run_of(row: Row) -> RunRecord:
     )
 
 
-def run_columns(record: RunRecord) -> dict[str, Any]:
-    """What ``insert_runs`` and ``insert_live`` bind for a new run."""
-    at = record.scheduled_at
-    return {
-        "run_id": record.run_id,
-        "job_name": record.job_name,
-        "params": record.params,
-        "queue": stored_queue(record),
-        "priority": stored_priority(record),
-        "queue_by_default": int(record.queue is None),
-        "priority_by_default": int(record.priority is None),
-        "timeout": record.timeout,
-        "max_attempts": record.max_attempts,
-        "max_crashes": record.max_crashes,
-        "max_age": record.max_age,
-        "tags": json.dumps(list(record.tags), ensure_ascii=False),
-        "retried_from": record.retried_from,
-        "unique_key": record.unique_key,
-        "at": None if at is None else to_stored_time(at),
-        "delay": micros(record.delay),
-        "worker_id": None,
-        "try_limit": None,
-        "crash_limit": None,
-        "dist": None,
-        "version": None,
-    }
+ASKED = (
+    "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
+    "max_crashes", "max_age", "tags", "retried_from", "unique_key", "created_at", "scheduled_at",
+    "attempt", "tries", "crashes",
+)  # fmt: skip
+"""The columns of ``jobreg_runs`` that a new run fills."""
+WAITING = (
+    "run_id", "job_name", "state", "queue", "priority", "queue_by_default", "priority_by_default",
+    "due_at", "attempt", "tries", "crashes", "max_attempts", "max_crashes", "unique_key",
+    "cancel_requested",
+)  # fmt: skip
+"""The columns of ``jobreg_live`` that a new run fills."""
+CLAIMED = ("worker_id", "try_limit", "crash_limit", "dist", "version", "started_at")
+"""Those that it fills as well where it is stored as already claimed."""
+
+
+@frozen
+class Kind:
+    """What new runs have in common that differ in id, job and parameters alone.
+
+    ``asked`` and ``waits`` are their two rows after those, in the order of :data:`ASKED` and
+    :data:`WAITING`; ``shared`` is the same of their records.
+    """
+
+    asked: tuple[Any, ...]
+    waits: tuple[Any, ...]
+    shared: dict[str, Any]
+
+    def rows(self, run: RunRecord) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The two rows of one of them."""
+        run_id, job_name = run.run_id, run.job_name
+        return (run_id, job_name, run.params, *self.asked), (run_id, job_name, *self.waits)
+
+    def stored(self, run: RunRecord) -> RunRecord:
+        """One of them as the store holds it: read back it would be the same."""
+        return RunRecord(run_id=run.run_id, job_name=run.job_name, params=run.params, **self.shared)
+
+
+_KIND = (
+    "queue", "priority", "timeout", "max_attempts", "max_crashes", "max_age", "tags",
+    "retried_from", "unique_key", "scheduled_at", "delay",
+)  # fmt: skip
+_kind_key = attrgetter(*_KIND)
+
+
+def tags_text(run: RunRecord) -> str:
+    """Tags as they are stored."""
+    return json.dumps(list(run.tags), ensure_ascii=False) if run.tags else "[]"
+
+
+def kind_of(run: RunRecord, now: int) -> Kind:
+    """The kind of a new run that is asked for at ``now``."""
+    at, tags = run.scheduled_at, tags_text(run)
+    due = now + micros(run.delay) if at is None else to_stored_time(at)
+    state = State.SCHEDULED if due > now else State.QUEUED
+    queue, priority = stored_queue(run), stored_priority(run)
+    tries, crashes, key = run.max_attempts, run.max_crashes, run.unique_key
+    defaults = int(run.queue is None), int(run.priority is None)
+    limits = run.timeout, tries, crashes, run.max_age
+    created = from_stored_time(now)
+    scheduled = created if due == now else from_stored_time(due)
+    return Kind(
+        (queue, priority, *limits, tags, run.retried_from, key, now, due, 0, 0, 0),
+        (state.value, queue, priority, *defaults, due, 0, 0, 0, tries, crashes, key, 0),
+        {
+            "queue": queue, "priority": priority, "timeout": run.timeout, "max_attempts": tries,
+            "max_crashes": crashes, "max_age": run.max_age, "tags": run.tags,
+            "retried_from": run.retried_from, "unique_key": key, "state": state,
+            "created_at": created, "scheduled_at": scheduled,
+        },
+    )  # fmt: skip
+
+
+def kinds_of(runs: Sequence[RunRecord], now: int) -> Iterator[tuple[RunRecord, Kind]]:
+    """Each of some new runs with its kind; few kinds make many runs quick to store."""
+    found: dict[Any, Kind] = {}
+    for run in runs:
+        key = _kind_key(run)
+        kind = found.get(key)
+        if kind is None:
+            kind = found[key] = kind_of(run, now)
+        yield run, kind
+
+
+def new_columns(run: RunRecord, now: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two rows of a new run, by the names of their columns."""
+    asked, waits = kind_of(run, now).rows(run)
+    return dict(zip(ASKED, asked, strict=True)), dict(zip(WAITING, waits, strict=True))
 
 
 def claim_under(

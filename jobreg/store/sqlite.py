@@ -12,15 +12,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal_column
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    literal_column,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .. import clock
+from .. import clock, failpoints
 from ..errors import BadInput, StoreUnavailable
-from ..lifecycle import Claim, Outcome
-from . import sqlite_hot
+from ..lifecycle import Claim, Outcome, RunRecord
+from . import sqlite_hot, sqlite_submit
 from .database import Database, Trouble, clock_in_words
 from .inotify import FileNews
+from .lending import Lent
 from .offers import Head, Offer
 from .statements import Now
 
@@ -28,10 +37,7 @@ BUSY_SECONDS = 5.0
 # Bytes: SQLite lets the file that its processes share grow by no less.
 _ROOM = 32_768
 
-# SQLite before 3.42 has no unixepoch('subsec'); julianday('now') is good to the millisecond.
-NOW: ColumnElement[int] = literal_column(
-    "(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
-)
+NOW: ColumnElement[int] = literal_column(sqlite_submit.NOW)
 
 
 class SQLite(Database):
@@ -66,6 +72,32 @@ class SQLite(Database):
         if not outcomes:
             return set()
         return sqlite_hot.finish(connection, clock_in_words(now), worker_id, host, outcomes)
+
+    def insert(
+        self, connection: Connection, now: Now, runs: Sequence[RunRecord]
+    ) -> list[RunRecord]:
+        """Store new runs, and return them as they stand."""
+        return sqlite_submit.insert_many(connection.exec_driver_sql, self.words_of(now), runs)
+
+    def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
+        """Store one new run in a transaction of its own."""
+        dialect, cursor = self.engine.dialect, lent.cursor
+
+        def execute(words: str, values: Any) -> Any:
+            dialect.do_execute(cursor, words, values)
+            return cursor
+
+        try:
+            execute("BEGIN IMMEDIATE", ())
+            stored = sqlite_submit.insert_one(execute, self.words_of(now), run)
+            failpoints.commit("before")
+            dialect.do_commit(lent.connection)
+        except BaseException:
+            # A connection that is only closed may hold its lock for a while.
+            lent.connection.rollback()
+            raise
+        failpoints.commit("after")
+        return stored
 
     def trouble(self, error: DBAPIError) -> Trouble:
         """What SQLite's result code tells of (sqlite.org/rescode.html)."""

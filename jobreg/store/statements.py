@@ -16,12 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Insert,
-    Integer,
     Select,
     String,
     Update,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -31,13 +29,10 @@ from sqlalchemy import (
     update,
 )
 
+from .records import ASKED, CLAIMED, WAITING
 from .tables import RUNNING, live, runs
 
 Now = ColumnElement[int]
-
-
-def _told(channel: str) -> ColumnElement[Any]:
-    return func.pg_notify(literal(channel, String), literal("", String))
 
 
 def in_micros(name: str) -> ColumnElement[int]:
@@ -53,79 +48,24 @@ def given_now(read: Callable[[], int]) -> Now:
 
 # submit
 
-ASKED = (
-    "run_id", "job_name", "params", "queue", "priority", "timeout", "max_attempts",
-    "max_crashes", "max_age", "tags", "retried_from", "unique_key",
-)  # fmt: skip
-"""The columns of a run that its submitter fills."""
+
+@cache
+def insert_runs() -> Insert:
+    """Store what was asked of new runs: columns as :func:`.records.new_columns` makes them."""
+    return insert(runs).inline().values(**{name: bindparam(name) for name in ASKED})
 
 
 @cache
-def insert_runs(now: Now) -> Insert:
-    """Store what was asked. :at is an absolute due time or NULL, :delay microseconds."""
-    return (
-        insert(runs)
-        .inline()
-        .values(
-            **{name: bindparam(name) for name in ASKED},
-            created_at=now,
-            scheduled_at=func.coalesce(bindparam("at", type_=BigInteger), now + in_micros("delay")),
-            attempt=0,
-            tries=0,
-            crashes=0,
-        )
-    )
+def insert_live(claimed: bool) -> Insert:
+    """Make new runs live, waiting or, with what that adds, claimed."""
+    names = (*WAITING, *CLAIMED) if claimed else WAITING
+    return insert(live).inline().values(**{name: bindparam(name) for name in names})
 
 
 @cache
-def insert_live_of(now: Now) -> Insert:
-    """Make the runs :run_ids, just stored, live, in their order: scheduled or queued."""
-    same = ("run_id", "job_name", "queue", "priority", "max_attempts", "max_crashes", "unique_key")
-    due = runs.c.scheduled_at
-    made = {
-        **{name: runs.c[name] for name in same},
-        "queue_by_default": bindparam("queue_by_default", type_=Integer),
-        "priority_by_default": bindparam("priority_by_default", type_=Integer),
-        "due_at": due,
-        "state": case((due > now, "scheduled"), else_="queued"),
-        "attempt": literal(0),
-        "tries": literal(0),
-        "crashes": literal(0),
-        "cancel_requested": literal(0),
-    }
-    return insert(live).from_select(
-        list(made),
-        select(*made.values())
-        .where(runs.c.run_id.in_(bindparam("run_ids", expanding=True)))
-        .order_by(runs.c.seq),
-    )
-
-
-@cache
-def insert_live(now: Now, channel: str | None) -> Insert:
-    """Make runs just stored live: scheduled, queued, or (:worker_id given) running, attempt 1.
-
-    Whoever listens on the channel is told, when the transaction is committed.
-    """
-    claimed = bindparam("worker_id", type_=String).is_not(None)
-    # What insert_runs wrote: the clock has moved since, and a run has one due time.
-    due = select(runs.c.scheduled_at).where(runs.c.run_id == bindparam("run_id")).scalar_subquery()
-    same = (
-        "run_id", "job_name", "queue", "priority", "queue_by_default", "priority_by_default",
-        "max_attempts", "max_crashes", "try_limit", "crash_limit", "worker_id", "dist", "version",
-        "unique_key",
-    )  # fmt: skip
-    made = insert(live).inline() if channel is None else insert(live).returning(_told(channel))
-    return made.values(
-        **{name: bindparam(name) for name in same},
-        due_at=due,
-        state=case((claimed, "running"), (due > now, "scheduled"), else_="queued"),
-        attempt=case((claimed, 1), else_=0),
-        started_at=case((claimed, now), else_=null()),
-        tries=0,
-        crashes=0,
-        cancel_requested=0,
-    )
+def tell(channel: str) -> Select[Any]:
+    """Let those who listen on the channel know, when the transaction is committed."""
+    return select(func.pg_notify(literal(channel, String), literal("", String)))
 
 
 # cancel, retry

@@ -7,9 +7,9 @@ from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from ..errors import Conflict, SubmitUncertain
+from ..errors import Conflict, StoreError, SubmitUncertain
 from ..lifecycle import (
     Claim,
     Outcome,
@@ -21,6 +21,7 @@ from ..lifecycle import (
 from . import (
     claim_statements,
     claiming,
+    reading_statements,
     records,
     settle_statements,
     settling,
@@ -37,7 +38,7 @@ from .pruning import Pruning
 from .reading import Reading
 from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
-from .transacting import Unanswered, again
+from .transacting import Unanswered, Undone, again
 
 
 class Store(Reading):
@@ -90,8 +91,37 @@ class Store(Reading):
 
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        stored = self._insert_new(runs)
+        if stored is not None:
+            return stored
         with self._transaction() as connection:
             return Inserting(connection, self.database, self.now).insert(runs)
+
+    def _insert_new(self, runs: Sequence[RunRecord]) -> list[RunRecord] | None:
+        """Store runs as if none of their ids were there, which is the rule; None: one is.
+
+        Nothing is stored then, nor where a unique key asks for a look at others.
+        """
+        if not runs or any(run.unique_key is not None for run in runs):
+            return None
+        try:
+            if len(runs) == 1:
+                return [self._insert_one(runs[0])]
+            if len({run.run_id for run in runs}) < len(runs):
+                return None
+            with self._transaction() as connection:
+                return self.database.insert(connection, self.now, runs)
+        except StoreError as error:
+            if isinstance(error, Undone) or isinstance(error.__cause__, IntegrityError):
+                return None
+            raise
+
+    def _insert_one(self, run: RunRecord) -> RunRecord:
+        insert = self.database.insert_one
+        if insert is not None:
+            return self._at_once(lambda lent: insert(lent, self.now, run))
+        with self._transaction() as connection:
+            return self.database.insert(connection, self.now, [run])[0]
 
     @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
@@ -106,7 +136,9 @@ class Store(Reading):
             queue=run.queue if run.queue is not None else options.queue,
             priority=run.priority if run.priority is not None else options.priority,
         )
-        row = records.run_columns(run) | {
+        claimed = {
+            "state": State.RUNNING.value,
+            "attempt": 1,
             "worker_id": worker_id,
             "try_limit": run.max_attempts or options.max_attempts,
             "crash_limit": run.max_crashes or options.max_crashes,
@@ -118,8 +150,11 @@ class Store(Reading):
                 return None
             self._refuse_known(connection, run.run_id)
             Inserting(connection, self.database, self.now).make_room(run)
-            connection.execute(statements.insert_runs(self.now), row)
-            connection.execute(statements.insert_live(self.now, None), row)
+            clock = connection.execute(reading_statements.clock(self.now)).scalar_one()
+            asked, waits = records.new_columns(run, clock)
+            connection.execute(statements.insert_runs(), asked)
+            live = {**waits, **claimed, "started_at": clock}
+            connection.execute(statements.insert_live(True), live)
             return self._claimed_one(connection, run.run_id, worker_id, offer)
 
     # claim

@@ -16,7 +16,9 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
+from .lending import Lent
 
+T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 10
@@ -51,7 +53,7 @@ class Transactions:
 
     def close(self) -> None:
         """Let go of the pooled connections."""
-        self.engine.dispose()
+        self.database.let_go()
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads."""
@@ -63,10 +65,7 @@ class Transactions:
 
     @contextmanager
     def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        if os.getpid() != self._pid:
-            # The parent's connections stay the parent's: drop them here without closing them.
-            self.engine.dispose(close=False)
-            self._pid = os.getpid()
+        self._leave_those_of_the_parent()
         committing = False
         try:
             engine = self.database.reader if reading else self.engine
@@ -85,10 +84,47 @@ class Transactions:
         except DBAPIError as error:
             raise self._told(error, committing) from error
         except PoolTimeout as error:
-            raise StoreUnavailable(
-                f"All connections of this process to the store {self.url} are in use. "
-                "Use fewer threads at a time, or a client in each."
-            ) from error
+            raise self._all_in_use() from error
+
+    def _at_once(self, do: Callable[[Lent], T]) -> T:
+        """Do a verb that is written, and commits, in the driver's words.
+
+        An answer that is lost there is the one to its COMMIT.
+        """
+        self._leave_those_of_the_parent()
+        lent = None
+        try:
+            lent = self.database.lend()
+            if lent is None:
+                raise self._all_in_use()
+            done = do(lent)
+        except PoolTimeout as error:
+            raise self._all_in_use() from error
+        except self.database.errors as error:
+            wrapped = self.database.wrapped(error, lent)
+            if lent is not None:
+                self.database.lending.drop(lent)
+            if wrapped.connection_invalidated:
+                self.database.let_go()  # the others may be as dead
+            raise self._told(wrapped, committing=lent is not None) from wrapped
+        except BaseException:
+            if lent is not None:  # nobody knows in what it was interrupted
+                self.database.lending.drop(lent)
+            raise
+        self.database.lending.give_back(lent)
+        return done
+
+    def _leave_those_of_the_parent(self) -> None:
+        if os.getpid() != self._pid:
+            # The parent's connections stay the parent's: drop them here without closing them.
+            self.database.let_go(close=False)
+            self._pid = os.getpid()
+
+    def _all_in_use(self) -> StoreError:
+        return StoreUnavailable(
+            f"All connections of this process to the store {self.url} are in use. "
+            "Use fewer threads at a time, or a client in each."
+        )
 
     def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""

@@ -26,17 +26,11 @@ from jobreg.store import (
     direct,
     job_statements,
     open_store,
-    reading_statements,
-    sqlite,
-    statements,
 )
 from jobreg.store.version import VERSION_TABLE
 
 SQL = Path(direct.__file__).with_name("sql") / "sqlite"
 STATEMENTS: dict[str, Executable] = {
-    "insert_live": statements.insert_live(sqlite.NOW, None),
-    "insert_runs": statements.insert_runs(sqlite.NOW),
-    "run_by_id": reading_statements.run_by_id(),
     "versions_of": job_statements.versions_of(),
     "overrides_of": job_statements.overrides_of(),
 }

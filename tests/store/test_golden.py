@@ -73,7 +73,8 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
         ("since", "until"),
     ),
     "whole": (False, True),
-    "channel": (None, "jobreg"),
+    "channel": ("jobreg",),
+    "claimed": (False, True),
     "one_attempt": (False, True),
     "table": tuple(tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners")),
 }
@@ -134,7 +135,8 @@ def texts(database: str) -> dict[str, str]:
             (f"-- {told}\n" if told else "") + text_of(statement, dialect) + ";\n"
             for told, statement in calls(make, now, dialect)
         ]
-        found[name] = "\n".join(parts)
+        if parts:
+            found[name] = "\n".join(parts)
     return found
 
 

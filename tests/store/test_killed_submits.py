@@ -49,7 +49,9 @@ def test_a_submitter_killed_at_any_statement(store: Store, joined: bool, key: st
         if process.exitcode == 0:
             break
 
-    # Killed at each step, the last two of them after the commit, and then at none.
+    # Killed at each step, the last of them after the commit, and then at none.
     assert [code for code, _ in seen] == [-signal.SIGKILL] * (len(seen) - 1) + [0]
-    assert [stored for _, stored in seen] == [0] * (len(seen) - 2) + [1, 1]
-    assert len(seen) > 6
+    first, *more = [stored for _, stored in seen]
+    assert (first, more) == (0, sorted(more))
+    assert more[-2:] == [1, 1]
+    assert len(seen) > 3

@@ -82,7 +82,9 @@ def test_a_network_that_swallows_everything_is_given_up_within_the_bound(
     proxy.set("blackhole")
     begun = time.monotonic()
 
-    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+    # What PostgreSQL is sent on a kept connection stores the run by itself, if it gets there.
+    sent = connected and store.engine.dialect.name == "postgresql"
+    with pytest.raises(SubmitUncertain if sent else StoreUnavailable, match="cannot be reached"):
         add(store)
 
     assert time.monotonic() - begun < database.ANSWER_WITHIN + 1.5

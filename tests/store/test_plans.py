@@ -66,7 +66,7 @@ HOT: list[tuple[str, dict[str, Any], str]] = [
     ("held", {"of_worker": "w"}, "jobreg_live_by_worker"),
     ("cancels_asked", {"of_worker": "w"}, ""),
     ("live_row", {"of_run": "r"}, ""),
-    ("run_by_id", {"run_id": "r"}, ""),
+    ("runs_by_id", {"run_ids": ["r"]}, ""),
     ("logs_of_run", {"of_run": "r", "attempt": 1, "number": 0, "most": 9}, ""),
 ]
 

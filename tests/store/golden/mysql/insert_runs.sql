@@ -2,6 +2,5 @@ INSERT INTO jobreg_runs (run_id, job_name, params, queue, priority, timeout, max
     max_crashes, max_age, tags, retried_from, unique_key, created_at, scheduled_at, attempt, tries,
     crashes)
 VALUES (:run_id, :job_name, :params, :queue, :priority, :timeout, :max_attempts, :max_crashes,
-    :max_age, :tags, :retried_from, :unique_key, TIMESTAMPDIFF(MICROSECOND, '1970-01-01',
-    UTC_TIMESTAMP(6)), coalesce(:at, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) +
-    :delay), 0, 0, 0);
+    :max_age, :tags, :retried_from, :unique_key, :created_at, :scheduled_at, :attempt, :tries,
+    :crashes);

@@ -3,6 +3,5 @@ INSERT INTO jobreg_runs (run_id, job_name, params, queue, priority, timeout, max
     crashes)
 VALUES (:run_id::VARCHAR, :job_name::VARCHAR, :params::VARCHAR, :queue::VARCHAR,
     :priority::SMALLINT, :timeout, :max_attempts::INTEGER, :max_crashes::INTEGER, :max_age,
-    :tags::VARCHAR, :retried_from::VARCHAR, :unique_key::VARCHAR, CAST(extract(epoch FROM
-    clock_timestamp()) * 1000000 AS BIGINT), coalesce(:at::BIGINT, CAST(extract(epoch FROM
-    clock_timestamp()) * 1000000 AS BIGINT) + :delay::BIGINT), 0::INTEGER, 0::INTEGER, 0::INTEGER);
+    :tags::VARCHAR, :retried_from::VARCHAR, :unique_key::VARCHAR, :created_at::BIGINT,
+    :scheduled_at::BIGINT, :attempt::INTEGER, :tries::INTEGER, :crashes::INTEGER);

@@ -1,0 +1,82 @@
+"""Connections of the driver, lent to verbs that need nothing of SQLAlchemy: each to one at a time.
+
+They are kept here, because SQLAlchemy's pool takes as long to lend one, and to take it back, as
+SQLite takes to write a run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from attrs import define
+
+from .. import clock
+
+MOST = 15
+"""As many as a pool of SQLAlchemy lends."""
+_PAUSE = 0.002
+
+
+@define(eq=False)
+class Lent:
+    """A connection of the driver with a cursor on it, and since when it has been idle."""
+
+    connection: Any
+    cursor: Any
+    since: float
+    home: list[Lent | None]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with suppress(Exception):
+            self.connection.close()
+
+
+class Lending:
+    """The connections to one database. ``make`` makes one more, where all are in use."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._idle: list[Lent | None] = [None] * MOST
+
+    def take(self, within: float) -> Lent | None:
+        """The connection that came back last, or a new one; None: all are in use for so long."""
+        home, ends = self._idle, clock.seconds() + within
+        while True:
+            with suppress(IndexError):
+                lent = home.pop()
+                break
+            if clock.seconds() > ends:
+                return None
+            time.sleep(_PAUSE)
+        if lent is not None:
+            return lent
+        try:
+            connection = self._make()
+            return Lent(connection, connection.cursor(), clock.seconds(), home)
+        except BaseException:
+            home.append(None)
+            raise
+
+    def give_back(self, lent: Lent) -> None:
+        """Keep a connection for whoever comes next."""
+        if lent.home is self._idle:
+            lent.since = clock.seconds()
+            lent.home.append(lent)
+        else:
+            lent.close()
+
+    def drop(self, lent: Lent) -> None:
+        """Close a connection in place of keeping it."""
+        lent.close()
+        lent.home.append(None)
+
+    def let_go(self, *, close: bool) -> None:
+        """Forget all that are kept; those that are lent are closed when they come back."""
+        idle, self._idle = self._idle, [None] * MOST
+        for lent in idle:
+            if close and lent is not None:
+                lent.close()

@@ -1,0 +1,113 @@
+"""New runs enter PostgreSQL, in the driver's own words: one by one statement, many by COPY.
+
+Each statement is a journey to the server, so that one run takes one: both its rows, and the word
+to those who listen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from ..lifecycle import RunRecord, stored_priority, stored_queue
+from . import records
+from .records import Kind
+
+INSERT_ONE = """
+WITH asked AS (
+    INSERT INTO {runs} (run_id, job_name, params, queue, priority, timeout, max_attempts,
+        max_crashes, max_age, tags, retried_from, unique_key, created_at, scheduled_at, attempt,
+        tries, crashes)
+    SELECT %s, %s, %s, %s, %s::smallint, %s::float8, %s::integer, %s::integer, %s::float8, %s, %s,
+        %s, clock.now, coalesce(%s::bigint, clock.now + %s::bigint), 0, 0, 0
+    FROM (SELECT {now} AS now) AS clock
+    RETURNING run_id, job_name, queue, priority, max_attempts, max_crashes, unique_key,
+        created_at, scheduled_at
+), waits AS (
+    INSERT INTO {live} (run_id, job_name, state, queue, priority, queue_by_default,
+        priority_by_default, due_at, attempt, tries, crashes, max_attempts, max_crashes,
+        unique_key, cancel_requested)
+    SELECT run_id, job_name, CASE WHEN scheduled_at > created_at THEN 'scheduled' ELSE 'queued'
+        END, queue, priority, %s::smallint, %s::smallint, scheduled_at, 0, 0, 0, max_attempts,
+        max_crashes, unique_key, 0
+    FROM asked
+)
+SELECT created_at, pg_notify('{channel}', '') FROM asked"""
+
+COPY = "COPY {table} ({columns}) FROM STDIN"
+
+_AT_ONCE = 500
+_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+T = TypeVar("T")
+
+
+class Words:
+    """The statements, with the tables and the channel of one schema."""
+
+    def __init__(self, schema: str | None, channel: str) -> None:
+        before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
+        self.runs, self.live = f"{before}jobreg_runs", f"{before}jobreg_live"
+        self._channel = channel.replace("'", "''").replace("%", "%%")
+        self.copy_runs = COPY.format(table=self.runs, columns=", ".join(records.ASKED))
+        self.copy_live = COPY.format(table=self.live, columns=", ".join(records.WAITING))
+        self.insert_one = lru_cache(4)(self._insert_one)
+
+    def _insert_one(self, now: str) -> str:
+        """The statement that stores one run, by this clock; it returns when that was."""
+        return INSERT_ONE.format(runs=self.runs, live=self.live, now=now, channel=self._channel)
+
+    def copy(self, cursor: Any, now: int, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store new runs, asked for at ``now``, and return them as they stand."""
+        ends: dict[int, tuple[str, str]] = {}
+        waits: list[str] = []
+        stored: list[RunRecord] = []
+        with cursor.copy(self.copy_runs) as copy:
+            for some in _slices(list(records.kinds_of(runs, now))):
+                asked = []
+                for run, kind in some:
+                    end = ends.get(id(kind)) or ends.setdefault(id(kind), _ends(kind))
+                    begin = f"{_field(run.run_id)}\t{_field(run.job_name)}\t"
+                    asked.append(f"{begin}{_field(run.params)}\t{end[0]}")
+                    waits.append(begin + end[1])
+                copy.write("".join(asked))
+                # Done here, it costs nothing: the server has the lines to write.
+                stored += [kind.stored(run) for run, kind in some]
+        with cursor.copy(self.copy_live) as copy:
+            for lines in _slices(waits):
+                copy.write("".join(lines))
+        return stored
+
+
+def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]
+
+
+def _ends(kind: Kind) -> tuple[str, str]:
+    """The ends of both rows as COPY reads them."""
+    asked, waits = ("\t".join(map(_field, row)) + "\n" for row in (kind.asked, kind.waits))
+    return asked, waits
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if not isinstance(value, str):
+        return str(value)
+    if "\\" in value or not value.isprintable():
+        return value.translate(_ESCAPED)
+    return value
+
+
+def values_of(run: RunRecord) -> tuple[Any, ...]:
+    """What the statement for one run binds."""
+    at = run.scheduled_at
+    return (
+        run.run_id, run.job_name, run.params, stored_queue(run), stored_priority(run),
+        run.timeout, run.max_attempts, run.max_crashes, run.max_age,
+        records.tags_text(run),
+        run.retried_from, run.unique_key, None if at is None else records.to_stored_time(at),
+        records.micros(run.delay), int(run.queue is None), int(run.priority is None),
+    )  # fmt: skip

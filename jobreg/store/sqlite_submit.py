@@ -1,0 +1,44 @@
+"""New runs enter a SQLite file, in the driver's own words; SQLAlchemy is not needed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..lifecycle import RunRecord
+from . import records
+
+# SQLite before 3.42 has no unixepoch('subsec'); julianday('now') is good to the millisecond.
+NOW = "(CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
+
+
+def _insert_into(table: str, columns: Sequence[str]) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+
+
+INSERT_RUNS = _insert_into("jobreg_runs", records.ASKED)
+INSERT_LIVE = _insert_into("jobreg_live", records.WAITING)
+
+Execute = Callable[[str, Any], Any]
+"""Executes a statement with its values; what it returns has ``fetchone``."""
+
+
+def insert_one(execute: Execute, now: str, run: RunRecord) -> RunRecord:
+    """Store a new run by the clock ``now``, an SQL expression, and return it as it stands."""
+    (clock,) = execute(f"SELECT {now}", ()).fetchone()
+    kind = records.kind_of(run, clock)
+    asked, waits = kind.rows(run)
+    execute(INSERT_RUNS, asked)
+    execute(INSERT_LIVE, waits)
+    return kind.stored(run)
+
+
+def insert_many(execute: Execute, now: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Store new runs; ``execute`` takes many rows of values as well."""
+    (clock,) = execute(f"SELECT {now}", ()).fetchone()
+    kinds = list(records.kinds_of(runs, clock))
+    rows = [kind.rows(run) for run, kind in kinds]
+    execute(INSERT_RUNS, [asked for asked, _ in rows])
+    execute(INSERT_LIVE, [waits for _, waits in rows])
+    return [kind.stored(run) for run, kind in kinds]

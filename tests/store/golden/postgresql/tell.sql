@@ -1,0 +1,2 @@
+-- channel=jobreg
+SELECT pg_notify('jobreg'::VARCHAR, ''::VARCHAR) AS pg_notify_1;
