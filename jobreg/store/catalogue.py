@@ -89,6 +89,19 @@ class StoredCatalogue:
                 found.setdefault(row["job_name"], {})[row["option_name"]] = json.loads(row["value"])
             return found
 
+    def owners_and_overrides(self) -> tuple[dict[str, Owner], dict[str, dict[str, Any]]]:
+        """What :meth:`owners` and :meth:`overrides` return, by one question."""
+        owners: dict[str, Owner] = {}
+        overrides: dict[str, dict[str, Any]] = {}
+        with self._store.reading() as connection:
+            for row in connection.execute(job_statements.owners_and_overrides()).mappings():
+                name, option = row["job_name"], row["option_name"]
+                if option is None:
+                    owners[name] = _owner_of(row)
+                else:
+                    overrides.setdefault(name, {})[option] = json.loads(row["value"])
+        return owners, overrides
+
     def override(self, name: str, options: Mapping[str, Any]) -> None:
         """Set options of a job; None takes back what was set."""
 

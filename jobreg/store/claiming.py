@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from ..lifecycle import Claim
 from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from . import claim_statements
+from . import claim_statements, records
 from .database import Database
-from .offers import Head, Line, Offer
+from .offers import Head, Line, Offer, Pair, Terms
 from .statements import Now
+
+_LEAST, _FEW = 4, 100
+_LAST = (math.inf, math.inf, math.inf)
 
 
 def take(
@@ -19,7 +24,7 @@ def take(
     database: Database,
     now: Now,
     worker_id: str,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     offers: Sequence[Offer],
     queues: Sequence[str],
     alone: bool,
@@ -34,19 +39,67 @@ def take(
     """
     known = {offer.job_name: offer for offer in offers}
     room = _room(connection, database, offers)
-    heads: list[Head] = []
-    for queue, name in _routed(connection, pairs, known, queues):
-        if room[name] > 0:
-            heads += database.heads(connection, queue, name, room[name])
-    heads.sort(key=lambda head: (-head.priority, head.due_at, head.seq))
+    pairs = [pair for pair in _routed(connection, pairs, known, queues) if room[pair[1]] > 0]
+    heads = _heads(connection, database, {pair: room[pair[1]] for pair in pairs})
     chosen = _without_company(_within(heads, room, known), alone)
-    by_name: dict[str, list[int]] = {}
+    alike: dict[Terms, list[int]] = {}
     for head in chosen:
-        by_name.setdefault(head.job_name, []).append(head.seq)
-    claims: dict[int, Claim] = {}
-    for name, seqs in by_name.items():
-        claims.update(database.take(connection, now, worker_id, known[name], seqs))
-    return [claims[head.seq] for head in chosen if head.seq in claims]
+        alike.setdefault(known[head.job_name].terms, []).append(head.seq)
+    taken: dict[int, Sequence[Any]] = {}
+    for terms, seqs in alike.items():
+        rows = database.take(connection, now, worker_id, terms, seqs)
+        taken.update((row[0], row[1:]) for row in rows)
+    return [
+        records.claim_under(known[head.job_name], worker_id, *taken[head.seq])
+        for head in chosen
+        if head.seq in taken
+    ]
+
+
+def plain(
+    pairs: Sequence[Pair], offers: Sequence[Offer], queues: Sequence[str]
+) -> tuple[str, Offer] | None:
+    """The queue and the offer, where there is but one pair and nothing but its order to heed."""
+    known = {offer.job_name: offer for offer in offers}
+    reached = [pair for pair in pairs if pair[1] in known]
+    if len(reached) != 1:
+        return None
+    queue, name = reached[0]
+    own = known[name].options
+    routed = queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE)
+    raised = own.priority not in (None, DEFAULT_PRIORITY)
+    if routed or raised or own.concurrency or (queues and queue not in queues):
+        return None
+    return queue, known[name]
+
+
+def _heads(connection: Connection, database: Database, room: dict[Pair, int]) -> list[Head]:
+    """The first queued runs of all pairs together, in order, as many as there is room for, or more.
+
+    Of many pairs first a few each: none is wanted whole. What comes after the last of a pair that
+    may have more is not known to be next; where that leaves too few, more is read of such pairs.
+    """
+    found: dict[Pair, list[Head]] = {}
+    wanted = max(room.values(), default=0)
+    each = max(_LEAST, max(_FEW, wanted * 3 // 2) // max(1, len(room)))
+    more = {pair: min(most, each) for pair, most in room.items()}
+    read = dict(more)
+    while True:
+        found |= database.heads(connection, more)
+        open_ended = [
+            pair for pair, heads in found.items() if read[pair] <= len(heads) < room[pair]
+        ]
+        ends = min((_order(found[pair][-1]) for pair in open_ended), default=_LAST)
+        first = sorted((head for each in found.values() for head in each), key=_order)
+        known = [head for head in first if _order(head) <= ends]
+        if not open_ended or 2 * len(known) >= wanted:
+            return known
+        more = {pair: min(room[pair], 4 * read[pair]) for pair in open_ended}
+        read |= more
+
+
+def _order(head: Head) -> tuple[float, float, float]:
+    return -head.priority, head.due_at, head.seq
 
 
 def _routed(

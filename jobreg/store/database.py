@@ -5,7 +5,7 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from importlib import import_module
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, reading_statements, records, statements
 from .lending import Lending, Lent
-from .offers import Head, Offer
+from .offers import Head, Offer, Pair, Terms
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -30,7 +30,7 @@ CONNECT_WITHIN = 3
 
 PING_WITHIN = 2.0
 """Seconds in which it must answer whether a kept connection is still there."""
-PING_AFTER = 1.0
+PING_AFTER = 3.0
 """Seconds of idleness after which a kept connection is asked that."""
 
 
@@ -118,6 +118,7 @@ class Database:
         """The same connections, as they are used to read only."""
         self.lending = Lending(self.make_to_lend)
         self._own_words: str | None = None
+        self._due_words: str | None = None
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""
@@ -126,32 +127,54 @@ class Database:
         """A watch of one's own. Who is to ``listen`` may hold a connection for it."""
         return Poll()
 
-    def due(self, connection: Connection) -> list[tuple[str, str]]:
+    def due(self, connection: Connection) -> list[Pair]:
         """Which (queue, job name) pairs have queued runs."""
         return [(queue, name) for queue, name in connection.execute(claim_statements.due_names())]
 
-    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
-        """The first queued runs of a name that nobody else is claiming, in their order."""
-        asked = {"queue": queue, "name": name, "most": most}
-        return [Head(*row) for row in connection.execute(claim_statements.heads(), asked)]
+    def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
+        """The first queued runs, at most so many, of each pair, in order; none that others claim.
+
+        Where the database can, they are kept from others until the transaction ends.
+        """
+        found = {}
+        for (queue, name), limit in most.items():
+            asked = {"queue": queue, "name": name, "most": limit}
+            rows = connection.execute(claim_statements.heads(), asked)
+            found[queue, name] = [Head(*row) for row in rows]
+        return found
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
-    ) -> Iterable[tuple[int, Claim]]:
-        """Claim queued runs of one job by their live rows; each with the number of its row."""
-        provider, options = offer.provider, offer.options
+        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+    ) -> Iterable[Sequence[Any]]:
+        """Claim queued runs by the numbers of their live rows.
+
+        Each comes as that number and what :func:`.records.claim_under` wants of it, in any order.
+        """
         marked = {
             "seqs": seqs,
             "of_worker": worker_id,
-            "of_dist": provider.dist,
-            "of_version": provider.version,
-            "tries_allowed": options.max_attempts,
-            "crashes_allowed": options.max_crashes,
+            "of_dist": terms.provider.dist,
+            "of_version": terms.provider.version,
+            "tries_allowed": terms.max_attempts,
+            "crashes_allowed": terms.max_crashes,
         }
         connection.execute(claim_statements.take(now), marked)
         asked = {"seqs": seqs, "of_worker": worker_id}
-        for row in connection.execute(claim_statements.claimed(now), asked):
-            yield row[0], records.claim_under(offer, worker_id, *row[1:])
+        return connection.execute(claim_statements.claimed(now), asked).all()
+
+    claim_at_once: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
+    """Claims for a worker (id) from one queue what is offered of one job, in order, and commits.
+
+    It stops before what is not taken as all others are (:meth:`.offers.Offer.is_plain`), and takes
+    nothing for a worker that is fenced. None where it goes no quicker so than in several steps.
+    """
+
+    def due_at_once(self, lent: Lent) -> list[Pair]:
+        """As :meth:`due`, in the driver's words."""
+        if self._due_words is None:
+            self._due_words = _in_words(claim_statements.due_names(), self.engine, self.schema)
+        self.engine.dialect.do_execute(lent.cursor, self._due_words, ())
+        return [(queue, name) for queue, name in lent.cursor.fetchall()]
 
     def finish(
         self,
@@ -175,10 +198,16 @@ class Database:
         rows = [records.new_columns(run, clock) for run in runs]
         connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
         connection.execute(statements.insert_live(False), [waits for _, waits in rows])
-        if self.channel is not None:
-            # Once for all of them: every word to listeners costs the server a lock.
-            connection.execute(statements.tell(self.channel))
+        self.tell(connection)
         return [kind.stored(run) for run, kind in records.kinds_of(runs, clock)]
+
+    def tell(self, connection: Connection) -> None:
+        """Let those who listen know that something may be claimed, once this is committed.
+
+        Once for all that a transaction does: every word costs the server a lock.
+        """
+        if self.channel is not None:
+            connection.execute(statements.tell(self.channel))
 
     insert_one: Callable[[Lent, Now, RunRecord], RunRecord] | None = None
     """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
@@ -186,7 +215,7 @@ class Database:
     None where it goes no quicker so than by :meth:`insert`.
     """
 
-    def lend(self) -> Lent | None:
+    def lend(self, *, reading: bool = False) -> Lent | None:
         """A connection of the driver's, to be given back to :attr:`lending`; None: all are."""
         return self.lending.take(ANSWER_WITHIN)
 
@@ -225,6 +254,10 @@ class Database:
             self._own_words = clock_in_words(now)
         return self._own_words
 
+    def is_gone(self, connection: Any) -> bool:
+        """Is it known, without asking, that this connection of the driver was closed?"""
+        return False
+
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let this connection of the driver wait no longer than so for the server's next word."""
 
@@ -254,9 +287,9 @@ def one_line(text: str) -> str:
 
 
 def keep_alive(engine: Engine, database: Database) -> None:
-    """Ask a connection that was idle for a second whether it is still there, before using it.
+    """Ask a connection that was idle for a while whether it is still there, before using it.
 
-    Asking every time would cost every transaction a round trip.
+    Asking every time would cost every transaction a round trip, and an idle worker one a second.
     """
 
     @event.listens_for(engine, "checkin")
@@ -265,6 +298,8 @@ def keep_alive(engine: Engine, database: Database) -> None:
 
     @event.listens_for(engine, "checkout")
     def ask(connection: Any, record: Any, _: Any) -> None:
+        if database.is_gone(connection):
+            raise exc.InvalidatePoolError()
         if clock.seconds() - record.info.get("jobreg_idle_since", clock.seconds()) < PING_AFTER:
             return
         database.bound(connection, PING_WITHIN)
@@ -283,6 +318,14 @@ def keep_alive(engine: Engine, database: Database) -> None:
 def clock_in_words(now: Now) -> str:
     """The clock as SQL says it, for statements in the driver's words."""
     return str(now.compile(compile_kwargs={"literal_binds": True}))
+
+
+def _in_words(statement: Any, engine: Engine, schema: str | None) -> str:
+    """A statement that binds nothing, as the driver is told it."""
+    tables = {None: schema} if schema else None
+    options: Any = {"schema_translate_map": tables, "render_schema_translate": bool(tables)}
+    literally = {"literal_binds": True}
+    return str(statement.compile(dialect=engine.dialect, compile_kwargs=literally, **options))
 
 
 def driver(name: str, extra: str) -> Any:

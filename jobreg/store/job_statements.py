@@ -16,7 +16,9 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     select,
+    union_all,
     update,
 )
 
@@ -108,6 +110,21 @@ def pin_again(now: Now) -> Update:
 def all_overrides() -> Select[Any]:
     """What operators set, for all jobs."""
     return select(overrides).order_by(overrides.c.job_name, overrides.c.option_name)
+
+
+@cache
+def owners_and_overrides() -> CompoundSelect[Any]:
+    """Whom all jobs belong to, and what operators set for them: the one or the other by row."""
+    nothing = null()
+    owned = select(
+        owners.c.job_name, owners.c.dist, owners.c.pinned_by, owners.c.pinned_at,
+        nothing.label("option_name"), nothing.label("value"),
+    )  # fmt: skip
+    asked = select(
+        overrides.c.job_name, nothing, nothing, nothing,
+        overrides.c.option_name, overrides.c.value,
+    )  # fmt: skip
+    return union_all(owned, asked)
 
 
 @cache

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define
+from sqlalchemy import Engine
 
 from .. import clock
 
@@ -28,6 +29,15 @@ class Lent:
     cursor: Any
     since: float
     home: list[Lent | None]
+
+    def executing(self, engine: Engine) -> Callable[[str, Any], Any]:
+        """What executes a statement with its values, and returns the cursor."""
+
+        def execute(words: str, values: Any) -> Any:
+            engine.dialect.do_execute(self.cursor, words, values)
+            return self.cursor
+
+        return execute
 
     def close(self) -> None:
         """Let go of the connection."""

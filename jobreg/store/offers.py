@@ -10,6 +10,9 @@ from attrs import frozen
 from ..lifecycle import Lane, Provider, lane_of
 from ..options import JobOptions
 
+Pair = tuple[str, str]
+"""A queue, and the name of a job of which runs wait there."""
+
 
 class Head(NamedTuple):
     """A queued run, as far as it must be known to choose among them."""
@@ -21,6 +24,14 @@ class Head(NamedTuple):
     suspect: int | None
     max_attempts: int | None
     max_crashes: int | None
+
+
+class Terms(NamedTuple):
+    """What a claim writes down of a job; the runs of all jobs with the same are taken together."""
+
+    provider: Provider
+    max_attempts: int
+    max_crashes: int
 
 
 @frozen
@@ -42,6 +53,11 @@ class Offer:
     fill: int = 1
 
     @property
+    def terms(self) -> Terms:
+        """What a claim of it writes down."""
+        return Terms(self.provider, self.options.max_attempts, self.options.max_crashes)
+
+    @property
     def lane(self) -> Lane:
         """Where its runs would find room."""
         return lane_of(self.options, self.provider)
@@ -51,6 +67,10 @@ class Offer:
         tries = head.max_attempts or self.options.max_attempts
         crashes = head.max_crashes or self.options.max_crashes
         return bool(tries == crashes == 1)
+
+    def is_plain(self, head: Head) -> bool:
+        """May this run be taken ahead, in company, and again?"""
+        return not head.suspect and not self.at_most_once(head)
 
 
 class Line:

@@ -23,10 +23,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput, StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import database, postgresql_hot, reading_statements, records, statements
+from . import database, postgresql_hot, reading_statements, records
 from .database import Database, Poll, Trouble
 from .lending import Lent
-from .offers import Head, Offer
+from .offers import Head, Offer, Pair, Terms
 from .postgresql_submit import Words, values_of
 from .statements import Now
 
@@ -131,6 +131,14 @@ class PostgreSQL(Database):
         """A poll, which a word from another process cuts short for those who listen."""
         return Listener(self) if listen else Poll()
 
+    def is_gone(self, connection: Any) -> bool:
+        """Has the server, or somebody on the way, said that it is closed?"""
+        try:
+            connection.pgconn.consume_input()
+        except self.errors:
+            return True
+        return False
+
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let a connection be silent no longer than so."""
         connection.silent_at_most = seconds
@@ -141,16 +149,26 @@ class PostgreSQL(Database):
             key = _number_of(f"jobreg {self.schema} {name}")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
 
-    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
-        """The first queued runs of a name that nobody else is claiming, in their order."""
-        return self._words.heads(connection, queue, name, most)
+    def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
+        """The first queued runs, at most so many, of each pair; none that others claim."""
+        return self._words.heads(connection, most)
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
-    ) -> Iterable[tuple[int, Claim]]:
-        """Claim queued runs of one job by their live rows; each with the number of its row."""
-        clock = database.clock_in_words(now)
-        return self._words.take(connection, clock, worker_id, offer, seqs)
+        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+    ) -> Iterable[Sequence[Any]]:
+        """Claim queued runs by the numbers of their live rows."""
+        return self._words.take(connection, self.words_of(now), worker_id, terms, seqs)
+
+    def claim_at_once(
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+    ) -> list[Claim]:
+        """Claim what is offered of one job from one queue, by one statement."""
+        failpoints.commit("before")
+        claims = self._words.claim(
+            lent.executing(self.engine), self.words_of(now), worker_id, queue, offer
+        )
+        failpoints.commit("after")
+        return claims
 
     def finish(
         self,
@@ -163,8 +181,7 @@ class PostgreSQL(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; which those are."""
         if not outcomes:
             return set()
-        clock = database.clock_in_words(now)
-        return self._words.finish(connection, clock, worker_id, host, outcomes)
+        return self._words.finish(connection, self.words_of(now), worker_id, host, outcomes)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]
@@ -185,15 +202,14 @@ class PostgreSQL(Database):
                 stored = self._new.copy(cursor, clock_says, runs)
         except psycopg.Error as error:
             raise DBAPIError.instance("COPY", None, error, Exception) from error
-        assert self.channel is not None
-        connection.execute(statements.tell(self.channel))
+        self.tell(connection)
         return stored
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run by one statement, which is its own transaction."""
         failpoints.commit("before")
         words = self._new.insert_one(self.words_of(now))
-        self.engine.dialect.do_execute(lent.cursor, words, values_of(run))
+        lent.executing(self.engine)(words, values_of(run))
         failpoints.commit("after")
         ((clock_says, _),) = lent.cursor.fetchall()
         return records.kind_of(run, clock_says).stored(run)
@@ -206,16 +222,19 @@ class PostgreSQL(Database):
         made.execute("SET plan_cache_mode = force_generic_plan")
         return made
 
-    def lend(self) -> Lent | None:
+    def lend(self, *, reading: bool = False) -> Lent | None:
         """A connection with which nothing is known to be wrong.
 
         That it was torn down can be seen without asking the server; what is sent on one that was
-        may have been stored, or not.
+        may have been stored, or not. What only reads can be asked again.
         """
         while lent := super().lend():
             try:
-                lent.connection.pgconn.consume_input()
-                if clock.seconds() - lent.since >= database.PING_AFTER:
+                if self.is_gone(lent.connection):
+                    self.lending.drop(lent)
+                    continue
+                idle = clock.seconds() - lent.since
+                if idle >= database.PING_AFTER and not reading:
                     self.bound(lent.connection, database.PING_WITHIN)
                     self.engine.dialect.do_ping(lent.connection)
             except self.errors:
@@ -264,13 +283,13 @@ class Listener(Poll):
     What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
     """
 
-    _AGAIN = 5.0
+    _AGAIN, _CONNECT_AGAIN = 10.0, 5.0
 
     def __init__(self, told: PostgreSQL) -> None:
         super().__init__()
         self._database = told
         self._connection: Any = None
-        self._tried = clock.seconds() - self._AGAIN
+        self._tried = clock.seconds() - self._CONNECT_AGAIN
 
     def changed(self, busy: bool = True) -> bool:
         """Were we told, or is it time to look again?"""
@@ -312,7 +331,7 @@ class Listener(Poll):
             return True
 
     def _connect(self) -> bool:
-        if clock.seconds() - self._tried < self._AGAIN:
+        if clock.seconds() - self._tried < self._CONNECT_AGAIN:
             return False
         self._tried = clock.seconds()
         engine = self._database.engine

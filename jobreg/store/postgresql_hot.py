@@ -8,7 +8,8 @@ worker has held since the last vacuum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,26 +17,59 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Head, Offer
+from .offers import Head, Offer, Pair, Terms
 
 HEADS = """
-SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
-FROM {live}
-WHERE state = 'queued' AND queue = %s AND job_name = %s
-ORDER BY priority DESC, due_at, seq
-LIMIT %s
-FOR UPDATE SKIP LOCKED"""
+SELECT pair.place, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
+FROM unnest(%s::varchar[], %s::varchar[], %s::int[]) WITH ORDINALITY
+    AS pair (queue, name, most, place)
+CROSS JOIN LATERAL (
+    SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
+    FROM {live}
+    WHERE state = 'queued' AND queue = pair.queue AND job_name = pair.name
+    ORDER BY priority DESC, due_at, seq
+    LIMIT pair.most
+    FOR UPDATE SKIP LOCKED
+) AS head"""
 
-TAKE = """
-UPDATE {live} AS live
+_SET = """
 SET state = 'running', attempt = live.attempt + 1, worker_id = %s, dist = %s, version = %s,
     started_at = {now}, try_limit = coalesce(live.max_attempts, %s),
-    crash_limit = coalesce(live.max_crashes, %s)
-FROM {runs} AS runs
-WHERE live.seq = ANY(%s) AND (live.state = 'queued') IS TRUE AND runs.run_id = live.run_id
+    crash_limit = coalesce(live.max_crashes, %s)"""
+
+_RETURNING = """
 RETURNING live.seq, live.run_id, live.attempt, live.tries, live.crashes, runs.params,
     runs.timeout, runs.max_attempts, runs.max_crashes, runs.max_age,
     {now} - runs.scheduled_at, live.suspect"""
+
+TAKE = f"""
+UPDATE {{live}} AS live{_SET}
+FROM {{runs}} AS runs
+WHERE live.seq = ANY(%s) AND (live.state = 'queued') IS TRUE
+    AND runs.run_id = live.run_id{_RETURNING}"""
+
+# The heads of one name alone, as many as come before one that is not taken as the others are.
+CLAIM = f"""
+WITH alive AS MATERIALIZED (
+    SELECT 1 FROM {{workers}} WHERE worker_id = %s AND state = 'live' FOR SHARE
+), heads AS MATERIALIZED (
+    SELECT seq, priority, due_at, coalesce(suspect, 0) <> 0 OR (
+        coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1) AS apart
+    FROM {{live}}
+    WHERE state = 'queued' AND queue = %s AND job_name = %s AND (SELECT count(*) FROM alive) = 1
+    ORDER BY priority DESC, due_at, seq
+    LIMIT {{most}}
+    FOR UPDATE SKIP LOCKED
+), chosen AS (
+    SELECT seq, row_number() OVER before AS place,
+        count(*) FILTER (WHERE apart) OVER before AS apart
+    FROM heads
+    WINDOW before AS (ORDER BY priority DESC, due_at, seq)
+)
+UPDATE {{live}} AS live{_SET}
+FROM chosen, {{runs}} AS runs
+WHERE live.seq = chosen.seq AND chosen.apart = 0 AND (live.state = 'queued') IS TRUE
+    AND runs.run_id = live.run_id{_RETURNING}, chosen.place"""
 
 FINISH = """
 WITH given AS (
@@ -71,31 +105,48 @@ FROM gone
 WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
 RETURNING runs.run_id, runs.attempt"""
 
+Execute = Callable[[str, Any], Any]
+"""Executes a statement with its values; what it returns has ``fetchall``."""
+
 
 class Words:
     """The statements, with the tables of one schema."""
 
     def __init__(self, schema: str | None) -> None:
         before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
-        names = {name: f"{before}jobreg_{name}" for name in ("live", "runs", "attempts")}
+        names = {name: f"{before}jobreg_{name}" for name in ("live", "runs", "attempts", "workers")}
         self._heads = HEADS.format(**names)
         self._take = TAKE.format(**names, now="{now}")
+        self._claim = CLAIM.format(**names, now="{now}", most="{most}")
         self._finish = FINISH.format(**names, now="{now}")
 
-    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
-        """The first queued runs of a name that nobody else is claiming."""
-        found = connection.exec_driver_sql(self._heads, (queue, name, most)).all()
-        return [Head(*row) for row in found]
+    def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
+        """The first queued runs, at most so many, of each pair; none that others claim."""
+        pairs = list(most)
+        columns = [queue for queue, _ in pairs], [name for _, name in pairs], list(most.values())
+        found: dict[Pair, list[Head]] = {pair: [] for pair in pairs}
+        for place, *head in connection.exec_driver_sql(self._heads, columns):
+            found[pairs[place - 1]].append(Head(*head))
+        return found
 
     def take(
-        self, connection: Connection, now: str, worker_id: str, offer: Offer, seqs: Sequence[int]
-    ) -> list[tuple[int, Claim]]:
-        """Claim queued runs of one job by their live rows; each with the number of its row."""
-        provider, options = offer.provider, offer.options
-        limits = options.max_attempts, options.max_crashes
-        asked = (worker_id, provider.dist, provider.version, *limits, list(seqs))
-        rows = connection.exec_driver_sql(self._take.replace("{now}", now), asked).all()
-        return [(row[0], records.claim_under(offer, worker_id, *row[1:])) for row in rows]
+        self, connection: Connection, now: str, worker_id: str, terms: Terms, seqs: Sequence[int]
+    ) -> Sequence[Any]:
+        """Claim queued runs by their live rows; see :meth:`.database.Database.take`."""
+        asked = (worker_id, *_of(terms), list(seqs))
+        return connection.exec_driver_sql(self._take.replace("{now}", now), asked).all()
+
+    def claim(
+        self, execute: Execute, now: str, worker_id: str, queue: str, offer: Offer
+    ) -> list[Claim]:
+        """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
+        # Which are best, the planner can tell only where it knows how many.
+        words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
+        dist, version, tries, crashes = _of(offer.terms)
+        of_heads = worker_id, tries, crashes, queue, offer.job_name
+        rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
+        rows.sort(key=itemgetter(-1))
+        return [records.claim_under(offer, worker_id, *row[1:-1]) for row in rows]
 
     def finish(
         self,
@@ -122,6 +173,10 @@ class Words:
         asked = (*map(_array, columns), worker_id, host)
         rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()
         return {(row[0], row[1]) for row in rows}
+
+
+def _of(terms: Terms) -> tuple[str, str, int, int]:
+    return terms.provider.dist, terms.provider.version, terms.max_attempts, terms.max_crashes
 
 
 def _array(values: Iterable[Any]) -> str:

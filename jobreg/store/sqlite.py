@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from .. import clock, failpoints
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import sqlite_hot, sqlite_submit
-from .database import Database, Trouble, clock_in_words
+from .database import Database, Trouble
 from .inotify import FileNews
 from .lending import Lent
-from .offers import Head, Offer
+from .offers import Head, Offer, Pair, Terms
 from .statements import Now
 
 BUSY_SECONDS = 5.0
@@ -50,15 +50,24 @@ class SQLite(Database):
         """A watch on the file."""
         return Watch(self.url)
 
-    def heads(self, connection: Connection, queue: str, name: str, most: int) -> list[Head]:
-        """The first queued runs of a name, in their order."""
-        return sqlite_hot.heads(connection, queue, name, most)
+    def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
+        """The first queued runs, at most so many, of each pair, in order."""
+        execute = connection.exec_driver_sql
+        return {pair: sqlite_hot.heads(execute, *pair, limit) for pair, limit in most.items()}
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, offer: Offer, seqs: Sequence[int]
-    ) -> Iterable[tuple[int, Claim]]:
-        """Claim queued runs of one job by their live rows; each with the number of its row."""
-        return sqlite_hot.take(connection, clock_in_words(now), worker_id, offer, seqs)
+        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+    ) -> Iterable[Sequence[Any]]:
+        """Claim queued runs by the numbers of their live rows."""
+        execute = connection.exec_driver_sql
+        return sqlite_hot.take(execute, self.words_of(now), worker_id, terms, seqs)
+
+    def claim_at_once(
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+    ) -> list[Claim]:
+        """Claim what is offered of one job from one queue, in a transaction of its own."""
+        with self._writing(lent) as execute:
+            return sqlite_hot.claim(execute, self.words_of(now), worker_id, queue, offer)
 
     def finish(
         self,
@@ -71,7 +80,7 @@ class SQLite(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; which those are."""
         if not outcomes:
             return set()
-        return sqlite_hot.finish(connection, clock_in_words(now), worker_id, host, outcomes)
+        return sqlite_hot.finish(connection, self.words_of(now), worker_id, host, outcomes)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]
@@ -81,23 +90,23 @@ class SQLite(Database):
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run in a transaction of its own."""
-        dialect, cursor = self.engine.dialect, lent.cursor
+        with self._writing(lent) as execute:
+            return sqlite_submit.insert_one(execute, self.words_of(now), run)
 
-        def execute(words: str, values: Any) -> Any:
-            dialect.do_execute(cursor, words, values)
-            return cursor
-
+    @contextlib.contextmanager
+    def _writing(self, lent: Lent) -> Iterator[Callable[[str, Any], Any]]:
+        """A transaction of the driver's; gives what executes statements in it."""
+        execute = lent.executing(self.engine)
         try:
             execute("BEGIN IMMEDIATE", ())
-            stored = sqlite_submit.insert_one(execute, self.words_of(now), run)
+            yield execute
             failpoints.commit("before")
-            dialect.do_commit(lent.connection)
+            self.engine.dialect.do_commit(lent.connection)
         except BaseException:
             # A connection that is only closed may hold its lock for a while.
             lent.connection.rollback()
             raise
         failpoints.commit("after")
-        return stored
 
     def trouble(self, error: DBAPIError) -> Trouble:
         """What SQLite's result code tells of (sqlite.org/rescode.html)."""

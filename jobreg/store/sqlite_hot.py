@@ -10,7 +10,8 @@ row costs as much as SQLite takes for it (docs/performance.md). They do what tho
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,7 +19,9 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Head, Offer
+from .offers import Head, Offer, Terms
+
+LIVE = "SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'"
 
 HEADS = """
 SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
@@ -62,24 +65,37 @@ SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progre
     queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
 WHERE run_id = ? AND state IS NULL"""
 
+Execute = Callable[[str, Any], Any]
+"""Executes a statement with its values; what it returns has ``fetchone`` and ``fetchall``."""
 
-def heads(connection: Connection, queue: str, name: str, most: int) -> list[Head]:
+
+def heads(execute: Execute, queue: str, name: str, most: int) -> list[Head]:
     """The first queued runs of a name."""
-    found = connection.exec_driver_sql(HEADS, (queue, name, most)).all()
-    return [Head(*row) for row in found]
+    return [Head(*row) for row in execute(HEADS, (queue, name, most)).fetchall()]
 
 
 def take(
-    connection: Connection, now: str, worker_id: str, offer: Offer, seqs: Sequence[int]
-) -> list[tuple[int, Claim]]:
-    """Claim queued runs of one job by their live rows; each with the number of its row."""
+    execute: Execute, now: str, worker_id: str, terms: Terms, seqs: Sequence[int]
+) -> Sequence[Any]:
+    """Claim queued runs by their live rows; see :meth:`.database.Database.take`."""
     numbers = json.dumps(list(seqs))
-    provider, options = offer.provider, offer.options
-    limits = options.max_attempts, options.max_crashes
-    asked = (worker_id, provider.dist, provider.version, *limits, numbers)
-    connection.exec_driver_sql(TAKE.format(now=now), asked)
-    rows = connection.exec_driver_sql(CLAIMED.format(now=now), (numbers, worker_id)).all()
-    return [(row[0], records.claim_under(offer, worker_id, *row[1:])) for row in rows]
+    limits = terms.max_attempts, terms.max_crashes
+    asked = (worker_id, terms.provider.dist, terms.provider.version, *limits, numbers)
+    execute(TAKE.format(now=now), asked)
+    rows: Sequence[Any] = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
+    return rows
+
+
+def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) -> list[Claim]:
+    """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
+    if execute(LIVE, (worker_id,)).fetchone() is None:
+        return []
+    found = heads(execute, queue, offer.job_name, offer.most)
+    seqs = [head.seq for head in takewhile(offer.is_plain, found)]
+    if not seqs:
+        return []
+    rows = {row[0]: row[1:] for row in take(execute, now, worker_id, offer.terms, seqs)}
+    return [records.claim_under(offer, worker_id, *rows[seq]) for seq in seqs]
 
 
 def finish(

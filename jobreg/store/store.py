@@ -176,6 +176,12 @@ class Store(Reading):
         first, or None when this worker is fenced. A suspect comes by itself, and only to a worker
         that is ``alone``: it holds no other run.
         """
+        plain = claiming.plain(pairs, offers, queues)
+        claim = self.database.claim_at_once
+        if plain is not None and claim is not None:
+            claims = self._at_once(lambda lent: claim(lent, self.now, worker_id, *plain))
+            if claims:
+                return claims
         with self._transaction() as connection:
             if _is_live(connection, worker_id):
                 return claiming.take(
@@ -216,6 +222,8 @@ class Store(Reading):
                 [each for each in outcomes if each.state is State.SUCCEEDED],
             )  # fmt: skip
             rest = [each for each in outcomes if (each.run_id, each.attempt) not in done]
+            if any(each.state is State.QUEUED for each in rest):
+                self.database.tell(connection)
             return settling.settle(connection, self.now, worker_id, host, rest)
 
     @again
@@ -275,7 +283,10 @@ class Store(Reading):
         """Let runs of a paused ``queue`` or ``job`` be claimed again; False where it was not."""
         asked = {"of_kind": kind, "of_name": name}
         with self._transaction() as connection:
-            return connection.execute(claim_statements.drop_pause(), asked).rowcount == 1
+            resumed = connection.execute(claim_statements.drop_pause(), asked).rowcount == 1
+            if resumed:
+                self.database.tell(connection)
+            return resumed
 
     # workers
 

@@ -86,15 +86,15 @@ class Transactions:
         except PoolTimeout as error:
             raise self._all_in_use() from error
 
-    def _at_once(self, do: Callable[[Lent], T]) -> T:
+    def _at_once(self, do: Callable[[Lent], T], *, reading: bool = False) -> T:
         """Do a verb that is written, and commits, in the driver's words.
 
-        An answer that is lost there is the one to its COMMIT.
+        An answer that is lost there is the one to its COMMIT, unless it was ``reading``.
         """
         self._leave_those_of_the_parent()
         lent = None
         try:
-            lent = self.database.lend()
+            lent = self.database.lend(reading=reading)
             if lent is None:
                 raise self._all_in_use()
             done = do(lent)
@@ -106,7 +106,7 @@ class Transactions:
                 self.database.lending.drop(lent)
             if wrapped.connection_invalidated:
                 self.database.let_go()  # the others may be as dead
-            raise self._told(wrapped, committing=lent is not None) from wrapped
+            raise self._told(wrapped, committing=lent is not None and not reading) from wrapped
         except BaseException:
             if lent is not None:  # nobody knows in what it was interrupted
                 self.database.lending.drop(lent)

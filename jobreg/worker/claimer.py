@@ -73,7 +73,7 @@ class Claimer:
 
         ``alone``: it holds nothing, and so may take a suspect.
         """
-        self._ownership.look()
+        self._ownership.tell()
         pairs = self._store.due()
         offers = self._offers({name for _, name in pairs})
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)

@@ -30,13 +30,34 @@ class Ownership:
         self._overrides: dict[str, dict[str, Any]] = {}
         self._learned: dict[tuple[str, Provider], Entry] = {}
         self._unsaid: dict[tuple[str, Provider], Entry] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._refused: set[tuple[str, str]] = set()
+        self._seen: tuple[object, ...] = ()
         self._look_at = 0.0
         self._tell_at = clock.seconds() + _TELL_EVERY
         self._looking = threading.Lock()
 
-    def look(self) -> None:
-        """Tell the store what was learned of jobs, and every 5 s read what it says of them."""
+    @property
+    def due_at(self) -> float:
+        """When the store is next to be asked, on the process clock."""
+        return self._look_at
+
+    def look(self) -> bool:
+        """Tell the store what was learned of jobs, and every 5 s read what it says of them.
+
+        True where something else may be run than before, or in another way.
+        """
+        self.tell()
+        with self._looking:
+            if clock.seconds() < self._look_at:
+                return False
+            said = self._store.catalogue.owners_and_overrides()
+            before, self._seen = self._seen, (*said, self._registry.snapshot())
+            self._owners, self._overrides = said
+            self._look_at = clock.seconds() + _LOOK_EVERY
+            return before != self._seen
+
+    def tell(self) -> None:
+        """Tell the store what was learned of jobs."""
         with self._looking:
             if clock.seconds() >= self._tell_at:
                 self._unsaid = dict(self._learned)
@@ -44,10 +65,6 @@ class Ownership:
             if self._unsaid:
                 self._owners |= self._store.catalogue.learn(list(self._unsaid.values()), "hello")
                 self._unsaid = {}
-            if clock.seconds() >= self._look_at:
-                self._owners = self._store.catalogue.owners()
-                self._overrides = self._store.catalogue.overrides()
-                self._look_at = clock.seconds() + _LOOK_EVERY
 
     def learn(self, entry: Entry) -> None:
         """Keep what a child said of a job, to be told at the next look."""
@@ -68,7 +85,7 @@ class Ownership:
         snapshot = self._registry.snapshot()
         ref = snapshot.pick(name, None if owner is None else owner.dist)
         if ref is None and owner and name in snapshot.jobs:
-            self._tell(snapshot.jobs[name], owner)
+            self._refuse(snapshot.jobs[name], owner)
         return ref
 
     def require(self, name: str) -> JobRef:
@@ -99,9 +116,9 @@ class Ownership:
             emit("job.unready", job_name=name, trouble=f"an override cannot be used: {error}")
             return options
 
-    def _tell(self, ref: JobRef, owner: Owner) -> None:
-        if (ref.name, ref.dist) not in self._told:
-            self._told.add((ref.name, ref.dist))
+    def _refuse(self, ref: JobRef, owner: Owner) -> None:
+        if (ref.name, ref.dist) not in self._refused:
+            self._refused.add((ref.name, ref.dist))
             emit(
                 "job.refused",
                 job_name=ref.name,

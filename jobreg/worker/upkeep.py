@@ -11,7 +11,7 @@ from ..settings import Settings
 from ..store import Store, WorkerRow
 from . import host
 
-_SWEEP = 2.0
+_SWEEP = 2.5
 _LOOK_AT_PIDS = 1.0
 _STAGE = 10.0
 _STAGE_AGAIN = 0.25

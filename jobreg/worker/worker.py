@@ -36,7 +36,7 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _DIED = (Ending.CRASHED, Ending.LOST)
 
 _LONGEST = 1.0
-_LOOK_EVERY = 5.0
+_LOOK_EVERY = 10.0
 _STALLED = 1.0
 _MIND_EVERY = 0.5
 _AGAIN = 0.05
@@ -280,8 +280,10 @@ class Worker:
             if self.lease.lost:
                 self._begin_anew()
             self._settle()
-            self._mind()
+            self._look_around()
+            # What waits comes before what can: somebody may be waiting for it.
             idle = claiming and self.lease.held and self._claim()
+            self._mind()
         except StoreError as error:
             self._outage(error)
             return True
@@ -289,7 +291,7 @@ class Worker:
             emit("store.up", after=self._failed_turns)
             self._failed_turns = 0
             self.lease.beat_now()
-        return not (idle and self._until_idle)
+        return not (idle and self._until_idle and not self._look)
 
     def _pause(self, claiming: bool) -> float:
         """Seconds in which there will be nothing to do, if nothing comes from outside."""
@@ -297,7 +299,8 @@ class Worker:
         if self._hurrying or self.lease.lost or (claiming and self._look and self.claimer.wants()):
             return 0.0
         times = [_LONGEST, self.settler.pause(), self._ends - now, self._watch.pause(busy),
-                 self.upkeep.due_at - now, self.scribe.due_at - now]  # fmt: skip
+                 self.upkeep.due_at - now, self.scribe.due_at - now,
+                 self.ownership.due_at - now]  # fmt: skip
         if busy:
             times.append(self._mind_at - now)
         if self.claimer.waits:
@@ -341,11 +344,16 @@ class Worker:
             self.scribe.forget(settled)
             self._look = True
 
-    def _mind(self) -> None:
-        """Upkeep, and what others want of our runs."""
+    def _look_around(self) -> None:
+        """Has somebody written to the database?"""
         if self._watch.changed(busy=self.settler.holds > 0):
             self._look = True
             self.upkeep.look_for_due()
+
+    def _mind(self) -> None:
+        """Upkeep, and what others want of our runs."""
+        if self.ownership.look():
+            self._look = True
         if self.upkeep.run(self.lease.worker_id):
             self._look = True
         self._asked_to_drain = self.upkeep.asked == "drain"

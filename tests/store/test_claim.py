@@ -368,3 +368,18 @@ def test_one_that_must_not_wait_holds_up_its_own_lane_only(store, worker):
     taken = names(claim(store, worker, shared("a.job", 1, 5), offer("b.job", 3, 2)))
 
     assert taken == ["b.job", "a.job"]
+
+
+@pytest.mark.parametrize("first", [1, 40])
+def test_of_many_names_the_first_runs_are_taken_in_order(store, worker, first):
+    """Also where one name has more of the first than are read of each at the start."""
+    store.insert([asked("job000") for _ in range(first)])
+    jobs = [f"job{number:03}" for number in range(100)]
+    store.insert([asked(job) for _ in range(2) for job in jobs])
+    store.insert([asked("job050", priority=5) for _ in range(7)])
+    wanted = ["job050"] * 7 + ["job000"] * first + jobs * 2
+
+    taken = names(claim(store, worker, *(offer(job, 60, 59) for job in jobs)))
+
+    assert taken == wanted[: len(taken)]
+    assert len(taken) == 60
