@@ -271,6 +271,10 @@ class Database:
         """What kind of trouble an error of the driver tells of."""
         raise NotImplementedError
 
+    def has_answered(self, error: DBAPIError) -> bool:
+        """Is it the server itself that says it is leaving, and so has not done what it was told?"""
+        return False
+
     def hint(self, trouble: Trouble) -> str:
         """What to do next."""
         return trouble.value

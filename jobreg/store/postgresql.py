@@ -269,6 +269,14 @@ class PostgreSQL(Database):
             return Trouble.DENIED if _REFUSED.search(str(error.orig)) else Trouble.AWAY
         return Trouble.OTHER
 
+    def has_answered(self, error: DBAPIError) -> bool:
+        """Was the connection ended in place of an answer?
+
+        An ending server says so (57P01) to who is idle or at work, and where it comes between a
+        commit and its answer it says nothing (SyncRepWaitForLSN in its source).
+        """
+        return getattr(error.orig, "sqlstate", None) == "57P01"
+
     def told(self, error: DBAPIError) -> str:
         """The server's own sentence, without what libpq puts around it."""
         diagnosis = getattr(error.orig, "diag", None)

@@ -136,7 +136,7 @@ class Transactions:
             return StoreError(message)
         if trouble is Trouble.UNDONE:
             return Undone(message)
-        lost = trouble is Trouble.AWAY and committing
+        lost = trouble is Trouble.AWAY and committing and not self.database.has_answered(error)
         return (Unanswered if lost else StoreUnavailable)(message)
 
 
