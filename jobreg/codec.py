@@ -57,7 +57,7 @@ def encode_params(params: Mapping[str, Any] | None, cap: int) -> str:
             f"params is a {type(params).__name__}; a job takes named parameters: "
             'give an object such as {"account": 42}.'
         )
-    value: Any = dict(params)
+    value: Any = params if type(params) is dict else dict(params)
     if fault(value, "params"):
         value = _plain(value, "params", BadInput)
     return _encode(value, "params", cap, "JOBREG_MAX_PARAMS", BadInput)

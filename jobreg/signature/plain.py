@@ -8,6 +8,7 @@ from typing import Any
 MAX_DEPTH = 100
 # Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
 _LONGEST_INT = 10**4300
+_SHORT = 2**63
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -17,6 +18,14 @@ def _is_unicode(text: str) -> bool:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
         return False
+
+
+def _is_usual(value: Any) -> bool:
+    """Is it such as most are, and nothing wrong with it? False says nothing."""
+    kind = type(value)
+    if kind is int:
+        return bool(-_SHORT < value < _SHORT)
+    return value.isascii() if kind is str else kind is bool or value is None
 
 
 def fault(value: Any, path: str, depth: int = 0) -> str | None:
@@ -37,12 +46,16 @@ def fault(value: Any, path: str, depth: int = 0) -> str | None:
         return too_deep(path)
     if isinstance(value, dict):
         for key, item in value.items():
+            if _is_usual(item) and type(key) is str and key.isascii():
+                continue
             told = key_fault(key, path) or fault(item, f"{path}.{key}", depth + 1)
             if told:
                 return told
         return None
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
+            if _is_usual(item):
+                continue
             told = fault(item, f"{path}[{index}]", depth + 1)
             if told:
                 return told

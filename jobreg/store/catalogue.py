@@ -77,6 +77,7 @@ class StoredCatalogue:
         def write(connection: Connection) -> Owner | None:
             before = self._owners(connection, [name]).get(name)
             self._pin(connection, name, dist, "adopt", again=before is not None)
+            self._store.database.tell(connection)
             return before
 
         return self._again(write)
@@ -111,6 +112,7 @@ class StoredCatalogue:
                 connection.execute(job_statements.take_override_back(), asked)
                 if value is not None:
                     connection.execute(job_statements.set_override(self._store.now), asked)
+            self._store.database.tell(connection)
 
         self._again(write)
 

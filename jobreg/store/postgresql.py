@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
@@ -23,7 +24,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput, StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import database, postgresql_hot, reading_statements, records
+from . import database, postgresql_hot, reading_statements, records, statements
 from .database import Database, Poll, Trouble
 from .lending import Lent
 from .offers import Head, Offer, Pair, Terms
@@ -289,6 +290,7 @@ class Listener(Poll):
     """A poll that looks at once when told of a submit, on a connection used for nothing else.
 
     What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
+    Whether it is told at all it finds out by telling itself.
     """
 
     _AGAIN, _CONNECT_AGAIN = 10.0, 5.0
@@ -297,27 +299,18 @@ class Listener(Poll):
         super().__init__()
         self._database = told
         self._connection: Any = None
+        self._own = f"jobreg {secrets.token_hex(8)}"
+        self._sure = False
         self._tried = clock.seconds() - self._CONNECT_AGAIN
 
     def changed(self, busy: bool = True) -> bool:
         """Were we told, or is it time to look again?"""
         heard = self._heard()
-        if self._connection is not None and not busy:
-            return heard or self._is_time()
-        return heard | super().changed(busy)
-
-    def _is_time(self) -> bool:
-        """A word can be lost on the way, and other things than submits are not told of."""
-        now = clock.seconds()
-        if now - self._looked < self._AGAIN:
-            return False
-        self._looked = now
-        return True
+        return heard if self._sure and not busy else heard | super().changed(busy)
 
     def pause(self, busy: bool = True) -> float:
         """Seconds until it is time to look again; who listens is told before."""
-        listening = self._connection is not None and not busy
-        return self._AGAIN if listening else super().pause(busy)
+        return self._AGAIN if self._sure and not busy else super().pause(busy)
 
     def fileno(self) -> int | None:
         """The socket on which we are told."""
@@ -331,8 +324,9 @@ class Listener(Poll):
                 return self._connect()
             self._connection.pgconn.consume_input()
             words = 0
-            while self._connection.pgconn.notifies() is not None:
+            while (word := self._connection.pgconn.notifies()) is not None:
                 words += 1
+                self._sure = self._sure or word.relname == self._own.encode()
             return words > 0
         except (psycopg.Error, StoreError):
             self.close()
@@ -346,11 +340,15 @@ class Listener(Poll):
         arguments, options = engine.dialect.create_connect_args(engine.url)
         options = {**_NETWORK, **options, "autocommit": True}
         self._connection = _connection_class().connect(*arguments, **options)
-        self._connection.execute(f'LISTEN "{self._database.channel}"')
+        for channel in (self._database.channel, self._own):
+            self._connection.execute(f'LISTEN "{channel}"')
+        with engine.begin() as another:
+            another.execute(statements.tell(self._own))
         return True  # what was said meanwhile was not heard
 
     def close(self) -> None:
         """Let go of the connection."""
+        self._sure = False
         if self._connection is not None:
             self._connection.close()
             self._connection = None

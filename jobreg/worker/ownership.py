@@ -14,8 +14,9 @@ from ..options import JobOptions
 from ..registry import JobRef, Registry
 from ..store import Store
 
-_LOOK_EVERY = 5.0
-"""Seconds after which what operators adopted or set takes effect here."""
+_LOOK_EVERY, _LOOK_AGAIN = 30.0, 5.0
+"""Seconds after which the store is asked what operators adopted and set: as a rule, and where
+somebody wrote to it. Databases that do not say whether anybody did are asked as often."""
 _TELL_EVERY = 3600.0
 """Seconds after which the store is told again of jobs, so that it knows they are still run."""
 
@@ -32,7 +33,7 @@ class Ownership:
         self._unsaid: dict[tuple[str, Provider], Entry] = {}
         self._refused: set[tuple[str, str]] = set()
         self._seen: tuple[object, ...] = ()
-        self._look_at = 0.0
+        self._looked = self._look_at = 0.0
         self._tell_at = clock.seconds() + _TELL_EVERY
         self._looking = threading.Lock()
 
@@ -42,7 +43,7 @@ class Ownership:
         return self._look_at
 
     def look(self) -> bool:
-        """Tell the store what was learned of jobs, and every 5 s read what it says of them.
+        """Tell the store what was learned of jobs, and when it is time read what it says of them.
 
         True where something else may be run than before, or in another way.
         """
@@ -53,8 +54,13 @@ class Ownership:
             said = self._store.catalogue.owners_and_overrides()
             before, self._seen = self._seen, (*said, self._registry.snapshot())
             self._owners, self._overrides = said
-            self._look_at = clock.seconds() + _LOOK_EVERY
+            self._looked = clock.seconds()
+            self._look_at = self._looked + _LOOK_EVERY
             return before != self._seen
+
+    def look_again(self) -> None:
+        """Somebody wrote to the database: what it says of jobs may have changed."""
+        self._look_at = min(self._look_at, self._looked + _LOOK_AGAIN)
 
     def tell(self) -> None:
         """Tell the store what was learned of jobs."""

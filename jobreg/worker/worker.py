@@ -349,6 +349,7 @@ class Worker:
         if self._watch.changed(busy=self.settler.holds > 0):
             self._look = True
             self.upkeep.look_for_due()
+            self.ownership.look_again()
 
     def _mind(self) -> None:
         """Upkeep, and what others want of our runs."""
