@@ -8,11 +8,15 @@ child.started child.ended child.refused child.output job.unready job.refused sto
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-Listener = Callable[[str, dict[str, object]], None]
+Facts = dict[str, object]
+Writer = Callable[[int, list[str]], None]
+"""Writes lines of one level of logging."""
+Listener = Callable[[str, Facts], None]
 
 _listeners: list[Listener] = []
+_writer: Writer | None = None
 _LOG = logging.getLogger("jobreg")
 _LEVELS = {
     "run.claimed": logging.DEBUG,
@@ -34,12 +38,40 @@ _LEVELS = {
 
 def emit(name: str, **facts: object) -> None:
     """Tell every listener that something happened."""
+    emit_all(name, (facts,))
+
+
+def emit_all(name: str, many: Collection[Facts]) -> None:
+    """Tell every listener that the same happened several times, with these facts."""
     level = _LEVELS.get(name, logging.INFO)
-    if _LOG.isEnabledFor(level):
-        told = " ".join(f"{key}={value}" for key, value in facts.items() if value is not None)
-        _LOG.log(level, "%s %s", name, told.encode("unicode_escape").decode("ascii"))
+    if many and _LOG.isEnabledFor(level):
+        lines = [f"{name} {_told(facts)}" for facts in many]
+        if _writer is not None:
+            _writer(level, lines)
+        else:
+            for line in lines:
+                _LOG.log(level, "%s", line)
     for listener in tuple(_listeners):
-        listener(name, facts)
+        for facts in many:
+            listener(name, facts)
+
+
+def _told(facts: Facts) -> str:
+    told = " ".join([f"{key}={value}" for key, value in facts.items() if value is not None])
+    if told.isascii() and told.isprintable() and "\\" not in told:
+        return told
+    return told.encode("unicode_escape").decode("ascii")
+
+
+def write_to(writer: Writer) -> Callable[[], None]:
+    """Let the log be written by this; returns a function that lets the loggers do it again.
+
+    For a process that writes a line for each of thousands of runs a second: a logger takes as long
+    for a line as a database for a run.
+    """
+    global _writer
+    _writer = writer
+    return lambda: globals().update(_writer=None)
 
 
 def listen(listener: Listener) -> Callable[[], None]:

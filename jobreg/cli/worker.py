@@ -92,9 +92,10 @@ def worker(
     Example: jobreg worker --concurrency 4 --queue default --queue mail
     """
     from .. import settings
-    from ..events import listen
+    from ..events import listen, write_to
     from ..registry import Registry
     from ..worker import Worker
+    from .log import EventLog
 
     chosen = settings.load(store=store_url, allow_dists=allow or None, deny_dists=deny or None)
     # Our own words only: other libraries' go on to say no more than warnings.
@@ -107,7 +108,7 @@ def worker(
         if name == "run.settled":
             states[str(facts["state"])] += 1
 
-    deaf = listen(count)
+    deaf, mute = listen(count), write_to(EventLog(sys.stderr).write)
     here = Worker(
         chosen.store,
         concurrency=concurrency,
@@ -127,6 +128,7 @@ def worker(
         here.run()
     finally:
         deaf()
+        mute()
     if until_idle:
         _tell_rest(chosen.store)
     if as_json:

@@ -11,7 +11,7 @@ from attrs import evolve
 from .. import clock
 from ..engines.base import Note
 from ..errors import StoreError, StoreUnavailable
-from ..events import emit
+from ..events import Facts, emit, emit_all
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
 
@@ -152,20 +152,22 @@ class Settler:
         outcomes = list(self._pending.values())
         self._last = len(outcomes)
         refused = self._write(worker_id, outcomes)
+        settled, lost = list[Facts](), list[Facts]()
         for outcome in outcomes:
             key = outcome.run_id, outcome.attempt
             claim = self._held.pop(key)
             del self._pending[key]
-            name = "lease.lost" if outcome in refused else "run.settled"
-            emit(
-                name,
-                run_id=outcome.run_id,
-                job_name=claim.job_name,
-                attempt=outcome.attempt,
-                outcome=outcome.ending,
-                state=outcome.state,
-                reason=outcome.reason,
-            )
+            facts: Facts = {
+                "run_id": outcome.run_id,
+                "job_name": claim.job_name,
+                "attempt": outcome.attempt,
+                "outcome": outcome.ending,
+                "state": outcome.state,
+                "reason": outcome.reason,
+            }
+            (lost if refused and outcome in refused else settled).append(facts)
+        emit_all("run.settled", settled)
+        emit_all("lease.lost", lost)
         return outcomes
 
     def _write(self, worker_id: str, outcomes: list[Outcome]) -> list[Outcome]:
