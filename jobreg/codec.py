@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from attrs import asdict
 
@@ -14,9 +14,10 @@ from .lifecycle import Attempt, ErrorReport, LogLine, Provider, RunRecord
 from .signature.plain import MAX_DEPTH as MAX_DEPTH, fault
 
 # What goes round in circles is nested too deep, and refused before.
-_written = json.JSONEncoder(
+_encoder = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
-).encode
+)
+_scan = cast(Any, json.JSONDecoder()).scan_once
 
 
 def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
@@ -33,7 +34,7 @@ def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
 
 
 def _encode(value: object, what: str, cap: int, setting: str, refusal: type[JobRegError]) -> str:
-    text = _written(value)
+    text = _encoder.encode(value)
     # Four bytes are the most that a character takes: a short text need not be measured.
     size = len(text) * 4 if len(text) * 4 <= cap else len(text.encode())
     if size > cap:
@@ -84,7 +85,11 @@ def encode_result(
 
 def decode(text: str) -> Any:
     """Read stored JSON."""
-    return json.loads(text)
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return json.loads(text)  # which says what is wrong with it
+    return value if end == len(text) else json.loads(text)
 
 
 def clip(text: str, cap: int) -> str:

@@ -66,13 +66,7 @@ def execute(
     execution = Execution(
         claim, control, report, max_result, max_error, redact, raised, was_moved, loaded
     )
-    with execution:
-        function, arguments = execution.load()
-        execution.begin()
-        try:
-            execution.take(call(function, arguments))
-        finally:
-            execution.end()
+    execution.go()
     return execution.outcome()
 
 
@@ -101,6 +95,16 @@ class Execution:
         self._begun = clock.seconds()
         self._said: dict[str, Any] | None = None
         self._loaded = {} if loaded is None else loaded
+
+    def go(self) -> None:
+        """All steps, one after the other, in this thread."""
+        with self:
+            function, arguments = self.load()
+            self.begin()
+            try:
+                self.take(call(function, arguments))
+            finally:
+                self.end()
 
     def load(self) -> tuple[Callable[..., object], Arguments]:
         """Import the function, and bind what the claim has for it."""
@@ -140,6 +144,18 @@ class Execution:
 
     def _report_of(self, error: BaseException) -> ErrorReport:
         return report_of(error, self._max_error, self._redaction.text)
+
+    def plain(self) -> tuple[str, float, float] | None:
+        """Result, begin and end of one that succeeded and has said nothing else; None: another."""
+        if (
+            self._said is None
+            or self._run.latest is not None
+            or self._control.interrupt is not None
+        ):
+            return None
+        if self._said["ending"] is not Ending.SUCCEEDED:
+            return None
+        return self._said["result"], self._begun, clock.seconds()
 
     def outcome(self) -> Outcome:
         """What happened."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import failpoints
 from ..lifecycle import Claim, Progress
 from ..registry.motion import was_moved
-from ..runner import execute
+from ..runner import Execution
 from . import wire
 from .page import Page
 from .surroundings import Surroundings
@@ -50,7 +50,7 @@ class Serial:
             self._send(wire.pack(("progress", number, wire.progress_to(progress))))
 
         self._tap.open()
-        outcome = execute(
+        execution = Execution(
             claim,
             self._executing,
             report,
@@ -60,8 +60,14 @@ class Serial:
             was_moved=was_moved,
             loaded=self._loaded,
         )
+        execution.go()
+        plain = execution.plain()
         self._tap.flush()
-        # Where it never began, half an old and half a new version may be imported here.
-        self._spent = self.surroundings.look() or self._tap.harmed or outcome.started is None
+        self._spent = self.surroundings.look() or self._tap.harmed
         failpoints.reach("attempt.done")
+        if plain is not None and not self._spent:
+            return wire.pack(("done", number, *plain, self._tap.marks()))
+        outcome = execution.outcome()
+        # Where it never began, half an old and half a new version may be imported here.
+        self._spent = self._spent or outcome.started is None
         return wire.outcome_to(number, outcome, self._spent, self._tap.marks())

@@ -6,8 +6,10 @@ import os
 import signal
 import threading
 
-# The one in C: that of the module signal makes an Enum of each answer, ten times as slow.
+# Those in C: that of the module signal makes an Enum of each answer, ten times as slow; this
+# count has the threads as well that the module threading did not start.
 from _signal import getsignal
+from _thread import _count as count_threads
 from collections.abc import Callable
 
 _SIGNALS = tuple(
@@ -22,6 +24,7 @@ class Surroundings:
 
     def __init__(self, own: Callable[[], int] = lambda: 0) -> None:
         self._own = own
+        self._children = _children_of_this_thread()
         self._seen = self._now()
 
     def look(self) -> bool:
@@ -35,11 +38,31 @@ class Surroundings:
         except OSError:
             folder = None
         handlers = list(map(getsignal, _SIGNALS))
-        return folder, handlers, threading.active_count() - self._own(), _has_subprocess()
+        return folder, handlers, count_threads() - self._own(), self._has_subprocess()
+
+    def _has_subprocess(self) -> bool:
+        """Has it one nobody waited for? What that prints would be taken for the next run's."""
+        if self._children is None:
+            return _waits_for_one()
+        try:
+            return bool(os.pread(self._children, 1, 0))
+        except OSError:  # the job closed what it did not open
+            return True
 
 
-def _has_subprocess() -> bool:
-    """Has it a subprocess nobody waited for? What that prints would be taken for the next run's."""
+def _children_of_this_thread() -> int | None:
+    """A file that lists the subprocesses of this thread; None where the system has none such.
+
+    Those of a thread that has ended are another's; one that has not is seen as a thread.
+    """
+    try:
+        name = f"/proc/self/task/{threading.get_native_id()}/children"
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _waits_for_one() -> bool:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

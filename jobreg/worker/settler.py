@@ -19,7 +19,7 @@ _Key = tuple[str, int]
 
 _SEVERAL = 8
 _TOGETHER = 250
-_PATIENCE = 0.010
+_PATIENCE = 0.030
 
 
 class Settler:
