@@ -4,8 +4,9 @@
         [--parts idle mixed] [--peers-python PATH]
 
 *idle*: a run at a time, each on a worker that has nothing else to do. The submitter takes the time
-before it calls submit, the job in its first line, both on this machine. A second table has what
-was submitted after the worker had nothing to do for ``--idle`` seconds, several times.
+before it calls submit, the job in its first line, both on this machine; then the submitter rests a
+moment, since who asks for the result at once takes one of the cores. A second table has what was
+submitted after the worker had nothing to do for ``--idle`` seconds, several times.
 *mixed*: runs of 1 ms of three queues and three priorities come at a steady pace, half of what one
 child can do, to a worker with two children, without and with one run of ten seconds among them. A
 run waits from its submit to its first line. Then the same runs are all queued at once and one child
@@ -32,6 +33,7 @@ from jobreg.store import open_store
 QUEUES = ("mail", "default", "reports")
 PRIORITIES = (0, 5, 10)
 _IDLE_TIMES = 5
+_REST = 0.03
 
 
 def quantiles(waits: list[float]) -> tuple[float, float]:
@@ -54,6 +56,7 @@ def one_at_a_time(client: Client, number: int, pause: float) -> list[float]:
         time.sleep(pause + random.uniform(0.02, 0.08))
         before = time.time_ns()
         run = client.submit(workers.STAMP, {"x": n})
+        time.sleep(_REST)
         waits.append((started(run) - before) / 1e6)
     return waits
 

@@ -39,6 +39,7 @@ class Child:
     given: dict[int, Claim] = field(factory=dict)
     """The claims whose end was not heard, by number, in the order of their execution."""
     lines: wire.Lines = field(factory=wire.Lines)
+    told: wire.Told = field(factory=wire.Told)
     last: int = 0
     """The number of the claim given last."""
     most_log: int = 0
@@ -92,16 +93,16 @@ class Child:
         """How many more runs could begin in it beside those that it has."""
         return 0
 
-    def give(self, claims: Sequence[Claim], told: dict[str, Any]) -> None:
+    def give(self, claims: Sequence[Claim], caps: dict[str, Any]) -> None:
         """Hand it claims, to be executed in this order after those it has."""
-        idle, self.most_log = not self.given, told["max_log"]
+        idle, self.most_log = not self.given, caps["max_log"]
         numbered = list(enumerate(claims, self.last + 1))
         self.given.update(numbered)
         self.last += len(claims)
         self.runs += len(claims)
         if idle:
             self.next()
-        self.send(wire.run_to(numbered, told))
+        self.send(wire.run_to(numbered, caps, self.told))
 
     def next(self) -> None:
         """The first of the given claims begins, from now on; of its output so much is kept."""

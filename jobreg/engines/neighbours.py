@@ -73,6 +73,7 @@ class Together:
         self.page = page
         self.post = post
         self.runs: dict[int, Any] = {}
+        self._jobs: list[dict[str, Any]] = []
         self._tap = tap
         self._spent = False
         self._lock = threading.RLock()
@@ -85,7 +86,7 @@ class Together:
             if run is not None:
                 run.ask(Ending(message["why"]))
             return
-        for number, claim in wire.run_from(message):
+        for number, claim in wire.run_from(message, self._jobs):
             with self._lock:
                 if self._spent:
                     self.post.send(wire.pack(("skipped", number)))

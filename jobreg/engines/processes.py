@@ -38,7 +38,7 @@ _MANY = 4
 _BREATH = 0.002
 
 
-_TOLD = ("max_result", "max_error", "max_log", "redact")
+_CAPS = ("max_result", "max_error", "max_log", "redact")
 
 
 class ProcessEngine:
@@ -56,6 +56,7 @@ class ProcessEngine:
         self._lanes = Lanes(settings.concurrency)
         self._batches = Batches(settings)
         self._heard = 0
+        self._sleeps_until = 0.0
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
         self._lock = threading.RLock()
@@ -104,7 +105,10 @@ class ProcessEngine:
             # To children that are free at once: the minder, who alone may start and end one,
             # may have to wait for its turn.
             self._hand_out_claims(bear=False)
-        self._nudge()
+            # Nor is it woken for one that can do without it: they would take turns at one lock.
+            needed = len(self._lanes) > 0 or clock.seconds() + self._pause() < self._sleeps_until
+        if needed:
+            self._nudge()
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
         """Import a job in a child without running it."""
@@ -189,6 +193,7 @@ class ProcessEngine:
             with self._lock:
                 self._try_to_hand_out()
                 pause = self._pause()
+                self._sleeps_until = clock.seconds() + pause
             if self._heard >= _MANY:
                 time.sleep(min(_BREATH, pause))
             self._heard = 0
@@ -241,7 +246,7 @@ class ProcessEngine:
 
     def _hand_out_claims(self, *, bear: bool = True) -> None:
         """Give waiting claims to children that have room, or (``bear``) to new ones."""
-        told = {name: getattr(self._settings, name) for name in _TOLD}
+        caps = {name: getattr(self._settings, name) for name in _CAPS}
         for lane in self._lanes.waiting():
             while self._open and self._lanes[lane]:
                 many = lane != PROCESSES
@@ -249,7 +254,7 @@ class ProcessEngine:
                 if given is None:
                     break
                 to, batch = given
-                to.give(batch, told)
+                to.give(batch, caps)
                 self._lanes.handed(lane, clock.seconds())
 
     def _next(self, bear: bool) -> tuple[Child, list[Claim]] | None:

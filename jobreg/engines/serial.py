@@ -29,13 +29,14 @@ class Serial:
         self._tap = tap
         self._send = send
         self._spent = False
+        self._jobs: list[dict[str, Any]] = []
         self._loaded: dict[str, Callable[..., object]] = {}
         self.surroundings = Surroundings()
 
     def execute(self, message: dict[str, Any]) -> None:
         """Execute the claims of a message; after one that changed this process, no more."""
         self._executing.max_result = message["max_result"]
-        for number, claim in wire.run_from(message):
+        for number, claim in wire.run_from(message, self._jobs):
             if self._spent:
                 return  # the supervisor knows, and gives the others to another child
             if self._page.take(number):

@@ -76,16 +76,16 @@ class SharedChild(Child):
 
     # what it is given and says
 
-    def give(self, claims: Sequence[Claim], told: dict[str, Any]) -> None:
+    def give(self, claims: Sequence[Claim], caps: dict[str, Any]) -> None:
         """Hand it claims, to be begun at once."""
         numbered = list(enumerate(claims, self.last + 1))
         now = clock.seconds()
         for number, claim in numbered:
             self.given[number], self.handed_at[number] = claim, now
-            self.sorting.give(number, told["max_log"])
+            self.sorting.give(number, caps["max_log"])
         self.last += len(claims)
         self.runs += len(claims)
-        self.send(wire.run_to(numbered, told))
+        self.send(wire.run_to(numbered, caps, self.told))
 
     def next(self) -> None:
         """Nothing waits for the end of another."""

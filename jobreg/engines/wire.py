@@ -63,13 +63,41 @@ class Lines:
         return lines
 
 
-def run_to(numbered: Iterable[tuple[int, Claim]], told: dict[str, Any]) -> bytes:
+class Told:
+    """What a child was told of jobs, by number. What it knows is not said again."""
+
+    _MOST = 1000
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Any, ...], tuple[int, JobOptions]] = {}
+
+    def number_of(self, claim: Claim) -> tuple[int, bool]:
+        """The number of a claim's job, and whether the child is to be told of it."""
+        options = claim.options
+        key = claim.job_name, claim.target, claim.worker_id, id(options)
+        known = self._numbers.get(key)
+        if known is not None:
+            return known[0], False
+        # Options are kept with their number, so that no others can have their id.
+        self._numbers[key] = len(self._numbers), options
+        return len(self._numbers) - 1, True
+
+    def is_full(self) -> bool:
+        """Is it time to begin anew? Runs may have options of their own, without end."""
+        if len(self._numbers) < self._MOST:
+            return False
+        self._numbers.clear()
+        return True
+
+
+def run_to(numbered: Iterable[tuple[int, Claim]], caps: dict[str, Any], told: Told) -> bytes:
     """Claims for the child, numbered; what is the same for many of them is said once."""
     jobs: list[dict[str, Any]] = []
     claims = []
-    last: Claim | None = None
+    anew = told.is_full()
     for number, claim in numbered:
-        if last is None or not _alike(claim, last):
+        job, is_new = told.number_of(claim)
+        if is_new:
             jobs.append(
                 {
                     "job_name": claim.job_name,
@@ -79,23 +107,15 @@ def run_to(numbered: Iterable[tuple[int, Claim]], told: dict[str, Any]) -> bytes
                     "options": claim.options.to_wire(),
                 }
             )
-            last = claim
-        claims.append((number, len(jobs) - 1, claim.run_id, claim.attempt, claim.params))
-    return pack({"do": "run", "jobs": jobs, "claims": claims, **told})
+        claims.append((number, job, claim.run_id, claim.attempt, claim.params))
+    return pack({"do": "run", "anew": anew, "jobs": jobs, "claims": claims, **caps})
 
 
-def _alike(one: Claim, other: Claim) -> bool:
-    return (
-        one.options is other.options
-        and one.job_name == other.job_name
-        and one.target == other.target
-        and one.worker_id == other.worker_id
-    )
-
-
-def run_from(message: dict[str, Any]) -> Iterator[tuple[int, Claim]]:
-    """The inverse of :func:`run_to`."""
-    jobs = [
+def run_from(message: dict[str, Any], jobs: list[dict[str, Any]]) -> Iterator[tuple[int, Claim]]:
+    """The inverse of :func:`run_to`; ``jobs`` are those of which was told before."""
+    if message["anew"]:
+        jobs.clear()
+    jobs += [
         job
         | {
             "provider": provider_from(job["provider"]),

@@ -70,9 +70,9 @@ def spy(given: list[Any], module: str, name: str) -> Callable[..., bytes]:
 
     original = getattr(import_module(module), name)
 
-    def note(numbered: list[Any], told: dict[str, Any]) -> bytes:
+    def note(numbered: list[Any], *more: Any) -> bytes:
         given.append(numbered)
-        return bytes(original(numbered, told))
+        return bytes(original(numbered, *more))
 
     return note
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import literal, select
+from waiting import until
 
-from jobreg.store import database
+from jobreg.store import database, open_store, postgresql
 
 
 @pytest.fixture
@@ -51,3 +53,18 @@ def test_who_becomes_busy_looks_at_once_as_often(looks):
     looks(60, False)
 
     assert 9 <= looks(2, True) <= 12
+
+
+def test_who_is_told_waits_long_and_who_is_not_polls(postgres, monkeypatch):
+    """A pooler takes a LISTEN and tells nothing, or not to the one who listened."""
+    told = open_store(postgres.fresh()).database.watch(listen=True)
+    deaf = open_store(postgres.fresh()).database.watch(listen=True)
+
+    until(lambda: told.changed(False) and told.pause(False) == told._AGAIN, what="it is told")
+    monkeypatch.setattr(postgresql.statements, "tell", lambda channel: select(literal(channel)))
+    for _ in range(50):
+        deaf.changed(False)
+
+    assert deaf.pause(False) < 2.5
+    told.close()
+    deaf.close()
