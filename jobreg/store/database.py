@@ -118,7 +118,6 @@ class Database:
         """The same connections, as they are used to read only."""
         self.lending = Lending(self.make_to_lend)
         self._own_words: str | None = None
-        self._due_words: str | None = None
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""
@@ -169,12 +168,8 @@ class Database:
     nothing for a worker that is fenced. None where it goes no quicker so than in several steps.
     """
 
-    def due_at_once(self, lent: Lent) -> list[Pair]:
-        """As :meth:`due`, in the driver's words."""
-        if self._due_words is None:
-            self._due_words = _in_words(claim_statements.due_names(), self.engine, self.schema)
-        self.engine.dialect.do_execute(lent.cursor, self._due_words, ())
-        return [(queue, name) for queue, name in lent.cursor.fetchall()]
+    due_at_once: Callable[[Lent], list[Pair]] | None = None
+    """As :meth:`due`, by the same means."""
 
     def finish(
         self,
@@ -322,14 +317,6 @@ def keep_alive(engine: Engine, database: Database) -> None:
 def clock_in_words(now: Now) -> str:
     """The clock as SQL says it, for statements in the driver's words."""
     return str(now.compile(compile_kwargs={"literal_binds": True}))
-
-
-def _in_words(statement: Any, engine: Engine, schema: str | None) -> str:
-    """A statement that binds nothing, as the driver is told it."""
-    tables = {None: schema} if schema else None
-    options: Any = {"schema_translate_map": tables, "render_schema_translate": bool(tables)}
-    literally = {"literal_binds": True}
-    return str(statement.compile(dialect=engine.dialect, compile_kwargs=literally, **options))
 
 
 def driver(name: str, extra: str) -> Any:

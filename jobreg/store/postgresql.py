@@ -150,6 +150,14 @@ class PostgreSQL(Database):
             key = _number_of(f"jobreg {self.schema} {name}")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({key})")
 
+    def due(self, connection: Connection) -> list[Pair]:
+        """Which pairs have queued runs, and are not paused."""
+        return self._words.due(connection.exec_driver_sql)
+
+    def due_at_once(self, lent: Lent) -> list[Pair]:
+        """As :meth:`due`, on a lent connection."""
+        return self._words.due(lent.executing(self.engine))
+
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair; none that others claim."""
         return self._words.heads(connection, most)

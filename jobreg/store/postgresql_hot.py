@@ -19,6 +19,31 @@ from ..lifecycle import Claim, Outcome
 from . import records
 from .offers import Head, Offer, Pair, Terms
 
+# Asked for the least name, a planner that knows nothing of a table (it was filled just now) reads
+# all that wait; asked for the first in the order of the index, and by all its columns, it jumps.
+DUE = """
+WITH RECURSIVE pair AS (
+    (SELECT queue, job_name FROM {live} WHERE state = 'queued' ORDER BY queue, job_name LIMIT 1)
+    UNION ALL
+    SELECT next.queue, next.job_name
+    FROM pair CROSS JOIN LATERAL (
+        SELECT queue, job_name
+        FROM {live}
+        WHERE state = 'queued'
+            AND (state, queue, job_name) > ('queued', pair.queue, pair.job_name)
+        ORDER BY state, queue, job_name
+        LIMIT 1
+    ) AS next
+)
+SELECT queue, job_name
+FROM pair
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM {pauses} AS pauses
+    WHERE (pauses.kind = 'queue' AND pauses.name = pair.queue)
+        OR (pauses.kind = 'job' AND pauses.name = pair.job_name)
+)"""
+
 HEADS = """
 SELECT pair.place, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
 FROM unnest(%s::varchar[], %s::varchar[], %s::int[]) WITH ORDINALITY
@@ -105,6 +130,8 @@ FROM gone
 WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
 RETURNING runs.run_id, runs.attempt"""
 
+_TABLES = ("live", "runs", "attempts", "workers", "pauses")
+
 Execute = Callable[[str, Any], Any]
 """Executes a statement with its values; what it returns has ``fetchall``."""
 
@@ -114,11 +141,16 @@ class Words:
 
     def __init__(self, schema: str | None) -> None:
         before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
-        names = {name: f"{before}jobreg_{name}" for name in ("live", "runs", "attempts", "workers")}
+        names = {name: f"{before}jobreg_{name}" for name in _TABLES}
+        self._due = DUE.format(**names)
         self._heads = HEADS.format(**names)
         self._take = TAKE.format(**names, now="{now}")
         self._claim = CLAIM.format(**names, now="{now}", most="{most}")
         self._finish = FINISH.format(**names, now="{now}")
+
+    def due(self, execute: Execute) -> list[Pair]:
+        """Which pairs have queued runs, and are not paused."""
+        return [(queue, name) for queue, name in execute(self._due, ()).fetchall()]
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair; none that others claim."""

@@ -68,7 +68,7 @@ class Reading(Transactions):
 
     def due(self) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs and are not paused."""
-        if self.database.claim_at_once is not None:
+        if self.database.due_at_once is not None:
             return self._at_once(self.database.due_at_once, reading=True)
         with self._transaction(reading=True) as connection:
             return self.database.due(connection)

@@ -21,12 +21,14 @@ from sqlalchemy import (
     event,
     literal_column,
 )
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock, failpoints
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import sqlite_hot, sqlite_submit
+from .claim_statements import due_names
 from .database import Database, Trouble
 from .inotify import FileNews
 from .lending import Lent
@@ -38,6 +40,7 @@ BUSY_SECONDS = 5.0
 _ROOM = 32_768
 
 NOW: ColumnElement[int] = literal_column(sqlite_submit.NOW)
+DUE = str(due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
 
 
 class SQLite(Database):
@@ -49,6 +52,11 @@ class SQLite(Database):
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
         return Watch(self.url)
+
+    def due_at_once(self, lent: Lent) -> list[Pair]:
+        """Which pairs have queued runs, and are not paused."""
+        found = lent.executing(self.engine)(DUE, ()).fetchall()
+        return [(queue, name) for queue, name in found]
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair, in order."""
