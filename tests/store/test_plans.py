@@ -14,6 +14,8 @@ from jobreg.store import (
     Store,
     claim_statements,
     finding,
+    open_store,
+    postgresql_hot,
     reading_statements,
     settle_statements,
     statements,
@@ -25,6 +27,7 @@ _ANALYZE = {"sqlite": "ANALYZE {}", "postgresql": "ANALYZE {}", "mysql": "ANALYZ
 _SCANS = {"sqlite": "SCAN jobreg", "postgresql": "Seq Scan", "mysql": "'ALL'"}
 # A table of a handful of rows, which is read whole.
 _PAUSES = "Seq Scan on jobreg_pauses"
+TABLES = {name: f"jobreg_{name}" for name in ("live", "pauses")}
 _SORTS = {"sqlite": "TEMP B-TREE", "postgresql": "Sort", "mysql": "filesort"}
 
 
@@ -130,6 +133,21 @@ def test_a_page_is_read_from_one_index_in_its_order(full):
 def rows_read(connection: Any) -> int:
     found = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
     return sum(int(value) for _, value in found)
+
+
+def test_postgresql_jumps_to_due_names_also_without_statistics(postgres):
+    """A table that was filled just now has none; the planner may then read it all."""
+    store = open_store(postgres.fresh())
+    store.insert([asked(f"foreign.n{n % 40}", queue=f"q{n % 5}") for n in range(10_000)])
+    words = postgresql_hot.Words(None)
+
+    with store.reading() as connection:
+        asked_for = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {postgresql_hot.DUE}"
+        told = connection.exec_driver_sql(asked_for.format(**TABLES)).scalar()
+        due = words.due(connection.exec_driver_sql)
+
+    assert len(due) == 40
+    assert told[0]["Plan"]["Shared Hit Blocks"] < 1_000
 
 
 def test_looking_for_due_names_does_not_look_at_every_run(full):
