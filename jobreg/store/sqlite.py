@@ -60,8 +60,7 @@ class SQLite(Database):
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair, in order."""
-        execute = connection.exec_driver_sql
-        return {pair: sqlite_hot.heads(execute, *pair, limit) for pair, limit in most.items()}
+        return sqlite_hot.heads(connection.exec_driver_sql, most)
 
     def take(
         self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]

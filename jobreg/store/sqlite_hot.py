@@ -10,7 +10,8 @@ row costs as much as SQLite takes for it (docs/performance.md). They do what tho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -19,12 +20,12 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Head, Offer, Terms
+from .offers import Head, Offer, Pair, Terms
 
 LIVE = "SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'"
 
 HEADS = """
-SELECT seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
+SELECT {place}, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
 FROM jobreg_live
 WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
@@ -65,13 +66,31 @@ SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progre
     queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
 WHERE run_id = ? AND state IS NULL"""
 
+# SQLite takes 500 selects in one.
+_TOGETHER = 50
+
 Execute = Callable[[str, Any], Any]
 """Executes a statement with its values; what it returns has ``fetchone`` and ``fetchall``."""
 
 
-def heads(execute: Execute, queue: str, name: str, most: int) -> list[Head]:
-    """The first queued runs of a name."""
-    return [Head(*row) for row in execute(HEADS, (queue, name, most)).fetchall()]
+def heads(execute: Execute, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
+    """The first queued runs, at most so many, of each pair, in order."""
+    found: dict[Pair, list[Head]] = {pair: [] for pair in most}
+    pairs = list(most)
+    for first in range(0, len(pairs), _TOGETHER):
+        some = pairs[first : first + _TOGETHER]
+        asked = [value for pair in some for value in (*pair, most[pair])]
+        for place, *head in execute(_heads_of(len(some)), tuple(asked)).fetchall():
+            found[some[place]].append(Head(*head))
+    return found
+
+
+@cache
+def _heads_of(number: int) -> str:
+    """The statement for so many pairs: each for itself costs as much to send as to answer."""
+    each = [HEADS.format(place=place) for place in range(number)]
+    # Whatever has an ORDER of its own must stand in brackets there.
+    return each[0] if number == 1 else " UNION ALL ".join(f"SELECT * FROM ({one})" for one in each)
 
 
 def take(
@@ -90,7 +109,8 @@ def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) 
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
     if execute(LIVE, (worker_id,)).fetchone() is None:
         return []
-    found = heads(execute, queue, offer.job_name, offer.most)
+    pair = queue, offer.job_name
+    found = heads(execute, {pair: offer.most})[pair]
     seqs = [head.seq for head in takewhile(offer.is_plain, found)]
     if not seqs:
         return []
