@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -15,18 +14,19 @@ from sqlalchemy import (
     Connection,
     Engine,
     create_engine,
-    event,
     literal_column,
     text,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock, failpoints
-from ..errors import BadInput, StoreError
+from ..errors import BadInput
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import database, postgresql_hot, reading_statements, records, statements
+from . import database, postgresql_hot, reading_statements, records
+from .bounded import NETWORK, connect_with_bounds
 from .database import Database, Poll, Trouble
 from .lending import Lent
+from .listening import Listener
 from .offers import Head, Offer, Pair, Terms
 from .postgresql_submit import Words, values_of
 from .statements import Now
@@ -49,15 +49,6 @@ _SERVER = {
     # A few hundred rows are looked up by their ids; at the default, which is that of a disk with
     # a head, the planner reads all of a table of 100,000 instead, having no statistics yet.
     "random_page_cost": "1.1",
-}
-# A connection whose other end is gone without a word is noticed within 15 s.
-_NETWORK = {
-    "connect_timeout": database.CONNECT_WITHIN,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
 }
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
@@ -96,7 +87,7 @@ def make(url: URL) -> Database:
         isolation_level="READ COMMITTED",
         connect_args={
             name: value
-            for name, value in {**_NETWORK, "options": settings}.items()
+            for name, value in {**NETWORK, "options": settings}.items()
             if name not in url.query
         },
         client_encoding="utf8",
@@ -107,7 +98,7 @@ def make(url: URL) -> Database:
         pool_reset_on_return=None,
         execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
-    _connect_with_bounds(engine)
+    connect_with_bounds(engine)
     made = PostgreSQL(url, engine, schema)
     database.keep_alive(engine, made)
     return made
@@ -294,74 +285,6 @@ class PostgreSQL(Database):
         return line.replace(" FATAL:  ", " ")
 
 
-class Listener(Poll):
-    """A poll that looks at once when told of a submit, on a connection used for nothing else.
-
-    What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
-    Whether it is told at all it finds out by telling itself.
-    """
-
-    _AGAIN, _CONNECT_AGAIN = 10.0, 5.0
-
-    def __init__(self, told: PostgreSQL) -> None:
-        super().__init__()
-        self._database = told
-        self._connection: Any = None
-        self._own = f"jobreg {secrets.token_hex(8)}"
-        self._sure = False
-        self._tried = clock.seconds() - self._CONNECT_AGAIN
-
-    def changed(self, busy: bool = True) -> bool:
-        """Were we told, or is it time to look again?"""
-        heard = self._heard()
-        return heard if self._sure and not busy else heard | super().changed(busy)
-
-    def pause(self, busy: bool = True) -> float:
-        """Seconds until it is time to look again; who listens is told before."""
-        return self._AGAIN if self._sure and not busy else super().pause(busy)
-
-    def fileno(self) -> int | None:
-        """The socket on which we are told."""
-        return None if self._connection is None else self._connection.fileno()
-
-    def _heard(self) -> bool:
-        import psycopg
-
-        try:
-            if self._connection is None:
-                return self._connect()
-            self._connection.pgconn.consume_input()
-            words = 0
-            while (word := self._connection.pgconn.notifies()) is not None:
-                words += 1
-                self._sure = self._sure or word.relname == self._own.encode()
-            return words > 0
-        except (psycopg.Error, StoreError):
-            self.close()
-            return True
-
-    def _connect(self) -> bool:
-        if clock.seconds() - self._tried < self._CONNECT_AGAIN:
-            return False
-        self._tried = clock.seconds()
-        engine = self._database.engine
-        arguments, options = engine.dialect.create_connect_args(engine.url)
-        options = {**_NETWORK, **options, "autocommit": True}
-        self._connection = _connection_class().connect(*arguments, **options)
-        for channel in (self._database.channel, self._own):
-            self._connection.execute(f'LISTEN "{channel}"')
-        with engine.begin() as another:
-            another.execute(statements.tell(self._own))
-        return True  # what was said meanwhile was not heard
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._sure = False
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
 def _quoted(name: str) -> str:
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
@@ -371,53 +294,3 @@ def _quoted(name: str) -> str:
 def _number_of(name: str) -> int:
     """The key of an advisory lock: 64 bits of a name."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-@cache
-def _connection_class() -> Any:
-    """A psycopg connection that gives up on a server that has fallen silent.
-
-    The server's own timeouts say nothing where it is frozen, nor the network's where somebody
-    on the way goes on acknowledging.
-    """
-    import psycopg
-
-    class Bounded(psycopg.Connection[Any]):
-        silent_at_most: float | None = database.CONNECT_WITHIN
-
-        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-            return super().wait(self._listened(gen), *arguments, **options)
-
-        def _listened(self, gen: Any) -> Generator[Any, Any, Any]:
-            most, heard = self.silent_at_most, clock.seconds()
-            try:
-                wanted = next(gen)
-                while True:
-                    ready = yield wanted
-                    now = clock.seconds()
-                    if ready:
-                        heard = now
-                    elif most is not None and now - heard > most:
-                        self.pgconn.finish()
-                        raise psycopg.OperationalError(
-                            f"the server has not answered for {most:g} s"
-                        )
-                    wanted = gen.send(ready)
-            except StopIteration as ended:
-                return ended.value
-
-    return Bounded
-
-
-def _connect_with_bounds(engine: Engine) -> None:
-    @event.listens_for(engine, "do_connect")
-    def connect(_: Any, __: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
-        made = _connection_class().connect(*arguments, **options)
-        encoding = made.info.parameter_status("server_encoding")
-        if encoding != "UTF8":
-            made.close()
-            raise StoreError(
-                f"The database behind this store keeps text as {encoding}, which cannot hold all "
-                "of Unicode. Make one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
-            )
-        return made

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import literal, select
 from waiting import until
 
-from jobreg.store import database, open_store, postgresql
+from jobreg.store import database, listening, open_store
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_who_is_told_waits_long_and_who_is_not_polls(postgres, monkeypatch):
     deaf = open_store(postgres.fresh()).database.watch(listen=True)
 
     until(lambda: told.changed(False) and told.pause(False) == told._AGAIN, what="it is told")
-    monkeypatch.setattr(postgresql.statements, "tell", lambda channel: select(literal(channel)))
+    monkeypatch.setattr(listening.statements, "tell", lambda channel: select(literal(channel)))
     for _ in range(50):
         deaf.changed(False)
 

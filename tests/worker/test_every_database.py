@@ -28,7 +28,7 @@ from waiting import until
 
 from jobreg import Client, Registry, Worker
 from jobreg.lifecycle import Ending, State
-from jobreg.store import database, postgresql
+from jobreg.store import database, listening
 
 
 @pytest.fixture(params=["postgres", "mysql"])
@@ -149,7 +149,7 @@ def test_on_postgresql_a_worker_is_told_of_a_submit(told_only: Client, delay: An
 def test_on_postgresql_a_worker_listens_again_when_it_lost_its_ear(
     told_only: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql.Listener, "_AGAIN", 0.1)
+    monkeypatch.setattr(listening.Listener, "_AGAIN", 0.1)
     with Worker(told_only.store, registry=told_only.registry, concurrency=1):
         (before,) = until(lambda: listeners(told_only), what="the worker listens")
         with told_only.store.writing() as connection:

@@ -1,0 +1,80 @@
+"""A poll that PostgreSQL cuts short with a word (LISTEN, NOTIFY)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from .. import clock
+from ..errors import StoreError
+from . import statements
+from .bounded import NETWORK, connection_class
+from .database import Database, Poll
+
+
+class Listener(Poll):
+    """A poll that looks at once when told of a submit, on a connection used for nothing else.
+
+    What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
+    Whether it is told at all it finds out by telling itself.
+    """
+
+    _AGAIN, _CONNECT_AGAIN = 10.0, 5.0
+
+    def __init__(self, told: Database) -> None:
+        super().__init__()
+        self._database = told
+        self._connection: Any = None
+        self._own = f"jobreg {secrets.token_hex(8)}"
+        self._sure = False
+        self._tried = clock.seconds() - self._CONNECT_AGAIN
+
+    def changed(self, busy: bool = True) -> bool:
+        """Were we told, or is it time to look again?"""
+        heard = self._heard()
+        return heard if self._sure and not busy else heard | super().changed(busy)
+
+    def pause(self, busy: bool = True) -> float:
+        """Seconds until it is time to look again; who listens is told before."""
+        return self._AGAIN if self._sure and not busy else super().pause(busy)
+
+    def fileno(self) -> int | None:
+        """The socket on which we are told."""
+        return None if self._connection is None else self._connection.fileno()
+
+    def _heard(self) -> bool:
+        import psycopg
+
+        try:
+            if self._connection is None:
+                return self._connect()
+            self._connection.pgconn.consume_input()
+            words = 0
+            while (word := self._connection.pgconn.notifies()) is not None:
+                words += 1
+                self._sure = self._sure or word.relname == self._own.encode()
+            return words > 0
+        except (psycopg.Error, StoreError):
+            self.close()
+            return True
+
+    def _connect(self) -> bool:
+        if clock.seconds() - self._tried < self._CONNECT_AGAIN:
+            return False
+        self._tried = clock.seconds()
+        engine = self._database.engine
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        options = {**NETWORK, **options, "autocommit": True}
+        self._connection = connection_class().connect(*arguments, **options)
+        for channel in (self._database.channel, self._own):
+            self._connection.execute(f'LISTEN "{channel}"')
+        with engine.begin() as another:
+            another.execute(statements.tell(self._own))
+        return True  # what was said meanwhile was not heard
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._sure = False
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
