@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from .. import clock
 from ..errors import StoreError
 from . import statements
@@ -54,7 +56,7 @@ class Listener(Poll):
                 words += 1
                 self._sure = self._sure or word.relname == self._own.encode()
             return words > 0
-        except (psycopg.Error, StoreError):
+        except (psycopg.Error, SQLAlchemyError, StoreError):
             self.close()
             return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import literal, select
+from sqlalchemy.exc import OperationalError
 from waiting import until
 
 from jobreg.store import database, listening, open_store
@@ -68,3 +69,21 @@ def test_who_is_told_waits_long_and_who_is_not_polls(postgres, monkeypatch):
     assert deaf.pause(False) < 2.5
     told.close()
     deaf.close()
+
+
+def test_who_cannot_tell_itself_polls_and_tries_again(postgres, monkeypatch):
+    """The server may go between the word that one listens and the word one says."""
+    store = open_store(postgres.fresh())
+    ear = store.database.watch(listen=True)
+
+    def gone():
+        raise OperationalError("SELECT pg_notify", {}, Exception("server closed the connection"))
+
+    with monkeypatch.context() as while_gone:
+        while_gone.setattr(store.engine, "begin", gone)
+        assert ear.changed(False)
+        assert ear.pause(False) < 2.5
+    monkeypatch.setattr(listening.Listener, "_CONNECT_AGAIN", 0.0)
+
+    until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
+    ear.close()
