@@ -11,8 +11,8 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _DELAY = 0.1
-# Or the statement that is a transaction of its own: a single submit to PostgreSQL.
-COMMIT = re.compile(rb"\bCOMMIT\b|WITH asked AS", re.IGNORECASE)
+# Or a statement of PostgreSQL's that is a transaction of its own: a single submit, a claim of one job.
+COMMIT = re.compile(rb"\bCOMMIT\b|WITH (asked|alive) AS", re.IGNORECASE)
 MODES = ("pass", "refuse", "reset", "blackhole", "delay", "cut")
 
 
