@@ -11,7 +11,7 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _DELAY = 0.1
-# Or a statement of PostgreSQL's that is a transaction of its own: a single submit, a claim of one job.
+# Or a statement of PostgreSQL's that is its own transaction: a single submit, a claim of one job.
 COMMIT = re.compile(rb"\bCOMMIT\b|WITH (asked|alive) AS", re.IGNORECASE)
 MODES = ("pass", "refuse", "reset", "blackhole", "delay", "cut")
 
