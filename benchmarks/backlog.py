@@ -214,7 +214,7 @@ def plans(store: Store) -> None:
             {"queue": "default", "name": OWN[1], "most": 10},
         ),
         ("next due", claim_statements.next_due(store.now), {}),
-        ("a run", reading_statements.run_by_id(), {"run_id": "x"}),
+        ("some runs", reading_statements.runs_by_id(), {"run_ids": ["x", "y"]}),
     ]
     late = {"at": 2**62, "before": 2**62, "most": 20}
     for order, words in (
