@@ -16,7 +16,7 @@ from servers import Databases
 from sqlalchemy import text
 from waiting import until
 
-from jobreg import Client, Registry, Run, StoreError, StoreUnavailable, Worker
+from jobreg import Client, Registry, Run, StoreError, StoreUnavailable, SubmitUncertain, Worker
 from jobreg.lifecycle import State
 from jobreg.request import new_run_id
 
@@ -53,7 +53,7 @@ def submitted(client: Client, job_name: str, **params: Any) -> Run:
     def again() -> Run | None:
         try:
             return client.submit(job_name, params, run_id=run_id, max_attempts=100, max_crashes=100)
-        except StoreUnavailable:
+        except (StoreUnavailable, SubmitUncertain):  # with one id, it may be asked again
             return None
 
     return until(again, 30, "the submit is taken")
