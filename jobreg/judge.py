@@ -76,11 +76,6 @@ class Terms:
         )
 
 
-def prepare(record: RunRecord, known: Known, installed: Provider | None) -> RunRecord:
-    """Return one run as it is to be stored; see :meth:`Terms.apply`."""
-    return Terms.of(known, installed).apply(record)
-
-
 def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
     """The unique key that a job's own options make of a run's parameters."""
     if unique is None:

@@ -136,7 +136,8 @@ def words(function: Callable[..., object], params: dict[str, Any]) -> tuple[str,
     except ParamsRefused as error:
         executed = str(error)
     try:
-        judge.prepare(RunRecord(run_id="", job_name="a.b", params=json.dumps(params)), known, None)
+        record = RunRecord(run_id="", job_name="a.b", params=json.dumps(params))
+        judge.Terms.of(known, None).apply(record)
     except BadInput as error:
         submitted = str(error)
     return executed, submitted
