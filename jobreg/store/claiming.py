@@ -12,7 +12,7 @@ from ..lifecycle import Claim
 from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
 from . import claim_statements, records
 from .database import Database
-from .offers import Head, Line, Offer, Pair, Terms
+from .offers import Basis, Head, Line, Offer, Pair
 from .statements import Now
 
 _LEAST, _FEW = 4, 100
@@ -42,12 +42,12 @@ def take(
     pairs = [pair for pair in _routed(connection, pairs, known, queues) if room[pair[1]] > 0]
     heads = _heads(connection, database, {pair: room[pair[1]] for pair in pairs})
     chosen = _without_company(_within(heads, room, known), alone)
-    alike: dict[Terms, list[int]] = {}
+    alike: dict[Basis, list[int]] = {}
     for head in chosen:
-        alike.setdefault(known[head.job_name].terms, []).append(head.seq)
+        alike.setdefault(known[head.job_name].basis, []).append(head.seq)
     taken: dict[int, Sequence[Any]] = {}
-    for terms, seqs in alike.items():
-        rows = database.take(connection, now, worker_id, terms, seqs)
+    for basis, seqs in alike.items():
+        rows = database.take(connection, now, worker_id, basis, seqs)
         taken.update((row[0], row[1:]) for row in rows)
     return [
         records.claim_under(known[head.job_name], worker_id, *taken[head.seq])

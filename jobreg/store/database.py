@@ -18,7 +18,7 @@ from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, reading_statements, records, statements
 from .lending import Lending, Lent
-from .offers import Head, Offer, Pair, Terms
+from .offers import Basis, Head, Offer, Pair
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -143,7 +143,12 @@ class Database:
         return found
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        basis: Basis,
+        seqs: Sequence[int],
     ) -> Iterable[Sequence[Any]]:
         """Claim queued runs by the numbers of their live rows.
 
@@ -152,10 +157,10 @@ class Database:
         marked = {
             "seqs": seqs,
             "of_worker": worker_id,
-            "of_dist": terms.provider.dist,
-            "of_version": terms.provider.version,
-            "tries_allowed": terms.max_attempts,
-            "crashes_allowed": terms.max_crashes,
+            "of_dist": basis.provider.dist,
+            "of_version": basis.provider.version,
+            "tries_allowed": basis.max_attempts,
+            "crashes_allowed": basis.max_crashes,
         }
         connection.execute(claim_statements.take(now), marked)
         asked = {"seqs": seqs, "of_worker": worker_id}

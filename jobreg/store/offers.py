@@ -26,8 +26,8 @@ class Head(NamedTuple):
     max_crashes: int | None
 
 
-class Terms(NamedTuple):
-    """What a claim writes down of a job; the runs of all jobs with the same are taken together."""
+class Basis(NamedTuple):
+    """On what runs are claimed; those of all jobs that stand on the same are taken together."""
 
     provider: Provider
     max_attempts: int
@@ -53,9 +53,9 @@ class Offer:
     fill: int = 1
 
     @property
-    def terms(self) -> Terms:
-        """What a claim of it writes down."""
-        return Terms(self.provider, self.options.max_attempts, self.options.max_crashes)
+    def basis(self) -> Basis:
+        """On what its runs are claimed."""
+        return Basis(self.provider, self.options.max_attempts, self.options.max_crashes)
 
     @property
     def lane(self) -> Lane:

@@ -27,7 +27,7 @@ from .bounded import NETWORK, connect_with_bounds
 from .database import Database, Poll, Trouble
 from .lending import Lent
 from .listening import Listener
-from .offers import Head, Offer, Pair, Terms
+from .offers import Basis, Head, Offer, Pair
 from .postgresql_submit import Words, values_of
 from .statements import Now
 
@@ -154,10 +154,15 @@ class PostgreSQL(Database):
         return self._words.heads(connection, most)
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        basis: Basis,
+        seqs: Sequence[int],
     ) -> Iterable[Sequence[Any]]:
         """Claim queued runs by the numbers of their live rows."""
-        return self._words.take(connection, self.words_of(now), worker_id, terms, seqs)
+        return self._words.take(connection, self.words_of(now), worker_id, basis, seqs)
 
     def claim_at_once(
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Head, Offer, Pair, Terms
+from .offers import Basis, Head, Offer, Pair
 
 # Asked for the least name, a planner that knows nothing of a table (it was filled just now) reads
 # all that wait; asked for the first in the order of the index, and by all its columns, it jumps.
@@ -162,10 +162,15 @@ class Words:
         return found
 
     def take(
-        self, connection: Connection, now: str, worker_id: str, terms: Terms, seqs: Sequence[int]
+        self,
+        connection: Connection,
+        now: str,
+        worker_id: str,
+        basis: Basis,
+        seqs: Sequence[int],
     ) -> Sequence[Any]:
         """Claim queued runs by their live rows; see :meth:`.database.Database.take`."""
-        asked = (worker_id, *_of(terms), list(seqs))
+        asked = (worker_id, *_of(basis), list(seqs))
         return connection.exec_driver_sql(self._take.replace("{now}", now), asked).all()
 
     def claim(
@@ -174,7 +179,7 @@ class Words:
         """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
         # Which are best, the planner can tell only where it knows how many.
         words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
-        dist, version, tries, crashes = _of(offer.terms)
+        dist, version, tries, crashes = _of(offer.basis)
         of_heads = worker_id, tries, crashes, queue, offer.job_name
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=itemgetter(-1))
@@ -207,8 +212,13 @@ class Words:
         return {(row[0], row[1]) for row in rows}
 
 
-def _of(terms: Terms) -> tuple[str, str, int, int]:
-    return terms.provider.dist, terms.provider.version, terms.max_attempts, terms.max_crashes
+def _of(basis: Basis) -> tuple[str, str, int, int]:
+    return (
+        basis.provider.dist,
+        basis.provider.version,
+        basis.max_attempts,
+        basis.max_crashes,
+    )
 
 
 def _array(values: Iterable[Any]) -> str:

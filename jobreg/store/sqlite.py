@@ -32,7 +32,7 @@ from .claim_statements import due_names
 from .database import Database, Trouble
 from .inotify import FileNews
 from .lending import Lent
-from .offers import Head, Offer, Pair, Terms
+from .offers import Basis, Head, Offer, Pair
 from .statements import Now
 
 BUSY_SECONDS = 5.0
@@ -63,11 +63,16 @@ class SQLite(Database):
         return sqlite_hot.heads(connection.exec_driver_sql, most)
 
     def take(
-        self, connection: Connection, now: Now, worker_id: str, terms: Terms, seqs: Sequence[int]
+        self,
+        connection: Connection,
+        now: Now,
+        worker_id: str,
+        basis: Basis,
+        seqs: Sequence[int],
     ) -> Iterable[Sequence[Any]]:
         """Claim queued runs by the numbers of their live rows."""
         execute = connection.exec_driver_sql
-        return sqlite_hot.take(execute, self.words_of(now), worker_id, terms, seqs)
+        return sqlite_hot.take(execute, self.words_of(now), worker_id, basis, seqs)
 
     def claim_at_once(
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer

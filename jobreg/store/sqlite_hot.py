@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Head, Offer, Pair, Terms
+from .offers import Basis, Head, Offer, Pair
 
 LIVE = "SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'"
 
@@ -94,12 +94,12 @@ def _heads_of(number: int) -> str:
 
 
 def take(
-    execute: Execute, now: str, worker_id: str, terms: Terms, seqs: Sequence[int]
+    execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequence[int]
 ) -> Sequence[Any]:
     """Claim queued runs by their live rows; see :meth:`.database.Database.take`."""
     numbers = json.dumps(list(seqs))
-    limits = terms.max_attempts, terms.max_crashes
-    asked = (worker_id, terms.provider.dist, terms.provider.version, *limits, numbers)
+    limits = basis.max_attempts, basis.max_crashes
+    asked = (worker_id, basis.provider.dist, basis.provider.version, *limits, numbers)
     execute(TAKE.format(now=now), asked)
     rows: Sequence[Any] = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
     return rows
@@ -114,7 +114,7 @@ def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) 
     seqs = [head.seq for head in takewhile(offer.is_plain, found)]
     if not seqs:
         return []
-    rows = {row[0]: row[1:] for row in take(execute, now, worker_id, offer.terms, seqs)}
+    rows = {row[0]: row[1:] for row in take(execute, now, worker_id, offer.basis, seqs)}
     return [records.claim_under(offer, worker_id, *rows[seq]) for seq in seqs]
 
 
