@@ -20,11 +20,11 @@ _SIGNALS = tuple(
 
 
 class Surroundings:
-    """Remembers how they were; so many threads as ``own`` says are not a job's."""
+    """Remembers how they were. So many threads as ``own`` says are not a job's, but run jobs."""
 
-    def __init__(self, own: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, own: Callable[[], int] | None = None) -> None:
         self._own = own
-        self._children = _children_of_this_thread()
+        self._children = None if own else _children_of_this_thread()
         self._seen = self._now()
 
     def look(self) -> bool:
@@ -38,7 +38,8 @@ class Surroundings:
         except OSError:
             folder = None
         handlers = list(map(getsignal, _SIGNALS))
-        return folder, handlers, count_threads() - self._own(), self._has_subprocess()
+        threads = count_threads() - (self._own() if self._own else 0)
+        return folder, handlers, threads, self._has_subprocess()
 
     def _has_subprocess(self) -> bool:
         """Has it one nobody waited for? What that prints would be taken for the next run's."""
@@ -53,7 +54,8 @@ class Surroundings:
 def _children_of_this_thread() -> int | None:
     """A file that lists the subprocesses of this thread; None where the system has none such.
 
-    Those of a thread that has ended are another's; one that has not is seen as a thread.
+    Those of a thread that has ended are another's, and one that has not is seen as a thread: where
+    jobs run in this thread alone, none is missed.
     """
     try:
         name = f"/proc/self/task/{threading.get_native_id()}/children"
