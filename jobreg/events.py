@@ -69,9 +69,13 @@ def write_to(writer: Writer) -> Callable[[], None]:
     For a process that writes a line for each of thousands of runs a second: a logger takes as long
     for a line as a database for a run.
     """
-    global _writer
-    _writer = writer
-    return lambda: globals().update(_writer=None)
+
+    def use(one: Writer | None) -> None:
+        global _writer
+        _writer = one
+
+    use(writer)
+    return lambda: use(None)
 
 
 def listen(listener: Listener) -> Callable[[], None]:
