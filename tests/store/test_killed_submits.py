@@ -51,7 +51,8 @@ def test_a_submitter_killed_at_any_statement(store: Store, joined: bool, key: st
 
     # Killed at each step, the last of them after the commit, and then at none.
     assert [code for code, _ in seen] == [-signal.SIGKILL] * (len(seen) - 1) + [0]
-    first, *more = [stored for _, stored in seen]
-    assert (first, more) == (0, sorted(more))
-    assert more[-2:] == [1, 1]
-    assert len(seen) > 3
+    # PostgreSQL stores one by one statement, and has done so before its answer is there.
+    by_one = store.engine.dialect.name == "postgresql" and not (joined or key)
+    there = 3 if by_one else 2
+    assert [stored for _, stored in seen] == [0] * (len(seen) - there) + [1] * there
+    assert len(seen) > (3 if by_one else 6)
