@@ -2,7 +2,7 @@
 
 Figures are the best of several fresh processes, taken beside bare Python's in the same minute; a
 busy machine gets further tries. The budgets were set where bare Python takes 11 ms: they count
-what comes on top of it, and a machine that takes longer for bare Python may take so for the rest.
+what comes on top of it, and go up and down with what bare Python takes in the same minute.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def benchmark() -> ModuleType:
 def overruns(best: Callable, parts: dict[str, list[str]]) -> dict[str, float]:
     times = best(parts)
     bare = times["bare python"]
-    slowness = max(1.0, bare / BARE)
-    over = {name: (times[name] - bare) / slowness for name in OVER_BARE}
+    over = {name: (times[name] - bare) * BARE / bare for name in OVER_BARE}
     return {name: cost for name, cost in over.items() if cost > OVER_BARE[name]}
 
 
