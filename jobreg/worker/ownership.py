@@ -14,9 +14,10 @@ from ..options import JobOptions
 from ..registry import JobRef, Registry
 from ..store import Store
 
-_LOOK_EVERY, _LOOK_AGAIN = 30.0, 5.0
-"""Seconds after which the store is asked what operators adopted and set: as a rule, and where
-somebody wrote to it. Databases that do not say whether anybody did are asked as often."""
+_LOOK_EVERY = 5.0
+"""Seconds after which what operators adopted or set takes effect here, once it was written."""
+_LOOK_ANYWAY = 30.0
+"""Seconds after which the store is asked even where it told of no write."""
 _TELL_EVERY = 3600.0
 """Seconds after which the store is told again of jobs, so that it knows they are still run."""
 
@@ -49,18 +50,18 @@ class Ownership:
         """
         self.tell()
         with self._looking:
-            if clock.seconds() < self._look_at:
-                return False
-            said = self._store.catalogue.owners_and_overrides()
-            before, self._seen = self._seen, (*said, self._registry.snapshot())
-            self._owners, self._overrides = said
-            self._looked = clock.seconds()
-            self._look_at = self._looked + _LOOK_EVERY
-            return before != self._seen
+            if clock.seconds() >= self._look_at:
+                self._owners, self._overrides = self._store.catalogue.owners_and_overrides()
+                self._looked = clock.seconds()
+                self._look_at = self._looked + _LOOK_ANYWAY
+            # What is installed nobody writes to the database.
+            seen = self._owners, self._overrides, self._registry.snapshot()
+            before, self._seen = self._seen, seen
+            return before != seen
 
     def look_again(self) -> None:
         """Somebody wrote to the database: what it says of jobs may have changed."""
-        self._look_at = min(self._look_at, self._looked + _LOOK_AGAIN)
+        self._look_at = min(self._look_at, self._looked + _LOOK_EVERY)
 
     def tell(self) -> None:
         """Tell the store what was learned of jobs."""

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from waiting import until
 
-from jobreg import Client, JobConflict, Registry, Worker
+from jobreg import Client, JobConflict, Registry, Worker, clock
 from jobreg.worker.alone import LoneWorker
+from jobreg.worker.ownership import Ownership
 
 NAME = "reports.render"
 
@@ -143,3 +144,36 @@ def test_what_operators_set_stands_before_what_the_job_says(client: Client, plac
     assert broken.result(timeout=5) == "acme"
     record = fine.refresh().record
     assert (record.queue, record.priority) == ("slow", 9)
+
+
+def test_a_plugin_that_is_installed_is_seen_though_nobody_writes_of_it(
+    client: Client, place: Any
+) -> None:
+    """What waits for it is then claimed at the next turn, not at the next look at the database."""
+    here = place("one", "other")
+    ownership = Ownership(client.store, here.registry)
+    assert ownership.look()
+    assert not ownership.look()
+
+    here.install("acme")
+
+    here.registry.snapshot(recheck=True)  # done once a second
+    assert ownership.look()
+    assert "acme.own" in ownership.names()
+
+
+def test_what_operators_adopt_is_read_again_once_somebody_has_written(
+    client: Client, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.seconds()
+    monkeypatch.setattr(clock, "seconds", lambda: now)
+    ownership = Ownership(client.store, place("one", "acme").registry)
+    ownership.look()
+    client.store.catalogue.adopt(NAME, "other")
+
+    now += 6
+    assert not ownership.look()
+    ownership.look_again()
+
+    assert ownership.look()
+    assert NAME not in ownership.names()
