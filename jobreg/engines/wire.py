@@ -51,16 +51,16 @@ class Lines:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The whole lines that are there now.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The whole lines that are there now: what was said before it was spoilt, was said.
 
         Raises:
             ValueError: what follows them cannot become one: a job wrote into our pipe.
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
+        yield from lines
         if self._rest and self._rest[:1] not in (b"[", b"{"):
             raise ValueError("this is no message of ours")
-        return lines
 
 
 class Told:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from jobreg.engines import wire
 from jobreg.lifecycle import Claim, Provider
 from jobreg.options import JobOptions
@@ -64,3 +66,11 @@ def test_runs_with_options_of_their_own_fill_nobodys_memory(monkeypatch):
         assert ends.take(own, claim(number)) == [(0, own), (1, claim(number))]
 
     assert len(ends.heard) <= 12
+
+
+def test_what_was_said_before_a_job_wrote_between_is_heard():
+    """A minder that is late reads it all at once, and must blame no other for it."""
+    lines = wire.Lines().feed(b'["begun",1]\n["done",2]\n\0\0@\0')
+    assert [next(lines), next(lines)] == [b'["begun",1]', b'["done",2]']
+    with pytest.raises(ValueError, match="no message of ours"):
+        next(lines)
