@@ -216,14 +216,14 @@ def test_an_interrupt_is_for_one_run() -> None:
 @pytest.mark.parametrize("data", [b"x", b"\0\0", b'["done"]\nno'])
 def test_what_cannot_become_a_message_is_told_at_once(data: bytes) -> None:
     with pytest.raises(ValueError, match="no message of ours"):
-        Lines().feed(data)
+        list(Lines().feed(data))
 
 
 def test_half_a_line_waits_for_the_other_half() -> None:
     lines = Lines()
 
-    assert lines.feed(b'["a"]\n["b') == [b'["a"]']
-    assert lines.feed(b'"]\n') == [b'["b"]']
+    assert list(lines.feed(b'["a"]\n["b')) == [b'["a"]']
+    assert list(lines.feed(b'"]\n')) == [b'["b"]']
 
 
 def test_a_bell_rung_before_is_heard_at_once_and_once() -> None:
