@@ -19,7 +19,7 @@ from .handle import Run
 from .judge import Terms
 from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
-from .registry import JobRef, Registry, default_registry
+from .registry import JobRef, Registry, default_registry, unknown_job
 from .request import (
     SubmitOptions,
     checked_level,
@@ -221,15 +221,25 @@ class Client:
                 continue
             try:
                 self.registry.ref(name)
-            except UnknownJob:
-                workers = self.store.workers()
-                if any(worker.live and name in worker.names for worker in workers):
-                    continue
-                if not self.store.catalogue.known([name]):
-                    raise
+            except UnknownJob as error:
+                self._check_elsewhere(name, error)
             except JobConflict:
                 if not self.store.catalogue.owners([name]):
                     raise
+
+    def _check_elsewhere(self, name: str, error: UnknownJob) -> None:
+        """Refuse a name that is not installed here, unless a live worker or the store knows it."""
+        if any(worker.live and name in worker.names for worker in self.store.workers()):
+            return
+        known = self.store.catalogue.providers()
+        if name in known:
+            return
+        snapshot = self.registry.snapshot()
+        if any(ref.name == name for ref in (*snapshot.denied, *snapshot.invalid)):
+            raise error
+        # Of those that only the store knows, too, one may have been meant.
+        here = {each: ref.provider for each, ref in snapshot.jobs.items()}
+        raise unknown_job(name, known | here) from None
 
     def get(self, run_id: str | UUID) -> Run:
         """Read one run. Raises UnknownRun where the store holds none with this id."""

@@ -47,10 +47,16 @@ class JobRegError(Exception):
 class BadInput(JobRegError, ValueError):
     """A value given by the caller cannot be used; nothing was stored.
 
+    ``faults`` holds each fault by itself, with its path, where parameters do not fit a job.
+
     Next: correct the argument, option or variable that the message names.
     """
 
     exit_code = 2
+
+    def __init__(self, *told: object, faults: tuple[str, ...] = ()) -> None:
+        super().__init__(*told)
+        self.faults = faults
 
 
 class InvalidJob(BadInput):
@@ -72,9 +78,15 @@ class NotFound(JobRegError, LookupError):
 class UnknownJob(NotFound):
     """No job that may run has this name, neither here nor at any live worker.
 
+    ``close`` holds the names there are that are much like it.
+
     Next: take one of the close names offered, install its plugin with pip, or see
     ``jobreg jobs list`` and ``jobreg jobs doctor``.
     """
+
+    def __init__(self, *told: object, close: tuple[str, ...] = ()) -> None:
+        super().__init__(*told)
+        self.close = close
 
 
 class UnknownRun(NotFound):

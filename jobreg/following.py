@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from . import clock
@@ -11,7 +11,7 @@ from .errors import WaitTimeout
 from .lifecycle import LEVELS, LogLine, RunRecord, State
 
 if TYPE_CHECKING:
-    from .store import Store, WorkerRow
+    from .store import Pause, Store, WorkerRow
 
 POLL = 0.02
 """Seconds between two looks at whether the store has changed."""
@@ -94,15 +94,23 @@ def _is_over(record: RunRecord, attempt: int | None) -> bool:
 
 def waiting_on(store: Store, records: Sequence[RunRecord]) -> dict[str, str | None]:
     """For each run id, why it is not running though it waits; None where it is not so."""
-    queued = [record for record in records if record.state is State.QUEUED]
-    workers = [each for each in store.workers() if each.live] if queued else []
-    paused = {(each.kind, each.name) for each in store.pauses()} if queued else set()
+    if any(record.state is State.QUEUED for record in records):
+        return why_waiting(records, store.workers(), store.pauses())
+    return why_waiting(records, (), ())
+
+
+def why_waiting(
+    records: Sequence[RunRecord], workers: Iterable[WorkerRow], pauses: Iterable[Pause]
+) -> dict[str, str | None]:
+    """The same, where workers and pauses are known."""
+    live = [each for each in workers if each.live]
+    paused = {(each.kind, each.name) for each in pauses}
     told: dict[str, str | None] = {record.run_id: None for record in records}
     for record in records:
         if record.state is State.SCHEDULED and record.scheduled_at is not None:
             told[record.run_id] = f"its due time, {record.scheduled_at.isoformat()}"
         elif record.state is State.QUEUED:
-            told[record.run_id] = _paused(record, paused) or _lacks_worker(record, workers)
+            told[record.run_id] = _paused(record, paused) or _lacks_worker(record, live)
     return told
 
 

@@ -22,7 +22,7 @@ from .errors import BadInput
 from .lifecycle import Provider, RunRecord
 from .options import JobOptions
 from .request import MAX_KEY
-from .signature.refusal import below, faults as all_faults, refusal
+from .signature.refusal import below, faults as all_faults, first_faults, refusal
 
 SEEN_WITHIN = timedelta(days=1)
 """A version seen this shortly before the newest may run still: what it takes is not refused."""
@@ -107,7 +107,8 @@ def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | N
             else f"It takes {evolve(takes, returns=None)}."
         )
         who = f"Job {record.job_name!r} of {provider.dist} {provider.version}"
-        raise BadInput(refusal(who, faults(refused.params_schema, params), way_out))
+        told = first_faults(faults(refused.params_schema, params))
+        raise BadInput(refusal(who, told, way_out), faults=tuple(told))
 
 
 def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:

@@ -153,6 +153,7 @@ _COMMANDS = {
     "queues": (".queues:queues", "Pause and resume queues and jobs."),
     "selftest": (".selftest:selftest", "Kill workers on a scratch store, and check it."),
     "bench": (".bench:bench", "Measure jobreg on a scratch store, beside the plain driver."),
+    "web": (".web:web", "Serve the REST interface and the dashboard; make tokens for them."),
     "store": (".store:store", "Look at the store, and upgrade it."),
     "completion": (".completion:completion", "Print what lets a shell complete jobreg."),
 }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .jobs import problem_object
+from ..objects.jobs import problem_object
 
 if TYPE_CHECKING:
     from ..catalogue import Hello, Owner
@@ -102,7 +102,7 @@ def in_source(snapshot: Snapshot) -> Iterator[Finding]:
 
 def in_editables(snapshot: Snapshot) -> Iterator[Finding]:
     """Editable installations whose pyproject.toml or setup.cfg is newer than their metadata."""
-    from .show_job import editable_origin
+    from ..objects.jobs import editable_origin
 
     seen = set()
     for ref in all_refs(snapshot):

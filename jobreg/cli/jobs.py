@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..objects.jobs import job_rows, owned, problem_object
 from . import CommandGroup, as_json, output, store_url
 
 if TYPE_CHECKING:
-    from ..catalogue import Owner
-    from ..registry import JobRef, Problem, Snapshot
+    from ..registry import Problem
 
 _COLOURS = {
     "ok": "green",
@@ -78,69 +78,10 @@ def list_jobs(owners: bool, as_json: bool, store_url: str | None) -> None:
     _tell(snapshot.problems)
 
 
-def job_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The jobs as JSON, by name; where a name has several rows the runnable one comes first."""
-    rows = []
-    for name, ref in snapshot.jobs.items():
-        alias_of = snapshot.aliases.get(name)
-        row = _row(ref, "alias" if alias_of else "ok")
-        rows.append({**row, "alias_of": alias_of} if alias_of else row)
-    for name, refs in snapshot.conflicts.items():
-        nobody = {"name": name, "target": None, "dist": None, "version": None, "state": "conflict"}
-        rows.append({**nobody, "claimants": [_claimant(ref) for ref in refs]})
-    rows.extend(_row(ref, "denied") for ref in snapshot.denied)
-    rows.extend(_row(ref, "invalid") for ref in snapshot.invalid)
-    return sorted(rows, key=lambda row: row["name"])
-
-
-def _row(ref: JobRef, state: str) -> dict[str, Any]:
-    return {
-        "name": ref.name,
-        "target": ref.target,
-        "dist": ref.dist,
-        "version": ref.version,
-        "state": state,
-    }
-
-
-def _claimant(ref: JobRef) -> dict[str, str]:
-    return {
-        "dist": ref.dist,
-        "version": ref.version,
-        "target": ref.target,
-        "location": ref.origin,
-    }
-
-
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
     owners = [row] if row["dist"] else row.get("claimants") or [row]
     providers = ", ".join(f"{owner['dist']} {owner['version']}".rstrip() for owner in owners)
     return row["name"], providers, row["state"], row["target"] or ""
-
-
-def owned(
-    rows: Iterable[dict[str, Any]], snapshot: Snapshot, owners: Mapping[str, Owner]
-) -> list[dict[str, Any]]:
-    """The rows by the store's word: a conflict that has an owner is settled, a stranger refused."""
-    from ..codec import iso_time
-
-    found = []
-    for row in rows:
-        owner = owners.get(row["name"])
-        told = owner and {
-            "dist": owner.dist,
-            "pinned_by": owner.pinned_by,
-            "pinned_at": iso_time(owner.pinned_at),
-        }
-        row = {**row, "owner": told}
-        if owner is not None and row["state"] in ("ok", "alias", "conflict"):
-            ref = snapshot.pick(row["name"], owner.dist)
-            if ref is None:
-                row["state"] = "refused"
-            elif row["state"] == "conflict":
-                row |= _row(ref, "ok")
-        found.append(row)
-    return found
 
 
 def _owned_cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
@@ -149,18 +90,6 @@ def _owned_cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
     if owner is None:
         return name, providers, state, "", ""
     return name, providers, state, owner["dist"], f"{owner['pinned_at']} ({owner['pinned_by']})"
-
-
-def problem_object(problem: Problem) -> dict[str, Any]:
-    """One problem as programs see it."""
-    return {
-        "code": problem.code,
-        "message": problem.message,
-        "file": problem.file,
-        "line": problem.line,
-        "dist": problem.dist,
-        "name": problem.name,
-    }
 
 
 def _tell(problems: Iterable[Problem]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..codec import iso_time
+from ..objects.status import pause_objects
 from ..options import queue_name
 from . import CommandGroup, as_json, complete_jobs, opened, output, store_url
 
@@ -40,10 +40,7 @@ def list_pauses(as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg queues list
     """
-    told = [
-        {"kind": each.kind, "name": each.name, "paused_at": iso_time(each.paused_at)}
-        for each in opened(store_url).pauses()
-    ]
+    told = pause_objects(opened(store_url).pauses())
     if as_json:
         output.print_json({"paused": told})
     elif told:

@@ -14,7 +14,6 @@ from .filters import filters_of, run_filters
 if TYPE_CHECKING:
     from ..client import Client
     from ..handle import Run
-    from ..lifecycle import RunRecord
 
 _WIDEST_PROVIDER = 23  # with id, state and six characters of the job: 80 columns
 _COLOURS = {
@@ -74,15 +73,13 @@ def list_runs(
     Example: jobreg runs list --state failed --since 2h --limit 20
     """
     from ..client import Client
-    from ..codec import run_object
+    from ..objects.runs import run_objects
 
     filters = filters_of(asked)
     client = Client(store_url)
     found, following = client.page(limit=limit, cursor=cursor, **filters)
     if as_json:
-        waits = client.waiting_on([run.record for run in found])
-        records = shown(client, [run.record for run in found])
-        told = [run_object(each, waits[each.run_id]) for each in records]
+        told = run_objects(client, [run.record for run in found])
         output.print_json({"runs": told, "next": following})
         return
     if not found and following is None:
@@ -142,19 +139,12 @@ def exit_code(run: Run) -> int:
     return 0 if run.state == "succeeded" else 1
 
 
-def shown(client: Client, records: list[RunRecord]) -> list[RunRecord]:
-    """Runs as they may be shown: without what their jobs and ``JOBREG_REDACT`` hide."""
-    from ..redaction import all_shown
-
-    known = client.store.catalogue.known({record.job_name for record in records})
-    return all_shown(records, known, client.settings.redact)
-
-
 def print_run(client: Client, run: Run, *, as_json: bool, attempts: bool = False) -> None:
     """Print one run, for people or as JSON for programs."""
-    from ..codec import attempt_object, run_object
+    from ..codec import attempt_object
+    from ..objects.runs import run_objects
 
-    told = run_object(shown(client, [run.record])[0], run.waiting_on())
+    (told,) = run_objects(client, [run.record])
     tries = [attempt_object(each) for each in run.attempts()] if attempts else []
     if as_json:
         output.print_json(told | {"attempts": tries} if attempts else told)

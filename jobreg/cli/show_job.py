@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from attrs import field, frozen
 
+from ..objects.jobs import job_object
 from . import as_json, complete_jobs, output, store_url
-from .jobs import job_rows, owned, problem_object
-
-if TYPE_CHECKING:
-    from ..catalogue import Entry, Owner
-    from ..client import Client
-    from ..registry import JobRef, Snapshot
 
 
 @click.command("show")
@@ -32,116 +25,11 @@ def show_job(name: str, as_json: bool, store_url: str | None) -> None:
     """
     from ..client import Client
 
-    client = Client(store_url)
-    snapshot = client.registry.snapshot()
-    row = next((each for each in job_rows(snapshot) if each["name"] == name), None)
-    stored = _Stored.of(client, name) if client.has_store() else _Stored()
-    if row is None and not stored.entries:
-        client.registry.ref(name)  # raises, with close names
-    shown = _shown(snapshot, row or _elsewhere(name), stored)
+    shown = job_object(Client(store_url), name)
     if as_json:
         output.print_json(shown)
     else:
         _tell(shown)
-
-
-@frozen
-class _Stored:
-    """What the store knows of one job; nothing, where there is no store yet."""
-
-    entries: list[Entry] = field(factory=list)
-    owners: dict[str, Owner] = field(factory=dict)
-    overrides: dict[str, Any] = field(factory=dict)
-    runs: dict[str, int] = field(factory=dict)
-
-    @classmethod
-    def of(cls, client: Client, name: str) -> _Stored:
-        known = client.store.catalogue
-        overrides = known.overrides().get(name, {})
-        return cls(known.known([name]), known.owners([name]), overrides, known.counts(name))
-
-
-def _elsewhere(name: str) -> dict[str, Any]:
-    return {"name": name, "target": None, "dist": None, "version": None, "state": "elsewhere"}
-
-
-def _shown(snapshot: Snapshot, row: dict[str, Any], stored: _Stored) -> dict[str, Any]:
-    entries = stored.entries
-    (row,) = owned([row], snapshot, stored.owners)
-    shown = {**row, **_place(snapshot, row)}
-    mine = [each for each in entries if each.provider.dist == row["dist"]]
-    said = [each for each in mine if each.provider.version == row["version"]] or mine or entries
-    entry = said[0] if said else None
-    takes = None if entry is None else entry.takes()
-    return {
-        **shown,
-        "summary": entry and entry.summary,
-        "signature": None if takes is None else str(takes),
-        "params_schema": entry and entry.params_schema,
-        "not_enforced": [] if takes is None else list(takes.findings),
-        "trouble": entry and entry.trouble,
-        "import_seconds": entry and entry.import_seconds,
-        "known_as": entry and {"dist": entry.provider.dist, "version": entry.provider.version},
-        "options": _options(entry, stored.overrides),
-        "runs": stored.runs,
-    }
-
-
-def _place(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
-    """File, line, location, aliases and problems: what the metadata and the source say."""
-    from ..registry.locate import locate
-
-    name = row["name"]
-    problems = [problem_object(each) for each in snapshot.problems if each.name == name]
-    conflicts = [ref for refs in snapshot.conflicts.values() for ref in refs]
-    candidates = [*snapshot.jobs.values(), *conflicts, *snapshot.denied, *snapshot.invalid]
-    ref = next((each for each in candidates if (each.name, each.dist) == (name, row["dist"])), None)
-    found: dict[str, Any] = {"file": None, "line": None, "location": None, "editable": None}
-    aliases: list[str] = []
-    if ref is not None:
-        editable = editable_origin(ref)
-        sources = [] if editable is None else [os.path.join(editable, "src"), editable]
-        where = locate(ref, [ref.origin, *sources])
-        found = {"file": where.file, "line": where.line, "location": ref.origin}
-        found["editable"] = editable
-        same = (each for each in snapshot.jobs.values() if each.dist == ref.dist)
-        aliases = [each.name for each in same if each.target == ref.target and each.name != name]
-    return {**found, "aliases": aliases, "problems": problems}
-
-
-def editable_origin(ref: JobRef) -> str | None:
-    """The folder an editable installation was made from, by its direct_url.json (PEP 610)."""
-    import json
-
-    try:
-        with open(os.path.join(ref.metadata_path, "direct_url.json"), "rb") as stream:
-            source = json.load(stream)
-        if source["dir_info"]["editable"] is not True:
-            return None
-        url = str(source["url"])
-    except (OSError, ValueError, KeyError, TypeError):  # none there, or not as it should be
-        return None
-    from urllib.parse import unquote
-
-    return unquote(url.removeprefix("file://"))
-
-
-def _options(entry: Entry | None, overrides: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """Each option's value and source: ``set`` by an operator, ``job`` or ``default``."""
-    from ..options import DEFAULTS
-
-    if entry is None or entry.options is None:
-        return {
-            name: {"value": value, "source": "set"} for name, value in overrides.items()
-        } or None
-    defaults = DEFAULTS.to_wire()
-    found = {}
-    for name, value in entry.options.items():
-        source = "default" if value == defaults.get(name) else "job"
-        found[name] = {"value": value, "source": source}
-        if name in overrides:
-            found[name] = {"value": overrides[name], "source": "set"}
-    return found
 
 
 def _tell(shown: dict[str, Any]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from ..errors import BadInput, NotFound
+from ..objects.status import worker_details
 from . import CommandGroup, as_json, opened, output, store_url
-from .status import COLOURS, tell_workers, worker_objects
+from .status import COLOURS, tell_workers
 
 
 @click.group(cls=CommandGroup)
@@ -30,14 +31,7 @@ def list_workers(as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg workers list --json
     """
-    store = opened(store_url)
-    rows = store.workers()
-    told = worker_objects(rows, store.busy())
-    by_id = {row.worker_id: row for row in rows}
-    for each in told:
-        row = by_id[each["worker_id"]]
-        each["lease"], each["jobreg_version"] = row.lease, row.jobreg_version
-        each["names"] = list(row.names)
+    told = worker_details(opened(store_url))
     if as_json:
         output.print_json({"workers": told})
     elif told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from threading import RLock
 
@@ -209,12 +209,20 @@ def _refusal(name: str, snapshot: Snapshot) -> JobConflict | UnknownJob:
             return UnknownJob(
                 f"Job {shown} ({ref.provider}) is advertised wrongly. See: jobreg jobs list"
             )
+    return unknown_job(name, {each: ref.provider for each, ref in snapshot.jobs.items()})
+
+
+def unknown_job(name: str, providers: Mapping[str, str]) -> UnknownJob:
+    """The error for a name that nobody knows; ``providers`` are those of all that are known."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name[:128], snapshot.jobs, n=3)
-    meant = " or ".join(f"{each!r} ({snapshot.jobs[each].provider})" for each in close)
+    close = get_close_matches(name[:128], providers, n=3)
+    meant = " or ".join(f"{each!r} ({providers[each]})" for each in close)
     hint = f" Did you mean {meant}?" if close else ""
-    return UnknownJob(f"No job named {shown} is installed here.{hint} See: jobreg jobs list")
+    return UnknownJob(
+        f"No job named {name[:128]!r} is installed here.{hint} See: jobreg jobs list",
+        close=tuple(close),
+    )
 
 
 def _conflict(name: str, claimants: Collection[JobRef]) -> JobConflict:

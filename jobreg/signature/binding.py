@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from ..errors import ParamsRefused
-from .refusal import faults, refusal
+from .refusal import faults, first_faults, refusal
 
 NOTHING: Any = inspect.Parameter.empty
 
@@ -64,7 +64,8 @@ class Binder:
         from .description import takes
 
         # What raised once may not raise twice, and then is told as it was.
-        raise ParamsRefused(refusal(who, self.faults(params), f"It takes {takes(self)}.", odd))
+        told = first_faults(self.faults(params))
+        raise ParamsRefused(refusal(who, told, f"It takes {takes(self)}.", odd))
 
     def faults(self, params: dict[str, Any]) -> Iterator[str]:
         """Name every missing and unknown parameter, and every value that does not fit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -35,16 +35,20 @@ def faults(
         yield from of_value(value, name, path)
 
 
-def refusal(who: str, found: Iterator[str], way_out: str, odd: str = "") -> str:
+def first_faults(found: Iterator[str]) -> list[str]:
+    """Those that are told, at most 100 and that there are more."""
+    told = list(islice(found, MOST_FAULTS))
+    return [*told, "and more"] if next(found, None) else told
+
+
+def refusal(who: str, told: Sequence[str], way_out: str, odd: str = "") -> str:
     """The whole message; ``odd`` stands where no fault is found, ``way_out`` at its end.
 
     Example:
-        >>> refusal("Job 'a.b'", iter(["missing 'x'"]), "It takes (x: int).")
+        >>> refusal("Job 'a.b'", ["missing 'x'"], "It takes (x: int).")
         "Job 'a.b' refuses these params: missing 'x'. It takes (x: int)."
     """
-    told = list(islice(found, MOST_FAULTS)) or [odd]
-    rest = "; and more" if next(found, None) else ""
-    return f"{who} refuses these params: {'; '.join(told)}{rest}. {way_out}"
+    return f"{who} refuses these params: {'; '.join(told or [odd])}. {way_out}"
 
 
 def below(path: str, key: str) -> str:

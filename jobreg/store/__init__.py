@@ -12,18 +12,29 @@ _HOME = {
     "Load": "records",
     "LogRow": "records",
     "Offer": "offers",
+    "Pause": "records",
     "Store": "store",
     "WorkerRow": "records",
     "exists": "opening",
     "open_store": "opening",
 }
 
-__all__ = ["Depth", "Load", "LogRow", "Offer", "Store", "WorkerRow", "exists", "open_store"]
+__all__ = [
+    "Depth",
+    "Load",
+    "LogRow",
+    "Offer",
+    "Pause",
+    "Store",
+    "WorkerRow",
+    "exists",
+    "open_store",
+]
 
 if TYPE_CHECKING:
     from .offers import Offer
     from .opening import exists, open_store
-    from .records import Depth, Load, LogRow, WorkerRow
+    from .records import Depth, Load, LogRow, Pause, WorkerRow
     from .store import Store
 
 

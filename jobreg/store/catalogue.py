@@ -57,6 +57,12 @@ class StoredCatalogue:
             rows = connection.execute(query, {} if asked is None else {"names": asked}).mappings()
             return [entry_of(row) for row in rows]
 
+    def providers(self) -> dict[str, str]:
+        """Who was seen last to provide each job there is, as ``acme-reports 1.0``."""
+        with self._store.reading() as connection:
+            rows = connection.execute(job_statements.providers())
+            return {name: f"{dist} {version}".rstrip() for name, dist, version in rows}
+
     def of(self, name: str) -> Known:
         """All that bears on a submit of this job."""
         asked = {"job_name": name}

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from importlib import import_module
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, event, exc
 from sqlalchemy.exc import DBAPIError
 
-from .. import clock
+from .. import clock, extras
 from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, reading_statements, records, statements
@@ -330,10 +329,4 @@ def driver(name: str, extra: str) -> Any:
     Raises:
         StoreError: it is not installed; the message names the extra that brings it.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise StoreError(
-            f"This store needs the driver {name}, which is missing ({one_line(str(error))}). "
-            f"Install it with: pip install 'jobreg[{extra}]'"
-        ) from error
+    return extras.load(name, "This store", extra, StoreError)

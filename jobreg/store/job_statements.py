@@ -65,6 +65,14 @@ def known(all_jobs: bool) -> Select[Any]:
 
 
 @cache
+def providers() -> Select[Any]:
+    """The versions of all jobs, by name alone, the one seen last at the end."""
+    return select(catalogue.c.job_name, catalogue.c.dist, catalogue.c.version).order_by(
+        catalogue.c.last_seen
+    )
+
+
+@cache
 def versions_of() -> Select[Any]:
     """What is known of :job_name, in every version ever seen."""
     return select(catalogue).where(catalogue.c.job_name == bindparam("job_name"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from ..lifecycle import (
 )
 from ..selection import Selection
 from . import (
+    activity,
     claim_statements,
     finding,
     reading_statements as sql,
@@ -23,6 +24,7 @@ from . import (
     settle_statements,
     worker_statements,
 )
+from .activity import Activity
 from .database import Database
 from .inserting import read
 from .records import Load, LogRow, Pause, WorkerRow, from_stored_time, micros
@@ -89,6 +91,22 @@ class Reading(Transactions):
         asked = {"of_run": run_id, "attempt": after[0], "number": after[1], "most": most}
         with self._transaction(reading=True) as connection:
             found = connection.execute(sql.logs_of_run(attempt is not None), asked)
+            return [records.log_row_of(row) for row in found.mappings()]
+
+    def logs_of_several(
+        self, places: Mapping[str, tuple[int, int]], most: int = 100
+    ) -> list[LogRow]:
+        """Rows of the logs of several runs, each after its own row (attempt, number)."""
+        if not places:
+            return []
+        # Few statements for any number of runs: what is over asks for the last one once more.
+        number = 1 << (len(places) - 1).bit_length()
+        filled = [*places.items(), *[list(places.items())[-1]] * (number - len(places))]
+        asked: dict[str, object] = {"most": most}
+        for each, (run_id, (attempt, row)) in enumerate(filled):
+            asked |= {f"run_{each}": run_id, f"attempt_{each}": attempt, f"number_{each}": row}
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(sql.logs_of_several(number), asked)
             return [records.log_row_of(row) for row in found.mappings()]
 
     def workers(self) -> list[WorkerRow]:
@@ -167,6 +185,11 @@ class Reading(Transactions):
             depths = connection.execute(sql.depths(self.now)).mappings().all()
             settled = connection.execute(sql.settled_lately(self.now), lately).mappings()
             return records.load_of(depths, settled.all(), window, _LATELY)
+
+    def activity(self, window: float, slices: int) -> Activity:
+        """What was settled in the last ``window`` seconds, in so many slices of time."""
+        with self._transaction(reading=True) as connection:
+            return activity.read(connection, self.now, window, slices)
 
     def busy(self) -> dict[str, int]:
         """How many runs each worker that has any holds, by worker id."""

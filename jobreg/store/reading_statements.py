@@ -186,3 +186,33 @@ def logs_of_run(one_attempt: bool) -> Select[Any]:
         .order_by(logs.c.attempt, logs.c.number)
         .limit(bindparam("most"))
     )
+
+
+@cache
+def logs_of_several(number: int) -> Select[Any]:
+    """The first :most rows of the logs of so many runs, :run_0 after row :number_0 of :attempt_0.
+
+    Each place is another condition, so that each is looked up in the index.
+    """
+    return (
+        select(logs)
+        .where(
+            or_(
+                *(
+                    and_(
+                        logs.c.run_id == bindparam(f"run_{each}"),
+                        or_(
+                            logs.c.attempt > bindparam(f"attempt_{each}"),
+                            and_(
+                                logs.c.attempt == bindparam(f"attempt_{each}"),
+                                logs.c.number > bindparam(f"number_{each}"),
+                            ),
+                        ),
+                    )
+                    for each in range(number)
+                )
+            )
+        )
+        .order_by(logs.c.run_id, logs.c.attempt, logs.c.number)
+        .limit(bindparam("most"))
+    )

@@ -38,6 +38,7 @@ from .pruning import Pruning
 from .reading import Reading
 from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
+from .tokens import Tokens
 from .transacting import Unanswered, Undone, again
 
 
@@ -52,6 +53,7 @@ class Store(Reading):
         self.history = Pruning(self)
         self.names = Renaming(self)
         self.imports = Importing(self)
+        self.tokens = Tokens(self)
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""

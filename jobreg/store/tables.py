@@ -243,3 +243,13 @@ pauses = Table(
     Column("paused_at", TIME, nullable=False),
     **MYSQL,
 )
+
+# Who may ask over HTTP: SHA-256 of each token, as hexadecimal digits, and its role.
+tokens = Table(
+    "jobreg_tokens",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    **MYSQL,
+)

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-VERSION = "0006"
+VERSION = "0007"
 VERSION_TABLE = "jobreg_version"

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from jobreg.store import (
+    activity,
     claim_statements,
     finding,
     importing,
@@ -34,6 +35,7 @@ from jobreg.store import (
     sqlite,
     statements,
     tables,
+    tokens,
     worker_statements,
 )
 
@@ -57,6 +59,8 @@ MODULES: tuple[ModuleType, ...] = (
     renaming,
     importing,
     job_statements,
+    activity,
+    tokens,
 )
 # What the functions are called with, by the name of the argument; ``now`` is the database's.
 ARGUMENTS: dict[str, tuple[object, ...]] = {
@@ -76,6 +80,7 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "channel": ("jobreg",),
     "claimed": (False, True),
     "one_attempt": (False, True),
+    "number": (2,),
     "table": tuple(tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners")),
 }
 

@@ -1,0 +1,175 @@
+"""What every request must pass before anything else looks at it, and what every answer carries.
+
+Host and Origin are those of this interface itself; bodies are not too large, nor requests too
+many. Whose a request is, and what that one may do, is seen afterwards (:mod:`.access`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attrs import define
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+from .. import clock
+from .problems import MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+"""Hosts by which this machine calls itself."""
+
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_UNCHECKED = ("/api/v1/health", "/api/v1/ready")
+_HEADERS = {
+    # Nothing but our own files; no inline script or style, no frame around a page.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Admission:
+    """Stands before the application.
+
+    Args:
+        app: what is asked once a request has passed.
+        hosts: the names under which it may be asked for; ``*`` is any.
+        largest: bytes that the body of a request may have.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], largest: int) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in (*OWN_NAMES, *hosts))
+        self._largest = largest
+        self._requests = Allowance(per_second=200, at_once=1000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer with what is wrong with it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, self._limited(receive), answer)
+        except Problem as problem:
+            if started:
+                raise
+            response = JSONResponse(
+                problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
+            )
+            await response(scope, receive, answer)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        whole = headers.get("host", "").lower()
+        name = whole.rpartition(":")[0] if whole.rpartition(":")[2].isdecimal() else whole
+        unchecked = scope["path"].endswith(_UNCHECKED) or "*" in self._hosts
+        if not unchecked and name not in self._hosts and whole not in self._hosts:
+            raise Problem(
+                421,
+                "wrong-host",
+                f"This is not {whole[:200]!r}. Say under which names it may be asked for: "
+                "jobreg web --allowed-host NAME.",
+            )
+        self._check_origin(scope["method"], headers, whole)
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._largest:
+            raise self._too_large()
+        client = scope.get("client") or ("",)
+        self._requests.take(str(client[0]))
+
+    def _check_origin(self, method: str, headers: Headers, host: str) -> None:
+        origin = headers.get("origin")
+        strange = origin is not None and urlsplit(origin).netloc.lower() != host
+        site = headers.get("sec-fetch-site", "same-origin")
+        if method not in _SAFE_METHODS and site in ("cross-site", "same-site"):
+            strange = True
+        if strange:
+            raise Problem(
+                403,
+                "cross-origin",
+                f"A page of {str(origin)[:200]!r} may not ask here: only one of this host itself.",
+            )
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413, "too-large", f"The body is over {self._largest:,} bytes, which is the most."
+        )
+
+    def _limited(self, receive: Receive) -> Receive:
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._largest:
+                raise self._too_large()
+            return message
+
+        return limited
+
+
+@define
+class _Bucket:
+    left: float
+    at: float
+
+
+class Allowance:
+    """So many a second for each who asks, and so many at once; told by the process clock."""
+
+    _MOST_KNOWN = 10_000
+
+    def __init__(self, *, per_second: float, at_once: float) -> None:
+        self._per_second = per_second
+        self._at_once = at_once
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, who: str, cost: float = 1.0) -> None:
+        """Count one more, or several; refuse it where there is nothing left.
+
+        Raises:
+            Problem: 429, with the seconds to wait.
+        """
+        now = clock.seconds()
+        bucket = self._buckets.pop(who, None) or _Bucket(self._at_once, now)
+        self._buckets[who] = bucket
+        if len(self._buckets) > self._MOST_KNOWN:
+            self._buckets.popitem(last=False)
+        bucket.left = min(self._at_once, bucket.left + (now - bucket.at) * self._per_second)
+        bucket.at = now
+        if bucket.left < 1.0:
+            wait = max(1, round((1.0 - bucket.left) / self._per_second))
+            raise Problem(
+                429,
+                "too-many",
+                f"Too many requests from here. Ask again in {wait} s.",
+                {"Retry-After": str(wait)},
+            )
+        bucket.left -= cost

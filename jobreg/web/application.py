@@ -1,0 +1,190 @@
+"""The application: routes and pages behind one way of asking, from request to answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as Served
+
+from ..errors import JobRegError, StoreError
+from .access import Keeper, check_role
+from .admission import Admission, Allowance
+from .asked import Asked, read_body, read_query
+from .live import ALIVE_EVERY, Live
+from .problems import MEDIA_TYPE, Problem, problem_of
+from .routes import BASE, ROUTES, Route
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+COOKIE = "jobreg_token"
+"""Holds the token of who has logged in to the dashboard."""
+
+_ROOM = 64 * 1024
+_GUESSES_PER_SECOND, _GUESSES_AT_ONCE = 1.0, 20.0
+
+
+def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
+    """The application on a client's store; see :func:`jobreg.web.app`."""
+    house = House(client)
+    application = Starlette(
+        routes=[
+            Served(BASE + route.path, house.endpoint(route), methods=[route.method])
+            for route in ROUTES
+        ],
+        middleware=[
+            # Text of any kind may be three times as long where it is written in ASCII.
+            Middleware(Admission, hosts=hosts, largest=3 * client.settings.max_params + _ROOM),
+        ],
+        exception_handlers={
+            Problem: _answer_problem,
+            JobRegError: _answer_error,
+            HTTPException: _answer_http,
+            Exception: _answer_fault,
+        },
+    )
+    application.state.house = house
+    return application
+
+
+class House:
+    """What all routes and pages share: the client, who may ask, and what happens meanwhile."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.keeper = Keeper(client)
+        self.live = Live(client)
+        self._guesses = Allowance(per_second=_GUESSES_PER_SECOND, at_once=_GUESSES_AT_ONCE)
+
+    def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+        """What answers a route: who asks is checked, then what, and then it is done."""
+
+        async def answer(request: Request) -> Response:
+            if route.role is not None:
+                await self.check(request, route.role)
+            asked = await self._asked(request, route)
+            if route.stream is not None and (route.always_streams or asked.query.get("follow")):
+                return await self.streaming(request, route.stream(asked), route.role or "read")
+            found = await self.live.do(route.handle, asked)
+            status, body = found if isinstance(found, tuple) else (route.status, found)
+            headers = {}
+            if status == 201:
+                base = request.scope.get("root_path", "")
+                headers["Location"] = f"{base}{BASE}/runs/{body['run_id']}"
+            return JSONResponse(body, status, headers)
+
+        return answer
+
+    async def check(self, request: Request, wanted: str) -> str:
+        """See that a request may do what wants a role; return its own.
+
+        Raises:
+            Problem: 401, 403, or 429 after too many wrong tokens.
+        """
+        role = await self.role_of(request, token_of(request))
+        check_role(role, wanted)
+        assert role is not None
+        return role
+
+    async def role_of(self, request: Request, token: str | None) -> str | None:
+        """The role of a token; a wrong one is counted, and too many are refused unread.
+
+        Raises:
+            Problem: 429.
+        """
+        who = request.client.host if request.client else ""
+        if token is not None:
+            self._guesses.take(who, cost=0.0)
+        role = await self.live.do(self.keeper.role_of, token)
+        if token is not None and role is None:
+            self._guesses.take(who)
+        return role
+
+    async def _asked(self, request: Request, route: Route) -> Asked:
+        return Asked(
+            client=self.client,
+            live=self.live,
+            path=request.path_params,
+            query=read_query(request.query_params.multi_items(), route.parameters),
+            body=read_body(
+                await request.body() if route.body is not None else b"",
+                request.headers.get("content-type", ""),
+                route.body,
+            ),
+        )
+
+    async def streaming(self, request: Request, stream: AsyncGenerator[str], role: str) -> Response:
+        """A stream whose first word is known: what is wrong from the start is a problem still."""
+        first = await anext(stream, None)
+
+        async def all_of_it() -> AsyncIterator[str]:
+            from .. import clock
+
+            checked = clock.seconds()
+            async with aclosing(stream):
+                if first is not None:
+                    yield first
+                async for told in stream:
+                    if clock.seconds() - checked > ALIVE_EVERY:
+                        checked = clock.seconds()
+                        if not await self._still_may(request, role):
+                            return
+                    yield told
+
+        return StreamingResponse(
+            all_of_it(),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _still_may(self, request: Request, role: str) -> bool:
+        """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""
+        try:
+            await self.check(request, role)
+        except StoreError:
+            return True
+        except Problem:
+            return False
+        return True
+
+
+def token_of(request: Request) -> str | None:
+    """The token that a request brings: in its Authorization header, else in its cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return request.cookies.get(COOKIE)
+
+
+def _problem_response(problem: Problem) -> Response:
+    return JSONResponse(problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def _answer_problem(_: Request, problem: Any) -> Response:
+    return _problem_response(problem)
+
+
+def _answer_error(_: Request, error: Any) -> Response:
+    return _problem_response(problem_of(error))
+
+
+def _answer_http(_: Request, error: Any) -> Response:
+    code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+    told = (
+        "There is nothing here. See /api/v1/openapi.json" if code == "not-found" else error.detail
+    )
+    return _problem_response(Problem(error.status_code, code, told, dict(error.headers or {})))
+
+
+def _answer_fault(_: Request, error: Any) -> Response:
+    # What it was is in the log of the server, and no business of who asked.
+    return _problem_response(
+        Problem(500, "fault", "Something went wrong here; the server's log tells what.")
+    )

@@ -1,0 +1,135 @@
+"""One request as a handler is given it: read and checked against what its route takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ..errors import BadInput
+from .problems import Problem, malformed
+
+if TYPE_CHECKING:
+    from ..client import Client
+    from .live import Live
+
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+
+
+@frozen(kw_only=True)
+class Parameter:
+    """One thing that a route takes in its query: name, JSON Schema, and what it means."""
+
+    name: str
+    schema: Mapping[str, Any]
+    about: str
+
+    @property
+    def many(self) -> bool:
+        """May it be given several times?"""
+        return self.schema.get("type") == "array"
+
+
+@frozen(kw_only=True)
+class Asked:
+    """A request, checked: ``path`` are the parts of its path, ``query`` and ``body`` by name."""
+
+    client: Client
+    live: Live
+    path: Mapping[str, str] = field(factory=dict)
+    query: Mapping[str, Any] = field(factory=dict)
+    body: Mapping[str, Any] = field(factory=dict)
+
+
+def read_query(pairs: Sequence[tuple[str, str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """What was given in a query, each as its schema says.
+
+    Raises:
+        BadInput: something is unknown, given twice, or not what it should be.
+    """
+    known = {each.name: each for each in parameters}
+    found: dict[str, Any] = {}
+    for name, text in pairs:
+        parameter = known.get(name)
+        if parameter is None:
+            raise BadInput(_unknown("query", name, list(known)))
+        if parameter.many:
+            found.setdefault(name, []).append(_value(name, text, parameter.schema["items"]))
+        elif name in found:
+            raise BadInput(f"{name}: given more than once; one is taken.")
+        else:
+            found[name] = _value(name, text, parameter.schema)
+    return found
+
+
+def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
+    match schema.get("type"):
+        case "integer":
+            digits = text.removeprefix("-")
+            if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+                raise BadInput(f"{name}: {text[:80]!r} is not a whole number.")
+            return int(text)
+        case "boolean":
+            if text.lower() not in _TRUE + _FALSE:
+                raise BadInput(f"{name}: {text[:80]!r} is neither true nor false.")
+            return text.lower() in _TRUE
+        case "object":
+            value = read_json(text.encode("utf-8", "surrogatepass"), name)
+            if not isinstance(value, dict):
+                raise BadInput(f"{name}: give a JSON object.")
+            return value
+    return text
+
+
+def read_json(data: bytes, what: str) -> Any:
+    """A JSON text.
+
+    Raises:
+        Problem: 400; it is none.
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
+    try:
+        return json.loads(data.decode(), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"{what}: it is not JSON in UTF-8 ({error}).") from None
+
+
+def read_body(data: bytes, media_type: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The JSON object that is the body of a request; its members are those of the schema.
+
+    Raises:
+        Problem: 400 where it cannot be read, 415 where it is no JSON.
+        BadInput: a member is unknown or missing.
+    """
+    if schema is None:
+        return {}
+    if not data and not schema.get("required"):
+        return {}
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        raise Problem(
+            415, "not-json", "Send the body as JSON, with Content-Type: application/json."
+        )
+    value = read_json(data, "body")
+    if not isinstance(value, dict):
+        raise BadInput("body: give a JSON object.")
+    known = list(schema["properties"])
+    for name in value:
+        if name not in known:
+            raise BadInput(_unknown("body", name, known))
+    missing = [name for name in schema.get("required", ()) if value.get(name) is None]
+    if missing:
+        raise BadInput(f"body: {', '.join(missing)} is missing.")
+    return value
+
+
+def _unknown(where: str, name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name[:128], known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    there_is = f" It takes: {', '.join(known)}." if known else " It takes none."
+    return f"{where}: unknown {name[:80]!r}.{hint or there_is}"

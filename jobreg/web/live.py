@@ -1,0 +1,275 @@
+"""What happens, as it happens: asked of the store once for all who are told.
+
+However many pages and clients follow runs, logs and the whole, a turn asks the store at most for
+the runs that anybody follows, for what they logged, and now and then for how the whole stands. So
+a store is asked about as often for fifty of them as for one: below twice a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from attrs import define, field, frozen
+
+from .. import clock
+from ..codec import run_object
+from ..errors import StoreError
+from ..following import why_waiting
+from ..lifecycle import RunRecord, State
+from ..objects.status import status_object
+from ..redaction import all_shown
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..catalogue import Entry
+    from ..client import Client
+    from ..store import LogRow, Pause, WorkerRow
+
+T = TypeVar("T")
+
+TURN = 1.5
+"""Seconds between two looks at the runs and logs that somebody follows."""
+WHOLE_EVERY = 12.0
+"""Seconds between two looks at the whole, for those who follow it: it takes six questions."""
+ALIVE_EVERY = 15.0
+"""Seconds after which who was told nothing is told that much, so that nothing between cuts in."""
+MOST = 1000
+"""Who may follow at the same time."""
+
+THREADS = 8
+"""Questions to the store at a time: fewer than it keeps connections."""
+WINDOW = 3600.0
+"""Seconds of the past that the overview tells of."""
+SLICES = 60
+
+_FRESH = 2.0
+_KEEP_KNOWN = 30.0
+_ROWS = 200
+
+
+@frozen
+class Whole:
+    """How everything stands: as ``jobreg status`` says it, and what was settled lately."""
+
+    status: dict[str, Any]
+    activity: Any
+
+
+@frozen
+class News:
+    """What one who follows is told: runs that changed, rows of logs, the whole, or an outage.
+
+    ``down`` says what is wrong with the store, or is empty once it is back.
+    """
+
+    runs: Mapping[str, RunRecord] = field(factory=dict)
+    rows: Sequence[LogRow] = ()
+    whole: Whole | None = None
+    down: str | None = None
+
+
+@frozen
+class _Kept:
+    """What was read, and until when, on the process clock, it is good."""
+
+    until: float
+    value: Any
+
+
+Place = tuple[int, int]
+"""Where in a log somebody is: attempt and number of the last row that was read."""
+
+
+@define(eq=False)
+class _Follower:
+    """One who is told: what is wanted, what was seen of it, and what is not told yet."""
+
+    run_ids: frozenset[str]
+    log_of: str | None
+    after: Place
+    whole: bool
+    seen: dict[str, RunRecord] = field(factory=dict)
+    news: asyncio.Queue[News] = field(factory=lambda: asyncio.Queue(100))
+
+    def tell(self, news: News) -> None:
+        """Put news where they are awaited; who is too slow for them misses some, and is told on."""
+        if not self.news.full():
+            self.news.put_nowait(news)
+
+
+class Live:
+    """Tells those who follow. Belongs to one event loop at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._limiter = CapacityLimiter(THREADS)
+        self._followers: list[_Follower] = []
+        self._turning: asyncio.Task[None] | None = None
+        self._new = asyncio.Event()
+        self._whole: tuple[float, Whole] | None = None
+        self._reading = Lock()
+        self._known: dict[str, _Kept] = {}
+        self._able = _Kept(0.0, ((), ()))
+        self._down = ""
+
+    async def do(self, verb: Callable[..., T], *arguments: Any) -> T:
+        """Do something that may block, in one of a few threads."""
+        return await to_thread.run_sync(verb, *arguments, limiter=self._limiter)
+
+    async def follow(
+        self,
+        run_ids: Collection[str] = (),
+        *,
+        log_of: str | None = None,
+        after: Place = (0, 0),
+        whole: bool = False,
+    ) -> AsyncGenerator[News | None]:
+        """Tell of these runs, of one's log after a place, and of the whole; None: still here.
+
+        What a run is at first is told as well.
+
+        Raises:
+            Problem: 503 where too many follow already.
+        """
+        if len(self._followers) >= MOST:
+            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
+        follower = _Follower(frozenset(run_ids), log_of, after, whole)
+        with self._among(follower):
+            while True:
+                try:
+                    async with asyncio.timeout(ALIVE_EVERY):
+                        news = await follower.news.get()
+                except TimeoutError:
+                    yield None
+                else:
+                    yield news
+
+    @contextmanager
+    def _among(self, follower: _Follower) -> Iterator[None]:
+        self._followers.append(follower)
+        self._new.set()
+        if self._turning is None or self._turning.done():
+            self._turning = asyncio.create_task(self._turn())
+        try:
+            yield
+        finally:
+            self._followers.remove(follower)
+
+    async def _turn(self) -> None:
+        """Look and tell, as long as anybody follows."""
+        whole_at = 0.0
+        while self._followers:
+            began = clock.seconds()
+            self._new.clear()
+            wants_whole = any(each.whole for each in self._followers)
+            try:
+                await self._tell_of_runs()
+                await self._tell_of_logs()
+                if wants_whole and began - whole_at >= WHOLE_EVERY:
+                    whole_at = began
+                    await self._tell_of_the_whole()
+            except StoreError as error:
+                self._tell_down(str(error))
+            else:
+                self._tell_down("")
+            await asyncio.sleep(max(0.0, began + TURN - clock.seconds()))
+
+    def _tell_down(self, why: str) -> None:
+        if why != self._down:
+            self._down = why
+            for each in self._followers:
+                each.tell(News(down=why))
+
+    async def _tell_of_runs(self) -> None:
+        wanted = sorted({run_id for each in self._followers for run_id in each.run_ids})
+        if not wanted:
+            return
+        found = await self.do(self._client.store.several, wanted)
+        for each in self._followers:
+            changed = {
+                run_id: found[run_id]
+                for run_id in each.run_ids
+                if run_id in found and each.seen.get(run_id) != found[run_id]
+            }
+            if changed:
+                each.seen |= changed
+                each.tell(News(runs=changed))
+
+    async def _tell_of_logs(self) -> None:
+        # Who has not taken what came before is asked for later: no log is held twice in memory.
+        ready = [each for each in self._followers if each.log_of and each.news.empty()]
+        if not ready:
+            return
+        places: dict[str, Place] = {}
+        for each in ready:
+            assert each.log_of is not None
+            places[each.log_of] = min(each.after, places.get(each.log_of, each.after))
+        rows = await self.do(self._client.store.logs_of_several, places, _ROWS)
+        for each in ready:
+            new = [
+                row
+                for row in rows
+                if row.run_id == each.log_of and (row.attempt, row.number) > each.after
+            ]
+            if new:
+                each.after = new[-1].attempt, new[-1].number
+                each.tell(News(rows=new))
+
+    async def _tell_of_the_whole(self) -> None:
+        whole = await self.whole(at_most=0.0)
+        for each in self._followers:
+            if each.whole:
+                each.tell(News(whole=whole))
+
+    async def whole(self, at_most: float = _FRESH) -> Whole:
+        """How everything stands, at most so many seconds ago."""
+        kept = self._whole
+        if kept is None or clock.seconds() - kept[0] > at_most:
+            kept = clock.seconds(), await self.do(self._read_whole)
+            self._whole = kept
+        return kept[1]
+
+    def _read_whole(self) -> Whole:
+        store = self._client.store
+        return Whole(status_object(store), store.activity(WINDOW, SLICES))
+
+    async def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+        """Runs as they may be shown, as JSON, by what was known some seconds ago."""
+        return await self.do(self._objects, records)
+
+    def _objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
+        with self._reading:
+            entries = self._entries({record.job_name for record in records})
+            queued = any(record.state is State.QUEUED for record in records)
+            workers, pauses = self._who_could_run() if queued else ((), ())
+        waits = why_waiting(records, workers, pauses)
+        shown = all_shown(records, entries, self._client.settings.redact)
+        return [run_object(each, waits[each.run_id]) for each in shown]
+
+    def _entries(self, names: Collection[str]) -> list[Entry]:
+        """What the store knows of these jobs."""
+        now = clock.seconds()
+        stale = [
+            name for name in names if name not in self._known or now >= self._known[name].until
+        ]
+        if stale:
+            found = self._client.store.catalogue.known(stale)
+            for name in stale:
+                mine = [each for each in found if each.job_name == name]
+                self._known[name] = _Kept(now + _KEEP_KNOWN, mine)
+        return [entry for name in names for entry in self._known[name].value]
+
+    def _who_could_run(self) -> tuple[Sequence[WorkerRow], Sequence[Pause]]:
+        if clock.seconds() >= self._able.until:
+            store = self._client.store
+            able = store.workers(), store.pauses()
+            self._able = _Kept(clock.seconds() + WHOLE_EVERY, able)
+        workers, pauses = self._able.value
+        return workers, pauses

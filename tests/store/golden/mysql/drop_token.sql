@@ -1,0 +1,3 @@
+DELETE
+FROM jobreg_tokens
+WHERE jobreg_tokens.digest = :of_digest;
