@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -18,14 +19,13 @@ from .access import Keeper, check_role
 from .admission import Admission, Allowance
 from .asked import Asked, read_body, read_query
 from .live import ALIVE_EVERY, Live
+from .pages import door
+from .pages.table import PAGES
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .routes import BASE, ROUTES, Route
 
 if TYPE_CHECKING:
     from ..client import Client
-
-COOKIE = "jobreg_token"
-"""Holds the token of who has logged in to the dashboard."""
 
 _ROOM = 64 * 1024
 _GUESSES_PER_SECOND, _GUESSES_AT_ONCE = 1.0, 20.0
@@ -35,10 +35,7 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
     """The application on a client's store; see :func:`jobreg.web.app`."""
     house = House(client)
     application = Starlette(
-        routes=[
-            Served(BASE + route.path, house.endpoint(route), methods=[route.method])
-            for route in ROUTES
-        ],
+        routes=[*_routes(house), *_pages(house)],
         middleware=[
             # Text of any kind may be three times as long where it is written in ASCII.
             Middleware(Admission, hosts=hosts, largest=3 * client.settings.max_params + _ROOM),
@@ -52,6 +49,19 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
     )
     application.state.house = house
     return application
+
+
+def _routes(house: House) -> Iterator[Served]:
+    for route in ROUTES:
+        yield Served(BASE + route.path, house.endpoint(route), methods=[route.method])
+
+
+def _pages(house: House) -> Iterator[Served]:
+    for page in PAGES:
+        yield Served(page.path, door.endpoint(house, page), methods=[page.method])
+    yield Served("/login", door.login(house), methods=["GET", "POST"])
+    yield Served("/logout", door.logout, methods=["POST"])
+    yield Served("/static/{name}", door.file(str(Path(__file__).parent / "static")))
 
 
 class House:
@@ -160,31 +170,36 @@ def token_of(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme:
         return token.strip() if scheme.lower() == "bearer" else ""
-    return request.cookies.get(COOKIE)
+    return request.cookies.get(door.COOKIE)
 
 
-def _problem_response(problem: Problem) -> Response:
+def _problem_response(request: Request, problem: Problem) -> Response:
+    """A problem document, or a page for who wants one."""
+    path = request.url.path.removeprefix(door.base_of(request))
+    if not path.startswith(BASE) and "text/html" in request.headers.get("accept", ""):
+        return door.refusal(request, problem)
     return JSONResponse(problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE)
 
 
-def _answer_problem(_: Request, problem: Any) -> Response:
-    return _problem_response(problem)
+def _answer_problem(request: Request, problem: Any) -> Response:
+    return _problem_response(request, problem)
 
 
-def _answer_error(_: Request, error: Any) -> Response:
-    return _problem_response(problem_of(error))
+def _answer_error(request: Request, error: Any) -> Response:
+    return _problem_response(request, problem_of(error))
 
 
-def _answer_http(_: Request, error: Any) -> Response:
+def _answer_http(request: Request, error: Any) -> Response:
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
     told = (
         "There is nothing here. See /api/v1/openapi.json" if code == "not-found" else error.detail
     )
-    return _problem_response(Problem(error.status_code, code, told, dict(error.headers or {})))
+    headers = dict(error.headers or {})
+    return _problem_response(request, Problem(error.status_code, code, told, headers))
 
 
-def _answer_fault(_: Request, error: Any) -> Response:
+def _answer_fault(request: Request, error: Any) -> Response:
     # What it was is in the log of the server, and no business of who asked.
     return _problem_response(
-        Problem(500, "fault", "Something went wrong here; the server's log tells what.")
+        request, Problem(500, "fault", "Something went wrong here; the server's log tells what.")
     )
