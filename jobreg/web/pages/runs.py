@@ -48,19 +48,16 @@ def show(visit: Visit) -> Answer:
 async def live(visit: Visit) -> AsyncGenerator[str]:
     """The rows of the runs that are named, whenever one has changed."""
     run_ids = visit.query.get("run_id", ())[:PAGE]
-    seen: set[str] = set()
     async with aclosing(visit.live.follow(run_ids)) as following:
         async for news in following:
             told = store_word(news)
             if told is not None:
                 yield told
+            # What each is at first is told too: it may have changed since the page was made.
             records = [] if news is None else list(news.runs.values())
             for run in await visit.live.objects(records) if records else ():
-                # What it is at first stands on the page, and may have a link in use.
-                if run["run_id"] in seen or run["state"] in ("queued", "running", "scheduled"):
-                    facts = {"run": run, "base": visit.base}
-                    yield fragment(f"run-{run['run_id']}", "runs_row.html", facts)
-                seen.add(run["run_id"])
+                facts = {"run": run, "base": visit.base}
+                yield fragment(f"run-{run['run_id']}", "runs_row.html", facts)
 
 
 def cancel(visit: Visit) -> Answer:
