@@ -6,20 +6,24 @@ many. Whose a request is, and what that one may do, is seen afterwards (:mod:`.a
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from attrs import define
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.requests import Request
 
 from .. import clock
-from .problems import MEDIA_TYPE, Problem
+from .problems import Problem
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOG = logging.getLogger("jobreg")
 
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Hosts by which this machine calls itself."""
@@ -48,10 +52,18 @@ class Admission:
         app: what is asked once a request has passed.
         hosts: the names under which it may be asked for; ``*`` is any.
         largest: bytes that the body of a request may have.
+        refuse: makes the answer that tells of a problem.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], largest: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        largest: int,
+        refuse: Callable[[Request, Problem], Response],
+    ) -> None:
         self._app = app
+        self._refuse = refuse
         self._hosts = frozenset(host.lower() for host in (*OWN_NAMES, *hosts))
         self._largest = largest
         self._requests = Allowance(per_second=200, at_once=1000)
@@ -79,9 +91,14 @@ class Admission:
         except Problem as problem:
             if started:
                 raise
-            response = JSONResponse(
-                problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
-            )
+            await self._refuse(Request(scope), problem)(scope, receive, answer)
+        except Exception:
+            _LOG.exception("a request failed: %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            # What it was is no business of who asked.
+            told = "Something went wrong here; the log of the server tells what."
+            response = self._refuse(Request(scope), Problem(500, "fault", told))
             await response(scope, receive, answer)
 
     def _check(self, scope: Scope) -> None:

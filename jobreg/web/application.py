@@ -38,13 +38,17 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
         routes=[*_routes(house), *_pages(house)],
         middleware=[
             # Text of any kind may be three times as long where it is written in ASCII.
-            Middleware(Admission, hosts=hosts, largest=3 * client.settings.max_params + _ROOM),
+            Middleware(
+                Admission,
+                hosts=hosts,
+                largest=3 * client.settings.max_params + _ROOM,
+                refuse=_problem_response,
+            ),
         ],
         exception_handlers={
             Problem: _answer_problem,
             JobRegError: _answer_error,
             HTTPException: _answer_http,
-            Exception: _answer_fault,
         },
     )
     application.state.house = house
@@ -196,10 +200,3 @@ def _answer_http(request: Request, error: Any) -> Response:
     )
     headers = dict(error.headers or {})
     return _problem_response(request, Problem(error.status_code, code, told, headers))
-
-
-def _answer_fault(request: Request, error: Any) -> Response:
-    # What it was is in the log of the server, and no business of who asked.
-    return _problem_response(
-        request, Problem(500, "fault", "Something went wrong here; the server's log tells what.")
-    )
