@@ -122,11 +122,16 @@ class House:
         return role
 
     async def _asked(self, request: Request, route: Route) -> Asked:
+        pairs = request.query_params.multi_items()
+        left_at = request.headers.get("last-event-id")
+        if left_at and any(each.name == "cursor" for each in route.parameters):
+            # Whoever was cut off goes on there, whatever the address says.
+            pairs = [*(pair for pair in pairs if pair[0] != "cursor"), ("cursor", left_at)]
         return Asked(
             client=self.client,
             live=self.live,
             path=request.path_params,
-            query=read_query(request.query_params.multi_items(), route.parameters),
+            query=read_query(pairs, route.parameters),
             body=read_body(
                 await request.body() if route.body is not None else b"",
                 request.headers.get("content-type", ""),
