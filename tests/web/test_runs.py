@@ -11,6 +11,7 @@ from store_hands import Ending, add_worker, claim_one, outcome, settle
 
 from jobreg.catalogue import Entry
 from jobreg.lifecycle import LogChunk, Provider
+from jobreg.options import DEFAULTS
 from jobreg.store import LogRow
 
 NAME = "reports.render"
@@ -325,10 +326,9 @@ def test_a_choice_that_may_not_be_meant_is_refused(ask, client, body, told):
 
 
 def test_what_a_job_hides_is_not_shown(ask, client):
-    client.store.catalogue.learn(
-        [Entry(job_name=NAME, provider=Provider("acme-reports", "1.0"),
-               options={"redact": ["secret"]})], "sync",
-    )  # fmt: skip
+    options = DEFAULTS.to_wire() | {"redact": ["secret"]}
+    entry = Entry(job_name=NAME, provider=Provider("acme-reports", "1.0"), options=options)
+    client.store.catalogue.learn([entry], "sync")
 
     told = submit(ask, params={"account": 1, "secret": "s3cret"}).json()
 
@@ -337,8 +337,8 @@ def test_what_a_job_hides_is_not_shown(ask, client):
 
 
 def test_no_answer_names_a_function_or_a_file(ask, client, fake_plugins):
-    answers = [ask("GET", "/jobs").text, ask("GET", f"/jobs/{NAME}").text,
-               ask("GET", "/openapi.json").text, submit(ask, params={"account": 1}).text]  # fmt: skip
+    answers = [ask("GET", path).text for path in ("/jobs", f"/jobs/{NAME}", "/openapi.json")]
+    answers.append(submit(ask, params={"account": 1}).text)
 
     assert all(NAME in text for text in answers[:2])
     assert not any("acme_web" in text or str(fake_plugins.path) in text for text in answers)
