@@ -73,8 +73,7 @@ def retry(visit: Visit) -> Answer:
 def _change(visit: Visit, verb: bulk.Verb) -> Answer:
     text = visit.filled("q")
     given = filters.read(text)
-    given.pop("id", None)
-    body: dict[str, Any] = given or {"all": True}
+    body: dict[str, Any] = {"run_ids": [given["id"]]} if "id" in given else given or {"all": True}
     confirmed = visit.filled("confirmed") == "yes"
     told = rest.changed(visit.client, verb, {**body, "dry_run": not confirmed})
     return Shown("change.html", {"verb": verb.name, "text": text, "told": told, "done": confirmed})
