@@ -11,27 +11,23 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from attrs import define, field, frozen
 
 from .. import clock
-from ..codec import run_object
 from ..errors import StoreError
-from ..following import why_waiting
-from ..lifecycle import RunRecord, State
+from ..lifecycle import RunRecord
 from ..objects.status import status_object
-from ..redaction import all_shown
 from .problems import Problem
+from .viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..catalogue import Entry
     from ..client import Client
-    from ..store import LogRow, Pause, WorkerRow
+    from ..store import LogRow
 
 T = TypeVar("T")
 _LOG = logging.getLogger("jobreg")
@@ -53,7 +49,6 @@ SLICES = 60
 
 _FRESH = 2.0
 _SOON = 0.5
-_KEEP_KNOWN = 30.0
 _ROWS = 200
 
 
@@ -78,14 +73,6 @@ class News:
     down: str | None = None
 
 
-@frozen
-class _Kept:
-    """What was read, and until when, on the process clock, it is good."""
-
-    until: float
-    value: Any
-
-
 Place = tuple[int, int]
 """Where in a log somebody is: attempt and number of the last row that was read."""
 
@@ -102,6 +89,8 @@ class _Follower:
     after: Place
     whole: bool
     seen: dict[str, RunRecord] = field(factory=dict)
+    knows_whole: bool = False
+    down: str = ""
     untold: News = field(factory=News)
     told: asyncio.Event = field(factory=asyncio.Event)
 
@@ -130,14 +119,11 @@ class Live:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._limiter = CapacityLimiter(THREADS)
+        self._viewer = Viewer(client)
         self._followers: list[_Follower] = []
         self._turning: asyncio.Task[None] | None = None
         self._new = asyncio.Event()
         self._whole: tuple[float, Whole] | None = None
-        self._reading = Lock()
-        self._known: dict[str, _Kept] = {}
-        self._able = _Kept(0.0, ((), ()))
-        self._down = ""
 
     async def do(self, verb: Callable[..., T], *arguments: Any) -> T:
         """Do something that may block, in one of a few threads."""
@@ -158,8 +144,7 @@ class Live:
         Raises:
             Problem: 503 where too many follow already.
         """
-        if len(self._followers) >= MOST:
-            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
+        self.check_room()
         follower = _Follower(frozenset(run_ids), log_of, after, whole)
         with self._among(follower):
             while True:
@@ -170,6 +155,15 @@ class Live:
                     yield None
                 else:
                     yield news
+
+    def check_room(self) -> None:
+        """Refuse who would be one too many to follow.
+
+        Raises:
+            Problem: 503.
+        """
+        if len(self._followers) >= MOST:
+            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
 
     @contextmanager
     def _among(self, follower: _Follower) -> Iterator[None]:
@@ -188,13 +182,13 @@ class Live:
         while self._followers:
             began = clock.seconds()
             self._new.clear()
-            wants_whole = any(each.whole for each in self._followers)
             try:
                 await self._tell_of_runs()
                 await self._tell_of_logs()
-                if wants_whole and began - whole_at >= WHOLE_EVERY:
-                    whole_at = began
-                    await self._tell_of_the_whole()
+                if any(each.whole for each in self._followers):
+                    anew = began - whole_at >= WHOLE_EVERY
+                    await self._tell_of_the_whole(anew)
+                    whole_at = began if anew else whole_at
             except StoreError as error:
                 self._tell_down(str(error))
             except Exception:
@@ -212,9 +206,9 @@ class Live:
                 await self._new.wait()
 
     def _tell_down(self, why: str) -> None:
-        if why != self._down:
-            self._down = why
-            for each in self._followers:
+        for each in self._followers:
+            if each.down != why:
+                each.down = why
                 each.tell(News(down=why))
 
     async def _tell_of_runs(self) -> None:
@@ -235,27 +229,45 @@ class Live:
     async def _tell_of_logs(self) -> None:
         # Who has not taken what came before is asked for later: no log is held twice in memory.
         ready = [each for each in self._followers if each.log_of and not each.untold.rows]
-        if not ready:
-            return
-        places: dict[str, Place] = {}
+        furthest: dict[str | None, Place] = {}
         for each in ready:
-            assert each.log_of is not None
-            places[each.log_of] = min(each.after, places.get(each.log_of, each.after))
-        rows = await self.do(self._client.store.logs_of_several, places, _ROWS)
-        for each in ready:
-            new = [
-                row
-                for row in rows
-                if row.run_id == each.log_of and (row.attempt, row.number) > each.after
-            ]
-            if new:
-                each.after = new[-1].attempt, new[-1].number
-                each.tell(News(rows=new))
+            furthest[each.log_of] = max(each.after, furthest.get(each.log_of, each.after))
+        # Who is behind the others of a log catches up by itself: they do not wait meanwhile.
+        behind = [each for each in ready if each.after < furthest[each.log_of]]
+        await self._tell_of_rows([each for each in ready if each not in behind])
+        await self._tell_of_rows(behind)
 
-    async def _tell_of_the_whole(self) -> None:
-        whole = await self.whole(at_most=0.0)
-        for each in self._followers:
-            if each.whole:
+    async def _tell_of_rows(self, ready: list[_Follower]) -> None:
+        while ready:
+            places: dict[str, Place] = {}
+            for each in ready:
+                assert each.log_of is not None
+                places[each.log_of] = min(each.after, places.get(each.log_of, each.after))
+            rows = await self.do(self._client.store.logs_of_several, places, _ROWS)
+            for each in ready:
+                new = [
+                    row
+                    for row in rows
+                    if row.run_id == each.log_of and (row.attempt, row.number) > each.after
+                ]
+                if new:
+                    each.after = new[-1].attempt, new[-1].number
+                    each.tell(News(rows=new))
+            if len(rows) < _ROWS:
+                return
+            # They came by run: those after the last of them had no turn.
+            last = rows[-1].run_id
+            ready = [each for each in ready if each.log_of is not None and each.log_of > last]
+
+    async def _tell_of_the_whole(self, anew: bool) -> None:
+        """Tell all who follow it, or those alone who were not told yet, as it was lately."""
+        wanting = [each for each in self._followers if each.whole]
+        if not anew:
+            wanting = [each for each in wanting if not each.knows_whole]
+        if wanting:
+            whole = await self.whole(at_most=0.0 if anew else WHOLE_EVERY)
+            for each in wanting:
+                each.knows_whole = True
                 each.tell(News(whole=whole))
 
     async def whole(self, at_most: float = _FRESH) -> Whole:
@@ -272,34 +284,4 @@ class Live:
 
     async def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         """Runs as they may be shown, as JSON, by what was known some seconds ago."""
-        return await self.do(self._objects, records)
-
-    def _objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
-        with self._reading:
-            entries = self._entries({record.job_name for record in records})
-            queued = any(record.state is State.QUEUED for record in records)
-            workers, pauses = self._who_could_run() if queued else ((), ())
-        waits = why_waiting(records, workers, pauses)
-        shown = all_shown(records, entries, self._client.settings.redact)
-        return [run_object(each, waits[each.run_id]) for each in shown]
-
-    def _entries(self, names: Collection[str]) -> list[Entry]:
-        """What the store knows of these jobs."""
-        now = clock.seconds()
-        stale = [
-            name for name in names if name not in self._known or now >= self._known[name].until
-        ]
-        if stale:
-            found = self._client.store.catalogue.known(stale)
-            for name in stale:
-                mine = [each for each in found if each.job_name == name]
-                self._known[name] = _Kept(now + _KEEP_KNOWN, mine)
-        return [entry for name in names for entry in self._known[name].value]
-
-    def _who_could_run(self) -> tuple[Sequence[WorkerRow], Sequence[Pause]]:
-        if clock.seconds() >= self._able.until:
-            store = self._client.store
-            able = store.workers(), store.pauses()
-            self._able = _Kept(clock.seconds() + WHOLE_EVERY, able)
-        workers, pauses = self._able.value
-        return workers, pauses
+        return await self.do(self._viewer.objects, records)
