@@ -10,42 +10,14 @@ from contextlib import contextmanager
 
 import click
 
+from ..legible import safe as safe, span as span
+
 DEFAULT_WIDTH = 80
 _GAP = "  "
 _NARROWEST = 6
 _NO_WIDTH = ("Mn", "Me", "Cf")
 
-# C0 and C1 controls (a terminal acts on them), line and paragraph separators, and what makes one
-# name look like another: marks that turn the direction of text, and characters of no width.
-_HARMFUL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
-
-
-def safe(text: object) -> str:
-    r"""Make one harmless line of a text: control characters are escaped.
-
-    Example:
-        >>> print(safe("report\n\x1b[31m"))
-        report\n\x1b[31m
-    """
-    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
-
-
-def span(seconds: float) -> str:
-    """A time span for people: ``45 s``, ``12 min``, ``3.5 h``, ``2 d``.
-
-    Example:
-        >>> span(5400)
-        '90 min'
-    """
-    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
-        if seconds < most * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.0f} d"
 
 
 @contextmanager
