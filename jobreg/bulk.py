@@ -44,8 +44,12 @@ def named(client: Client, texts: Sequence[str]) -> Iterable[Run | JobRegError]:
     return found.values()
 
 
-def found(client: Client, verb: Verb, given: Filters, limit: int | None = None) -> Iterator[Run]:
+def found(
+    client: Client, verb: Verb, given: Filters, limit: int | None = None, *, told: str = "state"
+) -> Iterator[Run]:
     """The runs that the filters find, in those states only that the verb touches.
+
+    ``told`` is what the filter by state is called where it was given.
 
     Raises:
         BadInput: a filter cannot be used, or asks for a state that is never touched.
@@ -55,7 +59,7 @@ def found(client: Client, verb: Verb, given: Filters, limit: int | None = None) 
     client.find(limit=0, **given)
     if wanted is not None and wanted not in verb.touched:
         raise BadInput(
-            f"state {wanted}: {verb.name} finds only runs that are {', '.join(verb.touched)}."
+            f"{told} {wanted}: {verb.name} finds only runs that are {', '.join(verb.touched)}."
         )
     left = None if limit is None else count(limit, "limit")
     return _in_states(client, verb.touched if wanted is None else [State(wanted)], given, left)

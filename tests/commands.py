@@ -17,6 +17,7 @@ NAME = "reports.render"
 QUEUED = "01a00000-0000-7000-8000-000000000001"
 FAILED = "01a00000-0000-7000-8000-000000000002"
 DONE = "01a00000-0000-7000-8000-000000000003"
+TOKEN = "jobreg_of-the-tests"
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="jobreg-mlflow-"))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
@@ -48,6 +49,9 @@ VALID = {
     "queues resume": ["mail"],
     "selftest": ["--kills", "1"],
     "bench": ["--runs", "100"],
+    "web token": [],
+    "web tokens": [],
+    "web revoke": [TOKEN],
     "store prune": ["--dry-run"],
     "store rename-job": [NAME, "reports.draw", "--dry-run"],
     "store import-mlflow": [f"sqlite:///{MLFLOW}", "--dry-run", "--skip"],
@@ -56,6 +60,9 @@ VALID = {
     "completion": ["bash"],
 }
 """Arguments with which each command does what it is for, in a store that holds these runs."""
+
+SERVING = {"web"}
+"""Groups that do something by themselves, until they are told to stop."""
 
 STORELESS = {"jobs list", "jobs lazy-check", "completion"}
 """Commands that open no store, so that what is wrong with it does not concern them."""

@@ -84,7 +84,10 @@ def _change(
     client = Client(store_url)
     _check_choice(verb.name, run_ids, bool(given), limit, everything)
     runs: Iterable[Run | JobRegError]
-    runs = bulk.named(client, run_ids) if run_ids else bulk.found(client, verb, given, limit)
+    if run_ids:
+        runs = bulk.named(client, run_ids)
+    else:
+        runs = bulk.found(client, verb, given, limit, told="--state")
     changes: list[dict[str, Any]] = []
     try:
         code = bulk.apply(verb, runs, changes, dry_run=dry_run)

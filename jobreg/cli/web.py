@@ -99,7 +99,9 @@ def token(role: str, as_json: bool, store_url: str | None) -> None:
 @as_json
 @store_url
 def list_tokens(as_json: bool, store_url: str | None) -> None:
-    """List the tokens there are, by how their digests begin.
+    """List the tokens there are.
+
+    Their IDs are how their digests begin: the tokens themselves are not kept.
 
     \b
     Example: jobreg web tokens
@@ -126,9 +128,10 @@ _ID = 12
 @as_json
 @store_url
 def revoke(token_id: str, as_json: bool, store_url: str | None) -> None:
-    """Forget a token: within 5 s nothing takes it any more. ID is that of jobreg web tokens.
+    """Forget a token.
 
-    A token itself may be given in place of its ID.
+    Within 5 s nothing takes it any more. ID is that of jobreg web tokens; the token itself may be
+    given in its place.
 
     \b
     Example: jobreg web revoke 3f1b6c9d0a42

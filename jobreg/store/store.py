@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ from attrs import evolve
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from ..errors import Conflict, StoreError, SubmitUncertain
+from .. import clock
+from ..errors import Conflict, StoreError, StoreUnavailable, SubmitUncertain
 from ..lifecycle import (
     Claim,
     Outcome,
@@ -30,7 +32,7 @@ from . import (
 )
 from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
-from .database import Database, Watch
+from .database import ANSWER_WITHIN, Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
 from .offers import Offer
@@ -40,6 +42,9 @@ from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
 from .tokens import Tokens
 from .transacting import Unanswered, Undone, again
+
+_FIRST_PAUSE = 0.05
+"""Seconds until it is asked again whether a run was stored; each further pause is twice it."""
 
 
 class Store(Reading):
@@ -70,18 +75,33 @@ class Store(Reading):
         Raises:
             Conflict: an id is already there with another job or other params.
             StoreUnavailable: nothing was stored.
-            SubmitUncertain: the database was told to, and its answer was lost.
+            SubmitUncertain: the database was told to, its answer was lost, and it could not be
+                asked again.
         """
         if connection is not None:
             return self._insert_beside(runs, connection)
+        began = clock.seconds()
         try:
             return self._insert(runs)
         except Unanswered as error:
-            many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-            raise SubmitUncertain(
-                f"{error} Whether run {runs[0].run_id}{many} was stored is not known: "
-                "submit again with the same run id, which stores it at most once."
-            ) from error
+            return self._asked_again(runs, began + ANSWER_WITHIN, error)
+
+    def _asked_again(
+        self, runs: Sequence[RunRecord], until: float, lost: Unanswered
+    ) -> list[RunRecord]:
+        """Store runs that may be stored, which by their ids is done once, as soon as it can be."""
+        pause = _FIRST_PAUSE
+        while clock.seconds() + pause < until:
+            time.sleep(pause)
+            try:
+                return self._insert(runs)
+            except StoreUnavailable:
+                pause *= 2
+        many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        raise SubmitUncertain(
+            f"{lost} Whether run {runs[0].run_id}{many} was stored is not known: "
+            "submit again with the same run id, which stores it at most once."
+        ) from lost
 
     @again
     def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:

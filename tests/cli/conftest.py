@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import DONE, FAILED, NAME, QUEUED
+from commands import DONE, FAILED, NAME, QUEUED, TOKEN
 from store_hands import Ending, add_worker, claim_one, outcome, settle
 
 from jobreg.lifecycle import LogChunk, RunRecord
 from jobreg.store import LogRow, Store, open_store
+from jobreg.web.access import digest
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,7 @@ def _prepared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settle(store, worker, outcome(taken, ending))
     store.insert([RunRecord(run_id=QUEUED, job_name=NAME)])
     store.forget(worker)
+    store.tokens.add(digest(TOKEN), "read")
     store.close()
     return file
 

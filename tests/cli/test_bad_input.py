@@ -342,6 +342,17 @@ ROWS = {
         (["store", "upgrade", "--to", "0002"], 2, "it cannot go back to 0002: versions only add"),
         (["store", "upgrade", "--to", "9"], 2, "--to '9' is none of the versions 0001,"),
     ],
+    "web token": [
+        (["web", "token", "more"], 2, "unexpected extra argument"),
+        (["web", "token", "--role", "root"], 2, "role: 'root' is none of read, submit, operate"),
+    ],
+    "web tokens": [(["web", "tokens", "more"], 2, "unexpected extra argument")],
+    "web revoke": [
+        (["web", "revoke"], 2, "Missing argument"),
+        (["web", "revoke", "0123456789ab"], 3, "No token has the id '0123456789ab'"),
+        (["web", "revoke", ""], 3, "No token has the id ''"),
+        (["web", "revoke", "\x1b[31m"], 3, r"\x1b[31m"),
+    ],
     "completion": [
         (["completion"], 2, "Missing argument"),
         (["completion", "tcsh"], 2, "'tcsh' is not one of"),
@@ -458,7 +469,7 @@ def damaged(file):
 def half(file):
     with sqlite3.connect(file) as connection:
         for table in ("jobreg_runs", "jobreg_live", "jobreg_workers", "jobreg_catalogue",
-                      "jobreg_overrides", "jobreg_pauses"):  # fmt: skip
+                      "jobreg_overrides", "jobreg_pauses", "jobreg_tokens"):  # fmt: skip
             connection.execute(f"DROP TABLE {table}")
     connection.close()
 

@@ -35,7 +35,7 @@ def commands(group: CommandGroup = cli, path: str = "jobreg") -> Iterator[tuple[
         assert command is not None
         if isinstance(command, CommandGroup):
             yield from commands(command, f"{path} {name}")
-        else:
+        if not isinstance(command, CommandGroup) or command.invoke_without_command:
             for option in option_names(command):
                 yield f"{path} {name}", option
 
@@ -97,6 +97,29 @@ def test_no_command_is_documented_that_is_not_there():
     unknown = [each for each in headings if not any(f"{each} ".startswith(f"{k} ") for k in known)]
 
     assert unknown == []
+
+
+def test_every_route_is_documented_with_its_role_and_no_other():
+    from jobreg.web.routes import ROUTES
+
+    page = (DOCS / "reference" / "rest.md").read_text("utf-8")
+
+    told = re.findall(r"^\| `([A-Z]+) (\S+)` \| (\w*) ?\|", page, re.MULTILINE)
+
+    assert sorted(told) == sorted((each.method, each.path, each.role or "") for each in ROUTES)
+
+
+def test_every_filter_of_the_rest_interface_is_documented():
+    from jobreg.web.routes import ROUTES
+
+    page = (DOCS / "reference" / "rest.md").read_text("utf-8")
+    taken = {each.name for route in ROUTES for each in route.parameters}
+    taken |= {name for route in ROUTES for name in (route.body or {}).get("properties", ())}
+
+    assert taken - words(page) - {"all", "dry_run", "follow"} == set()
+    assert '`"all": true`' in page
+    assert '`"dry_run": true`' in page
+    assert "`follow=true`" in page
 
 
 def test_every_setting_is_documented_and_no_other():

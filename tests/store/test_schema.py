@@ -137,6 +137,7 @@ def test_the_upgrade_only_adds(tmp_path):
         "jobreg_overrides",
         "jobreg_owners",
         "jobreg_pauses",
+        "jobreg_tokens",
     }
 
 

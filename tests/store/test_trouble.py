@@ -253,14 +253,20 @@ def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_commit_without_an_answer_is_uncertain_and_safe_to_repeat(databases, monkeypatch, done):
+@pytest.mark.parametrize("times", [1, 2, 1000])
+def test_a_commit_without_an_answer_is_asked_after_and_safe_to_repeat(
+    databases, monkeypatch, done, times
+):
     store = open_store(databases.fresh())
     dialect = store.engine.dialect
     commit = dialect.do_commit
     run = asked(unique_key="k")  # or PostgreSQL would be sent no COMMIT
+    lost = []
 
-    def lost(connection):
-        monkeypatch.undo()
+    def loses(connection):
+        lost.append(connection)
+        if len(lost) == times:
+            monkeypatch.undo()
         if done:
             commit(connection)
         connection.dbapi_connection.close()  # as the network would have it
@@ -268,11 +274,19 @@ def test_a_commit_without_an_answer_is_uncertain_and_safe_to_repeat(databases, m
             raise dialect.loaded_dbapi.OperationalError("the connection is closed")
         raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection")
 
-    monkeypatch.setattr(dialect, "do_commit", lost)
-    with pytest.raises(SubmitUncertain, match=rf"{run.run_id}.*submit again with the same run id"):
-        store.insert([run])
+    monkeypatch.setattr(dialect, "do_commit", loses)
+    if times < 1000:
+        assert [each.run_id for each in store.insert([run])] == [run.run_id]
+    else:
+        begun = time.monotonic()
+        told = rf"{run.run_id}.*submit again with the same run id"
+        with pytest.raises(SubmitUncertain, match=told):
+            store.insert([run])
+        assert time.monotonic() - begun < database.ANSWER_WITHIN + 1.5
+        monkeypatch.undo()
+        assert states(store) == ({"queued": 1} if done else {})
 
-    assert states(store) == ({"queued": 1} if done else {})
+    assert len(lost) == times or times == 1000
     (again,) = store.insert([run])
     assert again.run_id == run.run_id
     assert states(store) == {"queued": 1}
