@@ -7,18 +7,19 @@ many. Whose a request is, and what that one may do, is seen afterwards (:mod:`.a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from attrs import define
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.requests import Request
 
 from .. import clock
-from .problems import MEDIA_TYPE, Problem
+from .problems import Problem
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -26,7 +27,7 @@ OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _UNCHECKED = ("/api/v1/health", "/api/v1/ready")
-_HEADERS = {
+HEADERS = {
     # Nothing but our own files; no inline script or style, no frame around a page.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -39,6 +40,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+"""What every answer carries."""
 
 
 class Admission:
@@ -48,10 +50,18 @@ class Admission:
         app: what is asked once a request has passed.
         hosts: the names under which it may be asked for; ``*`` is any.
         largest: bytes that the body of a request may have.
+        respond: makes the answer that says what is wrong with a request.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], largest: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        largest: int,
+        respond: Callable[[Request, Problem], Response],
+    ) -> None:
         self._app = app
+        self._respond = respond
         self._hosts = frozenset(host.lower() for host in (*OWN_NAMES, *hosts))
         self._largest = largest
         self._requests = Allowance(per_second=200, at_once=1000)
@@ -68,7 +78,7 @@ class Admission:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -79,10 +89,7 @@ class Admission:
         except Problem as problem:
             if started:
                 raise
-            response = JSONResponse(
-                problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
-            )
-            await response(scope, receive, answer)
+            await self._respond(Request(scope), problem)(scope, receive, answer)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -14,18 +14,18 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Served
 
 from ..errors import JobRegError, StoreError
-from .access import Keeper, check_role
-from .admission import Admission, Allowance
+from .access import COOKIE as COOKIE, Keeper, check_role
+from .admission import HEADERS, Admission, Allowance
 from .asked import Asked, read_body, read_query
 from .live import ALIVE_EVERY, Live
+from .pages import answering
+from .pages.table import PAGES
+from .pages.visit import Visit
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .routes import BASE, ROUTES, Route
 
 if TYPE_CHECKING:
     from ..client import Client
-
-COOKIE = "jobreg_token"
-"""Holds the token of who has logged in to the dashboard."""
 
 _ROOM = 64 * 1024
 _GUESSES_PER_SECOND, _GUESSES_AT_ONCE = 1.0, 20.0
@@ -38,16 +38,25 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
         routes=[
             Served(BASE + route.path, house.endpoint(route), methods=[route.method])
             for route in ROUTES
+        ]
+        + [
+            Served(page.path, answering.endpoint(house, page), methods=[page.method])
+            for page in PAGES
         ],
         middleware=[
-            # Text of any kind may be three times as long where it is written in ASCII.
-            Middleware(Admission, hosts=hosts, largest=3 * client.settings.max_params + _ROOM),
+            Middleware(
+                Admission,
+                hosts=hosts,
+                # Text of any kind may be three times as long where it is written in ASCII.
+                largest=3 * client.settings.max_params + _ROOM,
+                respond=house.problem,
+            ),
         ],
         exception_handlers={
-            Problem: _answer_problem,
-            JobRegError: _answer_error,
-            HTTPException: _answer_http,
-            Exception: _answer_fault,
+            Problem: house.problem,
+            JobRegError: lambda request, error: house.problem(request, problem_of(error)),
+            HTTPException: lambda request, error: house.problem(request, _problem_of_http(error)),
+            Exception: house.fault,
         },
     )
     application.state.house = house
@@ -144,6 +153,23 @@ class House:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
+    def problem(self, request: Request, problem: Any) -> Response:
+        """What is wrong, as a page to who reads pages, else as a problem document."""
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if not path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+            return answering.problem_page(Visit(house=self, request=request), problem)
+        return JSONResponse(
+            problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
+        )
+
+    def fault(self, request: Request, _: Exception) -> Response:
+        """What is answered where something is wrong with the code here."""
+        # What it was is in the log of the server, and no business of who asked.
+        told = "Something went wrong here; the server's log tells what."
+        response = self.problem(request, Problem(500, "fault", told))
+        response.headers.update(HEADERS)  # Admission does not see this answer.
+        return response
+
     async def _still_may(self, request: Request, role: str) -> bool:
         """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""
         try:
@@ -163,28 +189,9 @@ def token_of(request: Request) -> str | None:
     return request.cookies.get(COOKIE)
 
 
-def _problem_response(problem: Problem) -> Response:
-    return JSONResponse(problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE)
-
-
-def _answer_problem(_: Request, problem: Any) -> Response:
-    return _problem_response(problem)
-
-
-def _answer_error(_: Request, error: Any) -> Response:
-    return _problem_response(problem_of(error))
-
-
-def _answer_http(_: Request, error: Any) -> Response:
+def _problem_of_http(error: Any) -> Problem:
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
     told = (
         "There is nothing here. See /api/v1/openapi.json" if code == "not-found" else error.detail
     )
-    return _problem_response(Problem(error.status_code, code, told, dict(error.headers or {})))
-
-
-def _answer_fault(_: Request, error: Any) -> Response:
-    # What it was is in the log of the server, and no business of who asked.
-    return _problem_response(
-        Problem(500, "fault", "Something went wrong here; the server's log tells what.")
-    )
+    return Problem(error.status_code, code, told, dict(error.headers or {}))

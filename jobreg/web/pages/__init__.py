@@ -1,0 +1,1 @@
+"""The dashboard: pages that work without script, and change by themselves with it."""
