@@ -128,6 +128,12 @@ class Lately:
                 del self._tried[next(iter(self._tried))]
         return kept[1]
 
+    def worker_of(self, record: RunRecord) -> WorkerRow | None:
+        """The worker that holds a run."""
+        with self._reading:
+            workers, _, _ = self._who_could_run()
+        return next((each for each in workers if each.worker_id == record.worker_id), None)
+
     def why(self, record: RunRecord) -> Answer:
         """Why a run is in its state, and what to do."""
         with self._reading:

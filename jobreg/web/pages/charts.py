@@ -7,11 +7,12 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from ...legible import span
 from ...lifecycle import State
 from .rendering import between, moment, took
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 720, 150
 """Of a chart, in units of its own: it is as wide as its place."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 6, 8, 18
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 6, 8, 20
+_MOST_SPANS = 30
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
@@ -76,17 +78,14 @@ def _height(value: float, most: float) -> float:
     return round((HEIGHT - _TOP - _BOTTOM) * value / most, 2)
 
 
-def _times(activity: Activity, now: datetime) -> tuple[tuple[float, str], ...]:
+def _times(activity: Activity) -> tuple[tuple[float, str], ...]:
     number = len(activity.slices)
-    marks = []
-    for quarter in range(5):
-        at = number * quarter // 4
-        when = now - timedelta(seconds=activity.seconds * (number - at))
-        marks.append((_place(at, number), when.isoformat(timespec="seconds")[:19] + "Z"))
-    return tuple(marks)
+    ago = [round(activity.seconds * number * part / 4 / 60) for part in (4, 3, 2, 1)]
+    texts = [*(f"{each} min ago" for each in ago), "now"]
+    return tuple((_place(at * number // 4, number), each) for at, each in enumerate(texts))
 
 
-def throughput(activity: Activity, now: datetime) -> Chart:
+def throughput(activity: Activity) -> Chart:
     """How many runs ended, by final state, slice by slice: bars on top of each other."""
     most = _nice(max((sum(each.ended.values()) for each in activity.slices), default=0) or 1)
     bars: list[Bar] = []
@@ -97,7 +96,7 @@ def throughput(activity: Activity, now: datetime) -> Chart:
     return Chart(
         bars=tuple(bars),
         marks=tuple((HEIGHT - _BOTTOM - _height(v, most), f"{v:g}") for v in (0, most / 2, most)),
-        times=_times(activity, now),
+        times=_times(activity),
         summary=f"Runs that ended in the last hour, minute by minute: {told}.",
     )
 
@@ -121,7 +120,7 @@ def _totals(activity: Activity) -> dict[State, int]:
     return {state: sum(each.ended.get(state, 0) for each in activity.slices) for state in ENDED}
 
 
-def durations(activity: Activity, now: datetime) -> Chart:
+def durations(activity: Activity) -> Chart:
     """Mean wait and mean time taken, slice by slice: two lines."""
     known = [v for each in activity.slices for v in (each.wait, each.took) if v is not None]
     most = _nice(max([*known, 0.001]))
@@ -134,8 +133,11 @@ def durations(activity: Activity, now: datetime) -> Chart:
     return Chart(
         lines=tuple(lines),
         dots=tuple(dots),
-        marks=tuple((HEIGHT - _BOTTOM - _height(v, most), took(v)) for v in (0, most / 2, most)),
-        times=_times(activity, now),
+        marks=tuple(
+            (HEIGHT - _BOTTOM - _height(v, most), span(v) if v >= 2 else took(v))
+            for v in (0, most / 2, most)
+        ),
+        times=_times(activity),
         summary="Mean wait and mean time taken of the runs that ended, minute by minute.",
     )
 
@@ -193,6 +195,7 @@ def timeline(run: dict[str, Any], attempts: Sequence[dict[str, Any]]) -> list[Sp
         )  # fmt: skip
     if begin is None or not tried:
         return []
+    tried = tried[-_MOST_SPANS:]
     ends = [moment(each["finished_at"]) or datetime.now(UTC) for each in tried]
     whole = max(0.001, (max(ends) - begin).total_seconds())
     spans = []

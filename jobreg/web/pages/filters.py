@@ -143,7 +143,7 @@ def _unknown(name: str) -> str:
     close = get_close_matches(name[:128], QUALIFIERS, n=1)
     if name == "params":
         return f"params: say which one, as in {QUALIFIERS['params']}."
-    hint = f"Did you mean {close[0]}: ?" if close else f"There are: {', '.join(QUALIFIERS)}."
+    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(QUALIFIERS)}."
     return f"There is no qualifier {name[:80]!r}. {hint}"
 
 

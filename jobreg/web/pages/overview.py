@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -49,13 +48,12 @@ async def _telling(visit: Visit) -> AsyncGenerator[str]:
 
 def view(whole: Whole, pauses: Sequence[Pause]) -> dict[str, Any]:
     """What the page shows."""
-    now = datetime.now(UTC)
     return {
         "queues": queues(whole.status["queues"], pauses),
         "paused_jobs": [each for each in pause_objects(pauses) if each["kind"] == "job"],
         "per_minute": whole.status["per_minute"],
-        "throughput": charts.throughput(whole.activity, now),
-        "durations": charts.durations(whole.activity, now),
+        "throughput": charts.throughput(whole.activity),
+        "durations": charts.durations(whole.activity),
         "rows": charts.rows(whole.activity),
         "failures": [
             {"job_name": name, "number": number, "ago": ago,

@@ -82,6 +82,8 @@ def took(seconds: float | None) -> str:
     """
     if seconds is None:
         return ""
+    if 0 < seconds < 0.001:
+        return "< 1 ms"
     if seconds < 1:
         return f"{max(0.0, seconds) * 1000:.0f} ms"
     if seconds < 60:

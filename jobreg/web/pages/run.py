@@ -46,6 +46,7 @@ async def view(live: Live, record: RunRecord) -> dict[str, Any]:
         "because": because,
         "next": following,
         "final": record.state.final,
+        "worker": await live.do(live.lately.worker_of, record),
     }
 
 

@@ -11,11 +11,12 @@ const MOST_LINES = 2000; // of a log in the page; all are in the store
 
 const two = (number) => String(number).padStart(2, "0");
 
-function inZone(moment, short) {
+function inZone(moment, as) {
   const clock = `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`;
-  if (short) return clock;
-  const day = `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
-  return `${day} ${clock}`;
+  const today = moment.toDateString() === new Date().toDateString();
+  if (as === "clock" || (as === "list" && today)) return clock;
+  const day = `${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+  return as === "list" ? `${day} ${clock}` : `${moment.getFullYear()}-${day} ${clock}`;
 }
 
 function tellTimes(root) {
@@ -23,12 +24,12 @@ function tellTimes(root) {
     const moment = new Date(each.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
     each.dataset.told = "";
-    if (moment.getTimezoneOffset() === 0) continue;
     const utc = each.textContent.trim();
-    const short = "short" in each.dataset;
-    each.title = short ? `${utc} UTC` : utc;
-    each.textContent = inZone(moment, short);
-    if (!short) {
+    const as = each.dataset.as;
+    each.title = as === "clock" ? `${utc} UTC` : utc;
+    if (moment.getTimezoneOffset() === 0) continue;
+    each.textContent = inZone(moment, as);
+    if (as !== "clock") {
       const beside = document.createElement("span");
       beside.className = "utc";
       beside.textContent = ` ${utc.slice(11)}`;
