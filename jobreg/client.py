@@ -40,6 +40,7 @@ LARGEST_PAGE = 1000
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
 _CANDIDATES = 5
+_MOST_NAMES = 50
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
 
@@ -304,7 +305,21 @@ class Client:
         wanted = select_runs(filters, lambda: self.store.time())
         if wanted.job_name is None:
             return wanted
+        if wanted.job_name.endswith(".*"):
+            first, *others = self._names_like(wanted.job_name)
+            return evolve(wanted, job_name=first, aliases=tuple(others))
         return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
+
+    def _names_like(self, pattern: str) -> list[str]:
+        """The known names that begin as ``reports.*`` says; where there is none, the pattern."""
+        known = {*self.registry.names(), *self.store.catalogue.providers()}
+        names = sorted(name for name in known if name.startswith(pattern[:-1]))
+        if len(names) > _MOST_NAMES:
+            raise BadInput(
+                f"job_name: {len(names)} jobs begin as {pattern!r}, such as {names[0]!r}; at most "
+                f"{_MOST_NAMES} are looked for at a time. Give more of the name."
+            )
+        return names or [pattern]
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""

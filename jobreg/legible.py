@@ -1,4 +1,4 @@
-"""Text that people can read: spans of time in words, and nothing in it that acts on a screen."""
+"""Text for people: nothing in it can harm, and spans of time are short."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+_BREAKS = re.compile(f"(?![\n\t]){HARMFUL.pattern}")
 
 
 def safe(text: object) -> str:
@@ -19,7 +20,16 @@ def safe(text: object) -> str:
         >>> print(safe("report\n\x1b[31m"))
         report\n\x1b[31m
     """
-    return HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+    return HARMFUL.sub(_escaped, str(text))
+
+
+def safe_lines(text: object) -> str:
+    """The same of a text of several lines, which stay as they are, and so do tabs."""
+    return _BREAKS.sub(_escaped, str(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def span(seconds: float) -> str:

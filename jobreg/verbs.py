@@ -139,7 +139,8 @@ def find(*, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Ru
     Each filter given must hold:
 
     Args:
-        job_name: only runs of this job, under any of the names it has here (its aliases).
+        job_name: only runs of this job, under any of the names it has here (its aliases); or of
+            all known jobs whose names begin so: ``"reports.*"``.
         state: only runs in this state, such as ``"failed"``. Unfinished runs come in the order
             in which they became due, the last first.
         reason: only runs that failed or were cancelled for this reason, such as ``"timeout"``.

@@ -6,6 +6,7 @@ many. Whose a request is, and what that one may do, is seen afterwards (:mod:`.a
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_LOG = logging.getLogger("jobreg")
+
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Hosts by which this machine calls itself."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _UNCHECKED = ("/api/v1/health", "/api/v1/ready")
-HEADERS = {
+_HEADERS = {
     # Nothing but our own files; no inline script or style, no frame around a page.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -40,7 +43,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""What every answer carries."""
 
 
 class Admission:
@@ -50,7 +52,7 @@ class Admission:
         app: what is asked once a request has passed.
         hosts: the names under which it may be asked for; ``*`` is any.
         largest: bytes that the body of a request may have.
-        respond: makes the answer that says what is wrong with a request.
+        refuse: makes the answer that tells of a problem.
     """
 
     def __init__(
@@ -58,10 +60,10 @@ class Admission:
         app: ASGIApp,
         hosts: Collection[str],
         largest: int,
-        respond: Callable[[Request, Problem], Response],
+        refuse: Callable[[Request, Problem], Response],
     ) -> None:
         self._app = app
-        self._respond = respond
+        self._refuse = refuse
         self._hosts = frozenset(host.lower() for host in (*OWN_NAMES, *hosts))
         self._largest = largest
         self._requests = Allowance(per_second=200, at_once=1000)
@@ -78,7 +80,7 @@ class Admission:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -89,7 +91,15 @@ class Admission:
         except Problem as problem:
             if started:
                 raise
-            await self._respond(Request(scope), problem)(scope, receive, answer)
+            await self._refuse(Request(scope), problem)(scope, receive, answer)
+        except Exception:
+            _LOG.exception("a request failed: %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            # What it was is no business of who asked.
+            told = "Something went wrong here; the log of the server tells what."
+            response = self._refuse(Request(scope), Problem(500, "fault", told))
+            await response(scope, receive, answer)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

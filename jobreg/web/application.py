@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from starlette.routing import Route as Served
 
 from ..errors import JobRegError, StoreError
 from .access import COOKIE as COOKIE, Keeper, check_role
-from .admission import HEADERS, Admission, Allowance
+from .admission import Admission, Allowance
 from .asked import Asked, read_body, read_query
 from .live import ALIVE_EVERY, Live
 from .pages import answering
 from .pages.table import PAGES
-from .pages.visit import Visit
+from .pages.visit import Visit, base_of
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .routes import BASE, ROUTES, Route
 
@@ -35,32 +35,34 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
     """The application on a client's store; see :func:`jobreg.web.app`."""
     house = House(client)
     application = Starlette(
-        routes=[
-            Served(BASE + route.path, house.endpoint(route), methods=[route.method])
-            for route in ROUTES
-        ]
-        + [
-            Served(page.path, answering.endpoint(house, page), methods=[page.method])
-            for page in PAGES
-        ],
+        routes=[*_routes(house), *_pages(house)],
         middleware=[
+            # Text of any kind may be three times as long where it is written in ASCII.
             Middleware(
                 Admission,
                 hosts=hosts,
-                # Text of any kind may be three times as long where it is written in ASCII.
                 largest=3 * client.settings.max_params + _ROOM,
-                respond=house.problem,
+                refuse=house.refuse,
             ),
         ],
         exception_handlers={
-            Problem: house.problem,
-            JobRegError: lambda request, error: house.problem(request, problem_of(error)),
-            HTTPException: lambda request, error: house.problem(request, _problem_of_http(error)),
-            Exception: house.fault,
+            Problem: house.refuse,
+            JobRegError: lambda request, error: house.refuse(request, problem_of(error)),
+            HTTPException: lambda request, error: house.refuse(request, _problem_of_http(error)),
         },
     )
     application.state.house = house
     return application
+
+
+def _routes(house: House) -> Iterator[Served]:
+    for route in ROUTES:
+        yield Served(BASE + route.path, house.endpoint(route), methods=[route.method])
+
+
+def _pages(house: House) -> Iterator[Served]:
+    for page in PAGES:
+        yield Served(page.path, answering.endpoint(house, page), methods=[page.method])
 
 
 class House:
@@ -117,11 +119,16 @@ class House:
         return role
 
     async def _asked(self, request: Request, route: Route) -> Asked:
+        pairs = request.query_params.multi_items()
+        left_at = request.headers.get("last-event-id")
+        if left_at and any(each.name == "cursor" for each in route.parameters):
+            # Whoever was cut off goes on there, whatever the address says.
+            pairs = [*(pair for pair in pairs if pair[0] != "cursor"), ("cursor", left_at)]
         return Asked(
             client=self.client,
             live=self.live,
             path=request.path_params,
-            query=read_query(request.query_params.multi_items(), route.parameters),
+            query=read_query(pairs, route.parameters),
             body=read_body(
                 await request.body() if route.body is not None else b"",
                 request.headers.get("content-type", ""),
@@ -153,22 +160,14 @@ class House:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    def problem(self, request: Request, problem: Any) -> Response:
-        """What is wrong, as a page to who reads pages, else as a problem document."""
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        if not path.startswith("/api/") and "text/html" in request.headers.get("accept", ""):
+    def refuse(self, request: Request, problem: Any) -> Response:
+        """A problem document, or a page for who wants one."""
+        path = request.url.path.removeprefix(base_of(request))
+        if not path.startswith(BASE) and "text/html" in request.headers.get("accept", ""):
             return answering.problem_page(Visit(house=self, request=request), problem)
         return JSONResponse(
             problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
         )
-
-    def fault(self, request: Request, _: Exception) -> Response:
-        """What is answered where something is wrong with the code here."""
-        # What it was is in the log of the server, and no business of who asked.
-        told = "Something went wrong here; the server's log tells what."
-        response = self.problem(request, Problem(500, "fault", told))
-        response.headers.update(HEADERS)  # Admission does not see this answer.
-        return response
 
     async def _still_may(self, request: Request, role: str) -> bool:
         """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,19 @@ def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
             if not isinstance(value, dict):
                 raise BadInput(f"{name}: give a JSON object.")
             return value
-    return text
+    return _fitting(name, text, schema)
+
+
+def _fitting(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    """A value as its schema says; what is beyond this is judged where it is used."""
+    if schema.get("type") == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)  # which is a whole number to JSON
+    pattern = schema.get("pattern")
+    if pattern is not None and isinstance(value, str) and not re.search(pattern, value):
+        raise BadInput(f"{name}: {value[:80]!r} is not of the form {pattern}")
+    if "const" in schema and value is not None and value != schema["const"]:
+        raise BadInput(f"{name}: {str(value)[:80]!r} is not {json.dumps(schema['const'])}.")
+    return value
 
 
 def read_json(data: bytes, what: str) -> Any:
@@ -125,7 +138,8 @@ def read_body(data: bytes, media_type: str, schema: Mapping[str, Any] | None) ->
     missing = [name for name in schema.get("required", ()) if value.get(name) is None]
     if missing:
         raise BadInput(f"body: {', '.join(missing)} is missing.")
-    return value
+    members = schema["properties"]
+    return {name: _fitting(name, each, members[name]) for name, each in value.items()}
 
 
 def _unknown(where: str, name: str, known: Sequence[str]) -> str:

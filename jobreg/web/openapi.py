@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from .asked import Asked, Parameter
 from .problems import MEDIA_TYPE
-from .schemas import COMPONENTS, SUBMIT, Schema, ref
+from .schemas import COMPONENTS, IN_PATH, SUBMIT, Schema, ref
 
 if TYPE_CHECKING:
     from ..catalogue import Entry
@@ -84,7 +84,7 @@ def _operation(route: Route) -> dict[str, Any]:
             "description": "An unfinished run has its unique key: that one."
         }
     if route.body is not None:
-        name = "Submit" if route.body is SUBMIT else "Bulk"
+        name = next(name for name, schema in COMPONENTS.items() if schema is route.body)
         told["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": ref(name)}},
@@ -109,7 +109,7 @@ def _problems(route: Route) -> dict[str, Any]:
 
 def _in_path(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": IN_PATH[name]}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
 
@@ -148,11 +148,20 @@ def _submit(jobs: Mapping[str, Schema]) -> Schema:
     others = {"not": {"enum": known}}
     return {
         "anyOf": [
-            *(_of_job(SUBMIT, {"const": name}, ref(f"params.{name}")) for name in known),
-            _of_job(SUBMIT, {**SUBMIT["properties"]["job_name"], **others}, {"type": "object"}),
+            *(
+                _of_job(
+                    {"const": name},
+                    ref(f"params.{name}"),
+                    bool(jobs[f"params.{name}"].get("required")),
+                )
+                for name in known
+            ),
+            _of_job({**SUBMIT["properties"]["job_name"], **others}, {"type": "object"}, False),
         ]
     }
 
 
-def _of_job(submit: Mapping[str, Any], name: Schema, params: Schema) -> Schema:
-    return {**submit, "properties": {**submit["properties"], "job_name": name, "params": params}}
+def _of_job(name: Schema, params: Schema, wants_params: bool) -> Schema:
+    required = [*SUBMIT["required"], *(["params"] if wants_params else [])]
+    properties = {**SUBMIT["properties"], "job_name": name, "params": params}
+    return {**SUBMIT, "required": required, "properties": properties}

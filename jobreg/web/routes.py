@@ -9,7 +9,18 @@ from attrs import frozen
 
 from . import jobs, openapi, operate, runs, streams
 from .asked import Asked, Parameter
-from .schemas import BULK, FILTERS, SUBMIT, TEXT, TRUTH, UUID, WHOLE, Schema, many
+from .schemas import (
+    CANCEL_MANY,
+    FILTERS,
+    RETRY_MANY,
+    SUBMIT,
+    TEXT,
+    TRUTH,
+    UUID,
+    WHOLE,
+    Schema,
+    many,
+)
 
 BASE = "/api/v1"
 
@@ -99,11 +110,11 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST", path="/runs/cancel", role="operate", handle=runs.cancel_many,
-        answer="Changes", body=BULK,
+        answer="Changes", body=CANCEL_MANY,
     ),
     Route(
         method="POST", path="/runs/retry", role="operate", handle=runs.retry_many,
-        answer="Changes", body=BULK,
+        answer="Changes", body=RETRY_MANY,
     ),
     Route(method="GET", path="/runs/{run_id}", role="read", handle=runs.show, answer="Run"),
     Route(

@@ -78,52 +78,42 @@ def page(
 ) -> tuple[list[Run], str | None]:
     """A page of the runs that filters find, and the cursor of the next.
 
-    ``state`` and ``job_name`` may be several: what the first finds comes first, each newest first.
+    Of several states those of the first come first, each newest first.
 
     Raises:
         BadInput: a filter cannot be used.
     """
-    each = _one_by_one(given)
-    if len(each) == 1:
-        return client.page(limit=limit, cursor=cursor, **each[0])
-    at, rest = _place(cursor, len(each))
+    states, filters = _states(given), filters_of(given)
+    if len(states) < 2:
+        filters["state"] = states[0] if states else None
+        return client.page(limit=limit, cursor=cursor, **filters)
+    at, rest = _place(cursor, len(states))
     found: list[Run] = []
     count(limit, "limit", most=1000)
-    while at < len(each) and len(found) < limit:
-        some, rest = client.page(limit=limit - len(found), cursor=rest, **each[at])
+    while at < len(states) and len(found) < limit:
+        filters["state"] = states[at]
+        some, rest = client.page(limit=limit - len(found), cursor=rest, **filters)
         found += some
         if rest is None:
             at += 1
         elif not some:
             break
-    return found, None if at == len(each) else f"{at}:{rest or ''}"
+    return found, None if at == len(states) else f"{at}:{rest or ''}"
 
 
-def _one_by_one(given: Mapping[str, Any]) -> list[Filters]:
-    """The filters, once for each job and state that is asked for."""
-    states, filters = _states(given) or [None], filters_of(given)
-    asked = given.get("job_name")
-    names = asked if isinstance(asked, list) else [asked]
-    return [
-        cast(Filters, {**filters, "job_name": name, "state": state})
-        for name in names
-        for state in states
-    ]
-
-
-def _states(given: Mapping[str, Any]) -> list[str | None]:
+def _states(given: Mapping[str, Any]) -> list[str]:
     """The states that are asked for, each once."""
     asked = given.get("state") or []
     texts = [asked] if isinstance(asked, str) else list(asked)
     return list(dict.fromkeys(str(checked_state(each)) for each in texts))
 
 
-def _place(cursor: str | None, most: int) -> tuple[int, str | None]:
-    """Which of several a page goes on in, and where there."""
+def _place(cursor: str | None, states: int) -> tuple[int, str | None]:
+    """Which state a page of several goes on in, and where there."""
     if cursor is None:
         return 0, None
-    parts = re.fullmatch(r"([0-9]{1,3}):(.*)", cursor)
-    if parts is None or int(parts[1]) >= most:
+    parts = re.fullmatch(r"([0-9]{1,2}):(.*)", cursor)
+    if parts is None or int(parts[1]) >= states:
         raise BadInput(
             f"cursor: {cursor[:80]!r} is not one that a page of these filters gave as its next."
         )
@@ -131,8 +121,8 @@ def _place(cursor: str | None, most: int) -> tuple[int, str | None]:
 
 
 def filters_of(given: Mapping[str, Any]) -> Filters:
-    """The filters of ``find`` among what was given, but for those that may be several."""
-    names = [name for name in Filters.__annotations__ if name not in ("state", "job_name")]
+    """The filters of ``find`` among what was given, but for the state."""
+    names = [name for name in Filters.__annotations__ if name != "state"]
     found = {name: given[name] for name in names if given.get(name) is not None}
     for name in ("since", "until"):
         if name in found:
@@ -304,5 +294,10 @@ def changed(client: Client, verb: bulk.Verb, body: Mapping[str, Any]) -> dict[st
 
 
 def _found(client: Client, verb: bulk.Verb, given: Mapping[str, Any]) -> Iterable[Run]:
-    for filters in _one_by_one(given):
+    states = _states(given)
+    filters = filters_of(given)
+    if not states:
+        yield from bulk.found(client, verb, filters)
+    for state in states:
+        filters["state"] = state
         yield from bulk.found(client, verb, filters)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..bulk import CANCEL, RETRY, Verb
 from ..lifecycle import Ending, Reason, State
 from ..request import MAX_KEY, MAX_TAG, MAX_TAGS, POLICIES
+from ..selection import LONGEST_TEXT
 from .access import ROLES
 
 Schema = dict[str, Any]
@@ -43,6 +45,13 @@ WHEN: Schema = {
     "description": 'A time in ISO 8601 with its offset from UTC, or how long ago, such as "2h".',
     "anyOf": [TIME, {"type": "string", "pattern": "^[0-9]{1,4}[smhd]$"}],
 }
+LIKE: Schema = {
+    "type": "string",
+    "pattern": r"^[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?$",
+    "minLength": 1,
+    "maxLength": 128,
+}
+PRINTABLE: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 TAG: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TAG}
 KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}
 
@@ -92,17 +101,22 @@ SUBMIT: Schema = {
     },
     "required": ["job_name"],
     "additionalProperties": False,
+    "not": {"required": ["at", "delay"]},
 }
 """What a submit takes."""
 
+IN_PATH: dict[str, Schema] = {"run_id": UUID, "job_name": NAME, "queue": QUEUE, "worker_id": TEXT}
+"""The parts of paths, by name. Of a run's id 8 characters are enough."""
+
 FILTERS: dict[str, Schema] = {
-    "job_name": TEXT | {"description": "Runs of this job, under any of its names."},
+    "job_name": LIKE
+    | {"description": 'Runs of this job, under any of its names; or of all below: "reports.*".'},
     "state": many({"enum": [state.value for state in State]})
     | {"description": "Runs in this state; of several, those of the first come first."},
     "reason": {"enum": [reason.value for reason in Reason]},
     "queue": QUEUE,
-    "provider": TEXT | {"description": "Runs last run by this distribution."},
-    "version": TEXT | {"description": "Runs last run by this version."},
+    "provider": PRINTABLE | {"description": "Runs last run by this distribution."},
+    "version": PRINTABLE | {"description": "Runs last run by this version."},
     "unique_key": KEY,
     "tags": many(TAG) | {"description": "Runs that have all these tags.", "maxItems": MAX_TAGS},
     "since": WHEN,
@@ -115,17 +129,32 @@ FILTERS: dict[str, Schema] = {
 }
 """What runs are looked for by."""
 
-BULK: Schema = {
+
+def bulk(verb: Verb) -> Schema:
+    """What is done to many runs takes: filters, which find those alone that it touches."""
+    states = many({"enum": [state.value for state in verb.touched]})
+    return _BULK | {"properties": {**_BULK["properties"], "state": states}}
+
+
+_BULK: Schema = {
     "type": "object",
     "properties": {
         **FILTERS,
-        "run_ids": many(TEXT) | {"description": "These runs, instead of filters."},
-        "all": TRUTH | {"description": "All that are in a state it touches, without a filter."},
+        "run_ids": many(UUID)
+        | {"description": "These runs, instead of filters.", "minItems": 1, "maxItems": 10_000},
+        "all": {"const": True, "description": "All in a state that it touches, without a filter."},
         "limit": WHOLE | {"minimum": 1, "maximum": 10_000},
         "dry_run": TRUTH | {"description": "Count them, and do nothing."},
     },
     "additionalProperties": False,
+    "oneOf": [
+        {"required": ["run_ids"]},
+        {"required": ["all"]},
+        {"anyOf": [{"required": [name]} for name in FILTERS]},
+    ],
 }
+
+CANCEL_MANY, RETRY_MANY = bulk(CANCEL), bulk(RETRY)
 
 _PROVIDER = whole(dist=TEXT, version=TEXT)
 _ERROR = whole(type=TEXT, message=TEXT, traceback=TEXT)
@@ -133,7 +162,8 @@ _ENDED = {"succeeded": NUMBER, "failed": NUMBER, "cancelled": NUMBER}
 
 COMPONENTS: dict[str, Schema] = {
     "Submit": SUBMIT,
-    "Bulk": BULK,
+    "CancelMany": CANCEL_MANY,
+    "RetryMany": RETRY_MANY,
     "Run": whole(
         run_id=UUID,
         job_name=TEXT,

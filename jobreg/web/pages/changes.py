@@ -30,7 +30,7 @@ async def retry(visit: Visit) -> Response:
 async def _change(visit: Visit, verb: bulk.Verb) -> Response:
     """Count them and ask; once that is confirmed, do it and say what was done."""
     text = visit.form.get("q", "").strip()
-    wanted = await visit.do(filters.read, text, visit.client)
+    wanted = filters.read(text)
     confirmed = visit.form.get("confirm") == "yes"
     body = wanted.body | {"dry_run": not confirmed, "limit": AT_ONCE}
     if wanted.ids:

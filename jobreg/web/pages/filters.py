@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ...errors import BadInput
 from ...request import checked_state
-
-if TYPE_CHECKING:
-    from ...client import Client
 
 QUALIFIERS: dict[str, str] = {
     "state": "state:failed, state:queued,running",
@@ -32,8 +29,6 @@ QUALIFIERS: dict[str, str] = {
 """Each qualifier, and what it looks like."""
 
 LONGEST = 2000
-MOST_NAMES = 20
-"""Names that ``job:prefix.*`` may stand for."""
 _MANY = ("state", "tag", "id")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+')
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"')
@@ -41,14 +36,10 @@ _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"')
 
 @frozen(kw_only=True)
 class Wanted:
-    """Which runs are meant: filters as the REST interface takes them, or ids.
-
-    ``names`` are the jobs that a prefix stands for; None where no prefix was given.
-    """
+    """Which runs are meant: filters as the REST interface takes them, or ids."""
 
     text: str = ""
     given: Mapping[str, Any] = field(factory=dict)
-    names: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
 
     @property
@@ -57,19 +48,14 @@ class Wanted:
         return tuple(self.given.get("state", ()))
 
     @property
-    def filters(self) -> dict[str, Any]:
-        """What :func:`jobreg.web.runs.page` takes."""
-        return dict(self.given) | ({} if self.names is None else {"job_name": list(self.names)})
-
-    @property
     def body(self) -> dict[str, Any]:
         """What :func:`jobreg.web.runs.changed` takes."""
         if self.ids:
             return {"run_ids": list(self.ids)}
-        return self.filters or {"all": True}
+        return dict(self.given) or {"all": True}
 
 
-def read(text: str, client: Client) -> Wanted:
+def read(text: str) -> Wanted:
     """What is written in the bar.
 
     Raises:
@@ -83,15 +69,13 @@ def read(text: str, client: Client) -> Wanted:
     ids = tuple(found.pop("id", ()))
     if ids and found:
         raise BadInput("id: it stands alone; take the other qualifiers away.")
+    if "*" in found.get("job_name", "").removesuffix(".*"):
+        raise BadInput("job: a star stands at the end alone, after a dot, as in job:reports.*")
     found["state"] = list(
         dict.fromkeys(str(checked_state(each)) for each in found.get("state", ()))
     )
     given = {name: value for name, value in found.items() if value}
-    wanted = Wanted(text=text, given=given, ids=ids)
-    prefix = given.get("job_name")
-    if prefix is None or not prefix.endswith("*"):
-        return wanted
-    return evolve(wanted, names=expanded(client, prefix))
+    return Wanted(text=text, given=given, ids=ids)
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -168,28 +152,6 @@ def _value(text: str) -> Any:
 def words(text: str) -> list[str]:
     """The qualifiers, each as it is written."""
     return _WORD.findall(text)
-
-
-def expanded(client: Client, prefix: str) -> tuple[str, ...]:
-    """The names of jobs that begin so, each job under one of its names.
-
-    Raises:
-        BadInput: the star is not at the end, or so many begin so that it means too much.
-    """
-    start = prefix.removesuffix("*")
-    if "*" in start or not start:
-        raise BadInput(f"job: {prefix[:80]!r} has a star elsewhere than at the end of some text.")
-    known = {*client.registry.names(), *client.store.catalogue.providers()}
-    names: list[str] = []
-    for name in sorted(each for each in known if each.startswith(start)):
-        if not set(client.registry.aliases(name)) & set(names):
-            names.append(name)
-    if len(names) > MOST_NAMES:
-        raise BadInput(
-            f"job: {len(names)} jobs begin with {start[:80]!r}; at most {MOST_NAMES} are read at a "
-            "time. Write more of the name."
-        )
-    return tuple(names)
 
 
 def written(given: Mapping[str, str | Sequence[str] | None]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ...legible import HARMFUL, span
+from ...legible import HARMFUL, safe_lines, span
 
 SHOWN_OF_A_VALUE = 60_000
 """Characters of a parameter, result or traceback that a page shows."""
@@ -35,12 +35,7 @@ def harmless(value: Any) -> Any:
         return ""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return HARMFUL.sub(_written_out, value)
-
-
-def _written_out(found: Any) -> str:
-    text: str = found[0]
-    return text if text in "\n\t" else text.encode("unicode_escape").decode()
+    return safe_lines(value)
 
 
 def one_line(value: object, most: int = 160) -> str:

@@ -34,7 +34,7 @@ async def show(visit: Visit) -> Response:
     found: list[Run] = []
     following = None
     try:
-        wanted = await visit.do(filters.read, text, visit.client)
+        wanted = filters.read(text)
         found, following = await visit.do(_page, visit.client, wanted, visit.asked("cursor"))
     except BadInput as error:
         status, fault = 422, str(error)
@@ -58,7 +58,7 @@ async def show(visit: Visit) -> Response:
 def _page(client: Client, wanted: Wanted, cursor: str | None) -> tuple[list[Run], str | None]:
     """A page of what is wanted."""
     if not wanted.ids:
-        return page_of(client, wanted.filters, PAGE, cursor)
+        return page_of(client, wanted.given, PAGE, cursor)
     found: Sequence[Any] = list(bulk.named(client, wanted.ids[:PAGE]))
     return [each for each in found if not isinstance(each, NotFound)], None
 

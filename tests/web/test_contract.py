@@ -1,0 +1,152 @@
+"""The OpenAPI document holds: what it promises is tried by requests made from it (schemathesis)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from schemathesis import GenerationMode
+
+from jobreg import Client, web
+from jobreg.catalogue import Entry, Provider
+from jobreg.store import open_store
+from jobreg.web.access import new_token
+from jobreg.web.openapi import document
+from jobreg.web.routes import BASE, ROUTES
+
+JOB = Entry(
+    job_name="reports.render",
+    provider=Provider("acme-reports", "1.0"),
+    options={},
+    params_schema={
+        "type": "object",
+        "properties": {
+            "account": {"type": "integer"},
+            "title": {"type": "string"},
+            "range": {"$ref": "#/$defs/Range"},
+        },
+        "required": ["account"],
+        "additionalProperties": False,
+        "$defs": {
+            "Range": {
+                "type": "object",
+                "properties": {"first": {"type": "integer"}},
+                "required": ["first"],
+            }
+        },
+    },
+)
+# A stream has no end for who reads it whole; tests of their own follow them.
+STREAMS = {each.path for each in ROUTES if each.always_streams}
+QUICK = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+LONG = settings(QUICK, max_examples=300, derandomize=False)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The application on a store that knows one job and has a run, its schema, and a token."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('contract') / 'jobs.db'}")
+    store.catalogue.learn([JOB], "sync")
+    client = Client(store)
+    client.submit("reports.render", {"account": 1}, delay="1h")
+    application = web.app(client)
+    schema = schemathesis.openapi.from_dict(document(client))
+    schema.app = application
+    return schema, {"Authorization": f"Bearer {new_token(store)}", "Host": "localhost"}
+
+
+def operations() -> list[Any]:
+    """Each route with what fits, and with what does not where it takes anything."""
+    found = []
+    for each in ROUTES:
+        takes = bool(each.parameters or each.body or "{" in each.path)
+        for mode in GenerationMode:
+            if each.path not in STREAMS and (takes or mode is GenerationMode.POSITIVE):
+                found.append((f"{each.method} {BASE}{each.path}", mode))
+    return found
+
+
+def sayable(case: Any) -> bool:
+    """Is it what is asked for beyond what a schema can say?
+
+    Keys, tags and names of providers are printable; runs are not looked for by parameters alone,
+    and until when comes after since when. What a cursor is only a page says.
+    """
+    query, body = case.query or {}, case.body if isinstance(case.body, dict) else {}
+    for said in (query, body):
+        texts = [said.get(name) for name in ("unique_key", "provider", "version", "tag", "tags")]
+        for text in texts:
+            for one in text if isinstance(text, list) else [text]:
+                if isinstance(one, str) and not (one.isprintable() and one == one.strip()):
+                    return False
+        if "params" in said and not said.keys() & {"job_name", "since"}:
+            return said is body and "job_name" in body
+        if {"since", "until"} <= said.keys() or "cursor" in said:
+            return False
+    return True
+
+
+def try_out(asked: Any, operation: str, how: settings, mode: GenerationMode) -> None:
+    """Ask one route with what the document allows, or with what it does not."""
+    schema, headers = asked
+    method, path = operation.split()
+
+    @how
+    @given(case=schema[path][method.lower()].as_strategy(generation_mode=mode))
+    def each(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE:
+            assume(sayable(case))
+        case.call_and_validate(headers=headers, base_url="http://localhost")
+
+    each()
+
+
+def test_the_document_names_every_route_and_no_other(asked: Any) -> None:
+    schema, _ = asked
+    told = {
+        (method.upper(), path)
+        for path, each in schema.raw_schema["paths"].items()
+        for method in each
+    }
+
+    assert told == {(each.method, BASE + each.path) for each in ROUTES}
+
+
+def test_every_reference_leads_somewhere(asked: Any) -> None:
+    whole = asked[0].raw_schema
+
+    def at(pointer: str) -> Any:
+        found = whole
+        for part in pointer.removeprefix("#/").split("/"):
+            found = found[part]
+        return found
+
+    references = re.findall(r"'\$ref': '([^']+)'", str(whole))
+    assert len(references) > 30
+    assert all(at(each) for each in references)
+    assert "params.reports.render" in whole["components"]["schemas"]
+
+
+@pytest.mark.parametrize(("operation", "mode"), operations())
+def test_each_route_is_as_the_document_says(
+    asked: Any, operation: str, mode: GenerationMode
+) -> None:
+    try_out(asked, operation, QUICK, mode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("operation", "mode"), operations())
+def test_each_route_is_as_the_document_says_in_the_long_run(
+    asked: Any, operation: str, mode: GenerationMode
+) -> None:
+    try_out(asked, operation, LONG, mode)
