@@ -75,15 +75,9 @@ def _whole(text: str) -> dict[str, Any]:
     return value
 
 
-def told_at(made: Sequence[Field], faults: Sequence[str]) -> tuple[list[Field], list[str]]:
-    """The fields with the faults that are theirs, and the faults of none of them."""
-    rest = list(faults)
-    found = []
-    for field in made:
-        own = list(_faults_of(field.name, rest))
-        rest = [each for each in rest if each not in own]
-        found.append(evolve(field, fault="; ".join(own)))
-    return found, rest
+def told_at(made: Sequence[Field], faults: Sequence[str]) -> list[Field]:
+    """The fields with the faults that are theirs."""
+    return [evolve(each, fault="; ".join(_faults_of(each.name, faults))) for each in made]
 
 
 def _faults_of(name: str, faults: Sequence[str]) -> Iterator[str]:

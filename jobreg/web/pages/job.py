@@ -99,12 +99,11 @@ async def submit(visit: Visit) -> Response:
         raise
     except JobRegError as error:
         faults = getattr(error, "faults", ()) or (str(error),)
-        shown, rest = forms.told_at(forms.typed(made, form), faults)
         draft = Draft(
-            fields=shown,
+            fields=forms.told_at(forms.typed(made, form), faults),
             rest=form.get(forms.REST, ""),
             options=form,
-            faults=tuple(rest) or ("See what is said at the fields.",),
+            faults=tuple(faults),
             like=form.get("like") or None,
             run_id=new_run_id(),
         )

@@ -32,7 +32,8 @@ function tellTimes(root) {
     if (as !== "clock") {
       const beside = document.createElement("span");
       beside.className = "utc";
-      beside.textContent = ` ${utc.slice(11)}`;
+      const sameDay = moment.getDate() === moment.getUTCDate();
+      beside.textContent = ` ${sameDay ? utc.slice(11) : utc.slice(5)}`;
       each.append(beside);
     }
   }
