@@ -108,8 +108,8 @@ def read_json(text: str, name: str) -> Any:
 
 def _number(text: str, kind: str, name: str) -> Any:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = read_json(text, name)
+    except BadInput:
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadInput(f"{name}: {text[:80]!r} is not a number.")
