@@ -11,35 +11,28 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from attrs import define, field, frozen
 
 from .. import clock
-from ..codec import run_object
 from ..errors import StoreError
-from ..following import why_waiting
-from ..lifecycle import RunRecord, State
-from ..objects.status import status_object
-from ..redaction import all_shown
+from ..lifecycle import RunRecord
+from .lately import FRESH, WHOLE_EVERY, Lately, Whole
 from .problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..catalogue import Entry
     from ..client import Client
-    from ..store import LogRow, Pause, WorkerRow
+    from ..store import LogRow
 
 T = TypeVar("T")
 _LOG = logging.getLogger("jobreg")
 
 TURN = 1.5
 """Seconds between two looks at the runs and logs that somebody follows."""
-WHOLE_EVERY = 12.0
-"""Seconds between two looks at the whole, for those who follow it: it takes six questions."""
 ALIVE_EVERY = 15.0
 """Seconds after which who was told nothing is told that much, so that nothing between cuts in."""
 MOST = 1000
@@ -47,22 +40,8 @@ MOST = 1000
 
 THREADS = 8
 """Questions to the store at a time: fewer than it keeps connections."""
-WINDOW = 3600.0
-"""Seconds of the past that the overview tells of."""
-SLICES = 60
-
-_FRESH = 2.0
 _SOON = 0.5
-_KEEP_KNOWN = 30.0
 _ROWS = 200
-
-
-@frozen
-class Whole:
-    """How everything stands: as ``jobreg status`` says it, and what was settled lately."""
-
-    status: dict[str, Any]
-    activity: Any
 
 
 @frozen
@@ -76,14 +55,6 @@ class News:
     rows: Sequence[LogRow] = ()
     whole: Whole | None = None
     down: str | None = None
-
-
-@frozen
-class _Kept:
-    """What was read, and until when, on the process clock, it is good."""
-
-    until: float
-    value: Any
 
 
 Place = tuple[int, int]
@@ -128,15 +99,12 @@ class Live:
     """Tells those who follow. Belongs to one event loop at a time."""
 
     def __init__(self, client: Client) -> None:
+        self.lately = Lately(client)
         self._client = client
         self._limiter = CapacityLimiter(THREADS)
         self._followers: list[_Follower] = []
         self._turning: asyncio.Task[None] | None = None
         self._new = asyncio.Event()
-        self._whole: tuple[float, Whole] | None = None
-        self._reading = Lock()
-        self._known: dict[str, _Kept] = {}
-        self._able = _Kept(0.0, ((), ()))
         self._down = ""
 
     async def do(self, verb: Callable[..., T], *arguments: Any) -> T:
@@ -175,6 +143,8 @@ class Live:
     def _among(self, follower: _Follower) -> Iterator[None]:
         self._followers.append(follower)
         self._new.set()
+        if self._down:
+            follower.tell(News(down=self._down))
         if self._turning is None or self._turning.done():
             self._turning = asyncio.create_task(self._turn())
         try:
@@ -192,7 +162,8 @@ class Live:
             try:
                 await self._tell_of_runs()
                 await self._tell_of_logs()
-                if wants_whole and began - whole_at >= WHOLE_EVERY:
+                # While the store is away it is asked each turn: only its answer says it is back.
+                if wants_whole and (self._down or began - whole_at >= WHOLE_EVERY):
                     whole_at = began
                     await self._tell_of_the_whole()
             except StoreError as error:
@@ -258,48 +229,10 @@ class Live:
             if each.whole:
                 each.tell(News(whole=whole))
 
-    async def whole(self, at_most: float = _FRESH) -> Whole:
+    async def whole(self, at_most: float = FRESH) -> Whole:
         """How everything stands, at most so many seconds ago."""
-        kept = self._whole
-        if kept is None or clock.seconds() - kept[0] > at_most:
-            kept = clock.seconds(), await self.do(self._read_whole)
-            self._whole = kept
-        return kept[1]
-
-    def _read_whole(self) -> Whole:
-        store = self._client.store
-        return Whole(status_object(store), store.activity(WINDOW, SLICES))
+        return await self.do(self.lately.whole, at_most)
 
     async def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         """Runs as they may be shown, as JSON, by what was known some seconds ago."""
-        return await self.do(self._objects, records)
-
-    def _objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
-        with self._reading:
-            entries = self._entries({record.job_name for record in records})
-            queued = any(record.state is State.QUEUED for record in records)
-            workers, pauses = self._who_could_run() if queued else ((), ())
-        waits = why_waiting(records, workers, pauses)
-        shown = all_shown(records, entries, self._client.settings.redact)
-        return [run_object(each, waits[each.run_id]) for each in shown]
-
-    def _entries(self, names: Collection[str]) -> list[Entry]:
-        """What the store knows of these jobs."""
-        now = clock.seconds()
-        stale = [
-            name for name in names if name not in self._known or now >= self._known[name].until
-        ]
-        if stale:
-            found = self._client.store.catalogue.known(stale)
-            for name in stale:
-                mine = [each for each in found if each.job_name == name]
-                self._known[name] = _Kept(now + _KEEP_KNOWN, mine)
-        return [entry for name in names for entry in self._known[name].value]
-
-    def _who_could_run(self) -> tuple[Sequence[WorkerRow], Sequence[Pause]]:
-        if clock.seconds() >= self._able.until:
-            store = self._client.store
-            able = store.workers(), store.pauses()
-            self._able = _Kept(clock.seconds() + WHOLE_EVERY, able)
-        workers, pauses = self._able.value
-        return workers, pauses
+        return await self.do(self.lately.objects, records)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from attrs import field, frozen
-from conftest import clean_environ
+from environs import clean_environ
 from servers import REQUIRED
 from waiting import until
 
