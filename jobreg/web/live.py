@@ -8,8 +8,9 @@ a store is asked about as often for fifty of them as for one: below twice a seco
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..store import LogRow
 
 T = TypeVar("T")
+_LOG = logging.getLogger("jobreg")
 
 TURN = 1.5
 """Seconds between two looks at the runs and logs that somebody follows."""
@@ -38,6 +40,7 @@ MOST = 1000
 
 THREADS = 8
 """Questions to the store at a time: fewer than it keeps connections."""
+_SOON = 0.5
 _ROWS = 200
 
 
@@ -60,19 +63,36 @@ Place = tuple[int, int]
 
 @define(eq=False)
 class _Follower:
-    """One who is told: what is wanted, what was seen of it, and what is not told yet."""
+    """One who is told: what is wanted, what was seen of it, and what is not told yet.
+
+    Who takes their news late gets them together, the runs and the whole as they are by then.
+    """
 
     run_ids: frozenset[str]
     log_of: str | None
     after: Place
     whole: bool
     seen: dict[str, RunRecord] = field(factory=dict)
-    news: asyncio.Queue[News] = field(factory=lambda: asyncio.Queue(100))
+    untold: News = field(factory=News)
+    told: asyncio.Event = field(factory=asyncio.Event)
 
     def tell(self, news: News) -> None:
-        """Put news where they are awaited; who is too slow for them misses some, and is told on."""
-        if not self.news.full():
-            self.news.put_nowait(news)
+        """Add to what is not told yet."""
+        old = self.untold
+        self.untold = News(
+            {**old.runs, **news.runs},
+            (*old.rows, *news.rows),
+            old.whole if news.whole is None else news.whole,
+            old.down if news.down is None else news.down,
+        )
+        self.told.set()
+
+    async def take(self) -> News:
+        """All that is not told yet, once there is something."""
+        await self.told.wait()
+        self.told.clear()
+        news, self.untold = self.untold, News()
+        return news
 
 
 class Live:
@@ -113,7 +133,7 @@ class Live:
             while True:
                 try:
                     async with asyncio.timeout(ALIVE_EVERY):
-                        news = await follower.news.get()
+                        news = await follower.take()
                 except TimeoutError:
                     yield None
                 else:
@@ -148,9 +168,19 @@ class Live:
                     await self._tell_of_the_whole()
             except StoreError as error:
                 self._tell_down(str(error))
+            except Exception:
+                _LOG.exception("those who follow cannot be told")
+                self._tell_down("Something went wrong here; the log of the server tells what.")
             else:
                 self._tell_down("")
-            await asyncio.sleep(max(0.0, began + TURN - clock.seconds()))
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        """Sleep until the next turn, which comes sooner where somebody new waits for a word."""
+        await asyncio.sleep(_SOON)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, began + TURN - clock.seconds())):
+                await self._new.wait()
 
     def _tell_down(self, why: str) -> None:
         if why != self._down:
@@ -175,7 +205,7 @@ class Live:
 
     async def _tell_of_logs(self) -> None:
         # Who has not taken what came before is asked for later: no log is held twice in memory.
-        ready = [each for each in self._followers if each.log_of and each.news.empty()]
+        ready = [each for each in self._followers if each.log_of and not each.untold.rows]
         if not ready:
             return
         places: dict[str, Place] = {}

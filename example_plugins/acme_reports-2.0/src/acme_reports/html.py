@@ -16,8 +16,8 @@ def build_report(csv: str, out: str | None = None, title: str | None = None) -> 
 
     ``csv`` is the file, ``out`` where the report goes (default: beside the CSV file, same name,
     ``.html``; a folder is fine), ``title`` its heading. Returns ``report`` (the absolute path),
-    ``rows``, ``columns``, ``numeric_columns``, ``date_columns`` and ``summary``, the figures by
-    numeric column.
+    ``rows``, ``columns``, ``numeric_columns`` and ``summary``, the figures by numeric column: what
+    version 1.0 returns.
     """
     source = Path(csv).expanduser().resolve()
     target = report_path(source, out)
@@ -29,7 +29,6 @@ def build_report(csv: str, out: str | None = None, title: str | None = None) -> 
         "rows": table.rows,
         "columns": [column.name for column in table.columns],
         "numeric_columns": list(summary),
-        "date_columns": [column.name for column in table.of_kind("date")],
         "summary": summary,
     }
 

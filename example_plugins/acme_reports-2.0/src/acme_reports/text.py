@@ -45,21 +45,20 @@ def count_lines(path: str) -> dict[str, object]:
     ``path`` is the file. A line is of one kind: ``blank``; ``traceback`` (from Python's
     "Traceback" line to the line that names the exception); ``comment`` (begins with ``#``,
     ``//`` or ``;``); ``debug``, ``info``, ``warning``, ``error`` (its first log level, among
-    the first 200 bytes); ``other``. Returns the path, ``bytes``, ``lines``, ``kinds`` and
-    ``longest_line`` in bytes.
+    the first 200 bytes); ``other``. Returns the path, ``bytes``, ``lines`` and ``kinds``,
+    as version 1.0 does: who reads a result need not know which version made it.
     """
     source = Path(path).expanduser().resolve()
     if not source.is_file():
         raise FileNotFoundError(f"There is no file {source}. Give the path of a text file.")
     total = source.stat().st_size
     kinds = dict.fromkeys(KINDS, 0)
-    done = longest = 0
+    done = 0
     in_traceback = False
     with source.open("rb") as file:
         for line, size in _lines(file):
             kind, in_traceback = _kind(line, in_traceback)
             kinds[kind] += 1
-            longest = max(longest, size)
             if done * 100 // (total + 1) != (done + size) * 100 // (total + 1):
                 report_progress(done + size, max(total, done + size), "reading")
             done += size
@@ -69,7 +68,6 @@ def count_lines(path: str) -> dict[str, object]:
         "bytes": done,
         "lines": sum(kinds.values()),
         "kinds": kinds,
-        "longest_line": longest,
     }
 
 
