@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 720, 150
 """Of a chart, in units of its own: it is as wide as its place."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 6, 8, 20
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 6, 14, 20
 _MOST_SPANS = 30
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 

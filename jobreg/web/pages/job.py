@@ -72,7 +72,7 @@ async def _page(visit: Visit, job: dict[str, Any], draft: Draft, status: int = 2
     name = job["name"]
     paused = next((each for each in pauses if (each.kind, each.name) == ("job", name)), None)
     return visit.page(
-        "job.html",
+        "job_page.html",
         status,
         job=job,
         draft=draft,

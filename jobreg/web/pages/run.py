@@ -26,7 +26,7 @@ async def show(visit: Visit) -> Response:
     run = await visit.do(_named, visit)
     before = visit.asked("before")
     shown = await visit.do(log.last, visit.client, run.id, before)
-    return visit.page("run.html", view=await view(visit.live, run.record), log=shown)
+    return visit.page("run_page.html", view=await view(visit.live, run.record), log=shown)
 
 
 def _named(visit: Visit) -> Run:
