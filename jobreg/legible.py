@@ -6,11 +6,11 @@ import re
 
 # C0 and C1 controls (a terminal acts on them), line and paragraph separators, and what makes one
 # name look like another: marks that turn the direction of text, and characters of no width.
-_HARMFUL = re.compile(
+HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_BREAKS = re.compile(f"(?![\n\t]){_HARMFUL.pattern}")
+_BREAKS = re.compile(f"(?![\n\t]){HARMFUL.pattern}")
 
 
 def safe(text: object) -> str:
@@ -20,7 +20,7 @@ def safe(text: object) -> str:
         >>> print(safe("report\n\x1b[31m"))
         report\n\x1b[31m
     """
-    return _HARMFUL.sub(_escaped, str(text))
+    return HARMFUL.sub(_escaped, str(text))
 
 
 def safe_lines(text: object) -> str:

@@ -1,9 +1,12 @@
-"""Why a run is in its state, and what to do next: plain sentences, worked out when asked."""
+"""Why a run is in its state, and what to do: in plain words, worked out when asked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from .errors import JobRegError
 from .legible import span
@@ -12,7 +15,8 @@ from .lifecycle import Ending, Reason, State
 if TYPE_CHECKING:
     from .client import Client
     from .handle import Run
-    from .store import WorkerRow
+    from .lifecycle import Attempt
+    from .store import Pause, WorkerRow
 
 Answer = tuple[str, str]
 """Why, and what to do next: plain sentences."""
@@ -21,15 +25,50 @@ _LONGEST_CAUSE = 300
 _MOST_COUNTED = 1000
 
 
-def explain(client: Client, run: Run) -> Answer:
-    """Why a run is in its state, and what to do next."""
+@frozen(kw_only=True)
+class Sight:
+    """What a run's state may come from, each read when it is wanted.
+
+    ``before`` counts the runs of its job that execute, and those of its queue that come first;
+    None where that is not to be counted.
+    """
+
+    workers: Callable[[], Sequence[WorkerRow]]
+    pauses: Callable[[], Sequence[Pause]]
+    busy: Callable[[], Mapping[str, int]]
+    attempts: Callable[[], Sequence[Attempt]]
+    before: Callable[[], tuple[int, int]] | None
+
+    @classmethod
+    def of(cls, client: Client, run: Run) -> Sight:
+        """Everything as the store has it now."""
+
+        def before() -> tuple[int, int]:
+            same = client.find(job_name=run.job_name, state=State.RUNNING, limit=_MOST_COUNTED)
+            return sum(1 for _ in same), client.store.ahead_of(run.id)
+
+        store = client.store
+        return cls(
+            workers=store.workers, pauses=store.pauses, busy=store.busy, attempts=run.attempts,
+            before=before,
+        )  # fmt: skip
+
+    @property
+    def live(self) -> list[WorkerRow]:
+        """The workers whose leases hold."""
+        return [worker for worker in self.workers() if worker.live]
+
+
+def explain(client: Client, run: Run, sight: Sight | None = None) -> Answer:
+    """Why a run is in its state, and what to do next; by what the store has now, or by sight."""
+    sight = sight or Sight.of(client, run)
     match run.state:
         case State.SCHEDULED:
-            return _scheduled(client, run)
+            return _scheduled(client, run, sight)
         case State.QUEUED:
-            return _queued(client, run)
+            return _queued(client, run, sight)
         case State.RUNNING:
-            return _running(client, run)
+            return _running(client, run, sight)
         case State.FAILED:
             return _failed(run)
         case State.CANCELLED:
@@ -43,14 +82,10 @@ def explain(client: Client, run: Run) -> Answer:
     return because, f"See its result: jobreg runs show {run.id}"
 
 
-def _live(client: Client) -> list[WorkerRow]:
-    return [worker for worker in client.store.workers() if worker.live]
-
-
-def _scheduled(client: Client, run: Run) -> Answer:
+def _scheduled(client: Client, run: Run, sight: Sight) -> Answer:
     due = run.record.scheduled_at or datetime.now(UTC)
     wait = (due - datetime.now(UTC)).total_seconds()
-    attempts = run.attempts() if run.attempt else []
+    attempts = sight.attempts() if run.attempt else []
     cause = "because its submitter asked for that time"
     if attempts:
         error = attempts[-1].error
@@ -60,21 +95,21 @@ def _scheduled(client: Client, run: Run) -> Answer:
         cause = f"{what}: attempt {attempts[-1].number} ended with {told}"
     when = f"in {span(wait)}" if wait > 0 else f"{span(-wait)} ago"
     because = f"It {'is' if wait > 0 else 'was'} due {when} ({due:%Y-%m-%d %H:%M:%S} UTC), {cause}"
-    if not _live(client):
+    if not sight.live:
         return f"{because}. No worker is running, which it needs then.", _start(client, run)
     if wait > 0:
         return f"{because}.", f"Wait, or give it up: jobreg runs cancel {run.id}"
     return f"{because}.", "A worker will notice it within about a second."
 
 
-def _queued(client: Client, run: Run) -> Answer:
+def _queued(client: Client, run: Run, sight: Sight) -> Answer:
     name, queue = run.job_name, run.record.queue or ""
-    for each in client.store.pauses():
+    for each in sight.pauses():
         if (each.kind, each.name) in (("queue", queue), ("job", name)):
             option = " --job" if each.kind == "job" else ""
             because = f"The {each.kind} {each.name!r} was paused {_ago(each.paused_at)}."
             return because, f"Let it go on: jobreg queues resume {each.name}{option}"
-    workers = _live(client)
+    workers = sight.live
     if not workers:
         return "No worker is running on this store.", _start(client, run)
     having = [worker for worker in workers if name in worker.names]
@@ -86,20 +121,21 @@ def _queued(client: Client, run: Run) -> Answer:
         served = sorted({each for worker in having for each in worker.queues})
         because = f"Workers that provide {name!r} serve {', '.join(served)}, not queue {queue!r}."
         return because, f"Start one that does: jobreg worker --queue {queue}"
-    return _behind(client, run, able)
+    return _behind(run, able, sight)
 
 
-def _behind(client: Client, run: Run, able: list[WorkerRow]) -> Answer:
+def _behind(run: Run, able: list[WorkerRow], sight: Sight) -> Answer:
     """What stands before a queued run that live workers could take."""
-    busy, slots = client.store.busy(), sum(worker.concurrency for worker in able)
+    busy, slots = sight.busy(), sum(worker.concurrency for worker in able)
     taken = sum(busy.get(worker.worker_id, 0) for worker in able)
-    running = client.find(job_name=run.job_name, state=State.RUNNING, limit=_MOST_COUNTED)
-    same, ahead = sum(1 for _ in running), client.store.ahead_of(run.id)
+    same, ahead = sight.before() if sight.before else (0, 0)
     queue = run.record.queue or ""
     before = f"{_runs(ahead)} of queue {queue!r} {'comes' if ahead == 1 else 'come'} before it"
     if taken >= slots:
         because = f"All {slots} slots of the workers that can take it are taken"
         because += f", and {before}." if ahead else "; it is next in its queue."
+        if sight.before is None:
+            because = f"{because.partition(';')[0]}."
         return because, "Wait, or start another worker: jobreg worker"
     if same:
         because = f"{_runs(same)} of {run.job_name!r} {'is' if same == 1 else 'are'} executing"
@@ -114,8 +150,8 @@ def _behind(client: Client, run: Run, able: list[WorkerRow]) -> Answer:
     )
 
 
-def _running(client: Client, run: Run) -> Answer:
-    record, workers = run.record, client.store.workers()
+def _running(client: Client, run: Run, sight: Sight) -> Answer:
+    record, workers = run.record, sight.workers()
     at = next((each for each in workers if each.worker_id == record.worker_id), None)
     doing = f"Attempt {run.attempt} began {_ago(record.started_at)}"
     if at is not None and at.live:

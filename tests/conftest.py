@@ -11,20 +11,12 @@ from pathlib import Path
 
 import pytest
 import servers
+from environs import clean_environ
 
 from jobreg.store import open_store
 from jobreg.testing import write_plugin
 
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def clean_environ(home: Path) -> dict[str, str]:
-    """This process's environment without our settings, and with a home of its own."""
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("JOBREG_")}
-    environ.pop("PYTHONPATH", None)
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    environ.update(HOME=str(home), XDG_DATA_HOME=str(home / "data"), NO_COLOR="1")
-    return environ
 
 
 class FakePlugins:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..codec import iso_time
@@ -19,15 +19,12 @@ COUNTED = ("queued", "running", "scheduled")
 
 def status_object(store: Store) -> dict[str, Any]:
     """The whole of it, as it is now."""
-    load = store.load(WINDOW)
-    return (
-        nothing()
-        | _rates(load)
-        | {
-            "queues": _queues(load.depths),
-            "workers": worker_objects(store.workers(), store.busy()),
-        }
-    )
+    return status_of(store.load(WINDOW), worker_objects(store.workers(), store.busy()))
+
+
+def status_of(load: Load, workers: list[dict[str, Any]]) -> dict[str, Any]:
+    """The same, of what was read."""
+    return nothing() | _rates(load) | {"queues": _queues(load.depths), "workers": workers}
 
 
 def nothing() -> dict[str, Any]:
@@ -55,7 +52,7 @@ def _rates(load: Load) -> dict[str, Any]:
     return {"per_minute": rates, "window": WINDOW}
 
 
-def worker_objects(workers: Iterable[WorkerRow], busy: dict[str, int]) -> list[dict[str, Any]]:
+def worker_objects(workers: Iterable[WorkerRow], busy: Mapping[str, int]) -> list[dict[str, Any]]:
     """Workers as programs see them, in order of host and pid."""
     return [
         {
@@ -74,9 +71,13 @@ def worker_objects(workers: Iterable[WorkerRow], busy: dict[str, int]) -> list[d
 
 def worker_details(store: Store) -> list[dict[str, Any]]:
     """Workers with their leases, versions of jobreg and the names they provide."""
-    rows = store.workers()
-    by_id = {row.worker_id: row for row in rows}
-    told = worker_objects(rows, store.busy())
+    return details_of(store.workers(), store.busy())
+
+
+def details_of(workers: Sequence[WorkerRow], busy: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The same, of what was read."""
+    by_id = {row.worker_id: row for row in workers}
+    told = worker_objects(workers, busy)
     for each in told:
         row = by_id[each["worker_id"]]
         each |= {

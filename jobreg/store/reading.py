@@ -32,6 +32,7 @@ from .transacting import Transactions
 
 _ALL = Selection()
 _LATELY = 10_000
+_LAST = (2**31 - 1, 2**31 - 1)
 
 
 class Reading(Transactions):
@@ -92,6 +93,16 @@ class Reading(Transactions):
         with self._transaction(reading=True) as connection:
             found = connection.execute(sql.logs_of_run(attempt is not None), asked)
             return [records.log_row_of(row) for row in found.mappings()]
+
+    def logs_before(
+        self, run_id: str, place: tuple[int, int] | None = None, most: int = 10
+    ) -> list[LogRow]:
+        """The last rows of a run's log up to row (attempt, number), or all; the oldest first."""
+        attempt, number = place or _LAST
+        asked = {"of_run": run_id, "attempt": attempt, "number": number, "most": most}
+        with self._transaction(reading=True) as connection:
+            found = connection.execute(sql.logs_before(), asked).mappings()
+            return [records.log_row_of(row) for row in found][::-1]
 
     def logs_of_several(
         self, places: Mapping[str, tuple[int, int]], most: int = 100

@@ -189,6 +189,21 @@ def logs_of_run(one_attempt: bool) -> Select[Any]:
 
 
 @cache
+def logs_before() -> Select[Any]:
+    """The last :most rows of the log of :of_run up to row :number of attempt :attempt."""
+    earlier = or_(
+        logs.c.attempt < bindparam("attempt"),
+        and_(logs.c.attempt == bindparam("attempt"), logs.c.number <= bindparam("number")),
+    )
+    return (
+        select(logs)
+        .where(logs.c.run_id == bindparam("of_run"), earlier)
+        .order_by(logs.c.attempt.desc(), logs.c.number.desc())
+        .limit(bindparam("most"))
+    )
+
+
+@cache
 def logs_of_several(number: int) -> Select[Any]:
     """The first :most rows of the logs of so many runs, :run_0 after row :number_0 of :attempt_0.
 

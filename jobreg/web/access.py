@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ROLES = ("read", "submit", "operate")
 """Each may do what those before it may."""
 
+COOKIE = "jobreg_token"
+"""Holds the token of who has logged in to the dashboard."""
+
 _BYTES = 32
 _LONGEST = 256
 # Seconds for which what the store holds is remembered; a token that is revoked is good so long.

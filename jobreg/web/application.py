@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -15,12 +14,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Served
 
 from ..errors import JobRegError, StoreError
-from .access import Keeper, check_role
+from .access import COOKIE as COOKIE, Keeper, check_role
 from .admission import Admission, Allowance
 from .asked import Asked, read_body, read_query
 from .live import ALIVE_EVERY, Live
-from .pages import door
+from .pages import answering
 from .pages.table import PAGES
+from .pages.visit import Visit, base_of
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .routes import BASE, ROUTES, Route
 
@@ -42,13 +42,13 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
                 Admission,
                 hosts=hosts,
                 largest=3 * client.settings.max_params + _ROOM,
-                refuse=_problem_response,
+                refuse=house.refuse,
             ),
         ],
         exception_handlers={
-            Problem: _answer_problem,
-            JobRegError: _answer_error,
-            HTTPException: _answer_http,
+            Problem: house.refuse,
+            JobRegError: lambda request, error: house.refuse(request, problem_of(error)),
+            HTTPException: lambda request, error: house.refuse(request, _problem_of_http(error)),
         },
     )
     application.state.house = house
@@ -62,10 +62,7 @@ def _routes(house: House) -> Iterator[Served]:
 
 def _pages(house: House) -> Iterator[Served]:
     for page in PAGES:
-        yield Served(page.path, door.endpoint(house, page), methods=[page.method])
-    yield Served("/login", door.login(house), methods=["GET", "POST"])
-    yield Served("/logout", door.logout, methods=["POST"])
-    yield Served("/static/{name}", door.file(str(Path(__file__).parent / "static")))
+        yield Served(page.path, answering.endpoint(house, page), methods=[page.method])
 
 
 class House:
@@ -169,6 +166,15 @@ class House:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
+    def refuse(self, request: Request, problem: Any) -> Response:
+        """A problem document, or a page for who wants one."""
+        path = request.url.path.removeprefix(base_of(request))
+        if not path.startswith(BASE) and "text/html" in request.headers.get("accept", ""):
+            return answering.problem_page(Visit(house=self, request=request), problem)
+        return JSONResponse(
+            problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE
+        )
+
     async def _still_may(self, request: Request, role: str) -> bool:
         """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""
         try:
@@ -185,29 +191,12 @@ def token_of(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme:
         return token.strip() if scheme.lower() == "bearer" else ""
-    return request.cookies.get(door.COOKIE)
+    return request.cookies.get(COOKIE)
 
 
-def _problem_response(request: Request, problem: Problem) -> Response:
-    """A problem document, or a page for who wants one."""
-    path = request.url.path.removeprefix(door.base_of(request))
-    if not path.startswith(BASE) and "text/html" in request.headers.get("accept", ""):
-        return door.refusal(request, problem)
-    return JSONResponse(problem.document(), problem.status, problem.headers, media_type=MEDIA_TYPE)
-
-
-def _answer_problem(request: Request, problem: Any) -> Response:
-    return _problem_response(request, problem)
-
-
-def _answer_error(request: Request, error: Any) -> Response:
-    return _problem_response(request, problem_of(error))
-
-
-def _answer_http(request: Request, error: Any) -> Response:
+def _problem_of_http(error: Any) -> Problem:
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
     told = (
         "There is nothing here. See /api/v1/openapi.json" if code == "not-found" else error.detail
     )
-    headers = dict(error.headers or {})
-    return _problem_response(request, Problem(error.status_code, code, told, headers))
+    return Problem(error.status_code, code, told, dict(error.headers or {}))

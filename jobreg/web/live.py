@@ -19,9 +19,8 @@ from attrs import define, field, frozen
 from .. import clock
 from ..errors import StoreError
 from ..lifecycle import RunRecord
-from ..objects.status import status_object
+from .lately import FRESH, WHOLE_EVERY, Lately, Whole
 from .problems import Problem
-from .viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +33,6 @@ _LOG = logging.getLogger("jobreg")
 
 TURN = 1.5
 """Seconds between two looks at the runs and logs that somebody follows."""
-WHOLE_EVERY = 12.0
-"""Seconds between two looks at the whole, for those who follow it: it takes six questions."""
 ALIVE_EVERY = 15.0
 """Seconds after which who was told nothing is told that much, so that nothing between cuts in."""
 MOST = 1000
@@ -43,21 +40,8 @@ MOST = 1000
 
 THREADS = 8
 """Questions to the store at a time: fewer than it keeps connections."""
-WINDOW = 3600.0
-"""Seconds of the past that the overview tells of."""
-SLICES = 60
-
-_FRESH = 2.0
 _SOON = 0.5
 _ROWS = 200
-
-
-@frozen
-class Whole:
-    """How everything stands: as ``jobreg status`` says it, and what was settled lately."""
-
-    status: dict[str, Any]
-    activity: Any
 
 
 @frozen
@@ -117,13 +101,12 @@ class Live:
     """Tells those who follow. Belongs to one event loop at a time."""
 
     def __init__(self, client: Client) -> None:
+        self.lately = Lately(client)
         self._client = client
         self._limiter = CapacityLimiter(THREADS)
-        self._viewer = Viewer(client)
         self._followers: list[_Follower] = []
         self._turning: asyncio.Task[None] | None = None
         self._new = asyncio.Event()
-        self._whole: tuple[float, Whole] | None = None
 
     async def do(self, verb: Callable[..., T], *arguments: Any) -> T:
         """Do something that may block, in one of a few threads."""
@@ -186,7 +169,9 @@ class Live:
                 await self._tell_of_runs()
                 await self._tell_of_logs()
                 if any(each.whole for each in self._followers):
-                    anew = began - whole_at >= WHOLE_EVERY
+                    # While the store is away it is asked each turn: its answer says it is back.
+                    away = any(each.down for each in self._followers)
+                    anew = away or began - whole_at >= WHOLE_EVERY
                     await self._tell_of_the_whole(anew)
                     whole_at = began if anew else whole_at
             except StoreError as error:
@@ -270,18 +255,10 @@ class Live:
                 each.knows_whole = True
                 each.tell(News(whole=whole))
 
-    async def whole(self, at_most: float = _FRESH) -> Whole:
+    async def whole(self, at_most: float = FRESH) -> Whole:
         """How everything stands, at most so many seconds ago."""
-        kept = self._whole
-        if kept is None or clock.seconds() - kept[0] > at_most:
-            kept = clock.seconds(), await self.do(self._read_whole)
-            self._whole = kept
-        return kept[1]
-
-    def _read_whole(self) -> Whole:
-        store = self._client.store
-        return Whole(status_object(store), store.activity(WINDOW, SLICES))
+        return await self.do(self.lately.whole, at_most)
 
     async def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         """Runs as they may be shown, as JSON, by what was known some seconds ago."""
-        return await self.do(self._viewer.objects, records)
+        return await self.do(self.lately.objects, records)

@@ -8,7 +8,7 @@ where ``Last-Event-ID`` says.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -93,15 +93,9 @@ def _line_event(place: str, line: Any) -> str:
 
 
 async def follow_log(
-    asked: Asked,
-    record: RunRecord,
-    tell: Callable[[str, Any], str],
-    tell_run: Callable[[RunRecord], Awaitable[str]] | None = None,
+    asked: Asked, record: RunRecord, tell: Callable[[str, Any], str]
 ) -> AsyncGenerator[str]:
-    """Each line of a run's log as ``tell`` says it, until the run is over.
-
-    Also the run, as ``tell_run`` says it, whenever it has changed; at its end after its last line.
-    """
+    """Each line of a run's log as ``tell`` says it, until the run is over."""
     cursor: str | None = asked.query.get("cursor")
     attempt, level = asked.query.get("attempt"), asked.query.get("level")
 
@@ -115,8 +109,6 @@ async def follow_log(
         yield told
     # Whether it was over was seen before its lines were read: no other comes then.
     if record.state.final:
-        if tell_run is not None:
-            yield await tell_run(record)
         return
     place = log_place(cursor)
     following = asked.live.follow([record.run_id], log_of=record.run_id, after=place[:2])
@@ -132,13 +124,9 @@ async def follow_log(
             new = lines_of(mine, log_place(cursor), checked_level(level))
             for cursor, line in new:
                 yield tell(cursor, line)
-            changed = news.runs.get(record.run_id)
-            if changed is not None and changed.state.final:
+            if any(each.state.final for each in news.runs.values()):
                 async for told in rest():
                     yield told
-            if changed is not None and tell_run is not None:
-                yield await tell_run(changed)
-            if changed is not None and changed.state.final:
                 return
 
 

@@ -106,3 +106,13 @@ def test_reading_a_log_uses_its_key(sqlite_store):
 
     assert "USING INDEX" in str(plan)
     assert "TEMP B-TREE" not in str(plan)
+
+
+def test_the_last_rows_are_read_from_the_end_and_told_in_order(store, worker, taken):
+    store.write_logs(worker, [row(taken, number, str(number)) for number in range(1, 8)])
+
+    last = store.logs_before(taken.run_id, most=3)
+    before = store.logs_before(taken.run_id, (taken.attempt, 4), most=2)
+
+    assert [each.number for each in last] == [5, 6, 7]
+    assert [each.number for each in before] == [3, 4]

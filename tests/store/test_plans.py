@@ -73,6 +73,7 @@ HOT: list[tuple[str, dict[str, Any], str]] = [
     ("live_row", {"of_run": "r"}, ""),
     ("runs_by_id", {"run_ids": ["r"]}, ""),
     ("logs_of_run", {"of_run": "r", "attempt": 1, "number": 0, "most": 9}, ""),
+    ("logs_before", {"of_run": "r", "attempt": 1, "number": 9, "most": 9}, ""),
 ]
 
 

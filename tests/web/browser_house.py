@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from attrs import field, frozen
-from conftest import clean_environ
+from environs import clean_environ
 from servers import REQUIRED
 from waiting import until
 
@@ -55,6 +55,9 @@ NAMES = {
     "reports.step": "acme:step",
     "reports.broken": "acme:broken",
 }
+
+# Read when tests are collected: each test runs without any of our variables.
+_KEPT = os.environ.get("JOBREG_SCREENSHOTS")
 
 
 @frozen
@@ -109,6 +112,6 @@ def served(folder: Path, store: str, *, worker: bool = True) -> Iterator[House]:
 
 def screenshots(fallback: Path) -> Path:
     """Where pictures of the pages are kept: as JOBREG_SCREENSHOTS says, else beside the test."""
-    folder = Path(os.environ.get("JOBREG_SCREENSHOTS") or fallback)
+    folder = Path(_KEPT or fallback)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -47,7 +47,7 @@ def logged_in(browser: Browser, house: House, role: str = "operate", **options: 
     page.goto(f"{house.url}/")
     page.get_by_label("Token").fill(house.tokens[role])
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
     return page
 
 
@@ -66,7 +66,9 @@ def test_a_wrong_token_is_refused_and_a_good_one_leads_where_one_wanted_to_go(
 
     page.get_by_label("Token").fill("jobreg_nonsense")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert").filter(has_text="There is no such token")).to_be_visible()
+    expect(
+        page.get_by_role("alert").filter(has_text="This is not a token of this store")
+    ).to_be_visible()
     page.screenshot(path=pictures / "login.png")
     page.goto(f"{house.url}/runs?q=state:failed")
     page.get_by_label("Token").fill(house.tokens["read"])
@@ -103,15 +105,18 @@ def test_a_run_is_submitted_from_the_form_and_its_faults_are_told(
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("alert").filter(has_text="missing 'account'")).to_be_visible()
     expect(page.get_by_label("title")).to_have_value("Quarterly")
-    page.get_by_label("account").fill("many")
+    expect(page.locator(".has-fault")).to_contain_text("missing 'account'")
+    page.get_by_text("More parameters, as JSON").click()
+    page.get_by_label("A JSON object").fill('{"acount": 1}')
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_role("alert").filter(has_text="'many' is not a whole")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="did you mean 'account'?")).to_be_visible()
+    page.get_by_label("A JSON object").fill("")
     page.get_by_label("account").fill("21")
     page.get_by_label("draft").select_option("true")
     page.screenshot(path=pictures / "job.png", full_page=True)
     page.get_by_role("button", name="Submit").click()
 
-    expect(page.locator("#state .state")).to_have_text("succeeded")
+    expect(page.locator("#run-head .state")).to_contain_text("succeeded")
     expect(page.locator("pre").first).to_contain_text('"draft": true')
     expect(page.get_by_text('"rows": 42')).to_be_visible()
     expect(page.locator("#log")).to_contain_text("rendering Quarterly")
@@ -124,35 +129,35 @@ def test_progress_and_log_come_live_and_the_end_as_well(
     run = house.client.submit("reports.step", {"folder": str(tmp_path)})
     page.goto(f"{house.url}/runs/{run.id}")
 
-    expect(page.locator("#state")).to_contain_text("0 of 3")
+    expect(page.locator("#run-head")).to_contain_text("0 of 3")
     expect(page.locator("#log")).to_contain_text("before step 0")
     (tmp_path / "0").touch()
-    expect(page.locator("#state")).to_contain_text("1 of 3")
-    expect(page.locator("#state progress")).to_have_attribute("value", "1")
+    expect(page.locator("#run-head")).to_contain_text("1 of 3")
+    expect(page.locator("#run-head progress")).to_have_attribute("value", "1")
     expect(page.locator("#log")).to_contain_text("before step 1")
     page.screenshot(path=pictures / "run-running.png", full_page=True)
     (tmp_path / "1").touch()
     (tmp_path / "2").touch()
 
-    expect(page.locator("#state .state")).to_have_text("succeeded")
-    expect(page.locator("#run")).to_contain_text("Result")
-    lines = page.locator("#log .said").all_inner_texts()
-    assert lines == ["before step 0", "before step 1", "before step 2"]
+    expect(page.locator("#run-head .state")).to_contain_text("succeeded")
+    expect(page.locator("#run-outcome")).to_contain_text("Result")
+    lines = ["before step 0", "before step 1", "before step 2"]
+    expect(page.locator("#log .text")).to_have_text(lines)
 
 
 def test_a_running_run_is_cancelled_and_retried(page: Page, house: House, tmp_path: Path) -> None:
     run = house.client.submit("reports.step", {"folder": str(tmp_path)})
     page.goto(f"{house.url}/runs/{run.id}")
-    expect(page.locator("#state")).to_contain_text("0 of 3")
+    expect(page.locator("#run-head")).to_contain_text("0 of 3")
 
     page.get_by_role("button", name="Cancel").click()
 
-    expect(page.locator("#state .state")).to_have_text("cancelled")
+    expect(page.locator("#run-head .state")).to_contain_text("cancelled")
     for number in range(3):
         (tmp_path / str(number)).touch()
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator("#state .state")).to_have_text("succeeded")
-    expect(page.locator(".timeline rect")).to_have_count(2)
+    expect(page.locator("#run-head .state")).to_contain_text("succeeded")
+    expect(page.locator(".timeline rect.bar")).to_have_count(2)
 
 
 def test_a_run_is_submitted_again_with_changes(page: Page, house: House) -> None:
@@ -179,14 +184,14 @@ def test_runs_are_found_by_qualifiers_and_all_that_match_are_retried(
     page.get_by_role("searchbox", name="Filter").fill("state:failed job:reports.* tag:bulk")
     page.get_by_role("button", name="Find").click()
     expect(page.locator("table.runs tbody tr")).to_have_count(3)
-    expect(page.locator(".fault").first).to_have_text("ValueError: cannot do it")
+    expect(page.locator(".error-line").first).to_have_text("ValueError: cannot do it")
     page.screenshot(path=pictures / "runs-failed.png", full_page=True)
-    page.get_by_role("button", name="Retry…").click()
-    expect(page.get_by_role("main")).to_contain_text("3 runs that match")
+    page.get_by_role("button", name="Retry all that match…").click()
+    expect(page.get_by_role("heading", name="Retry 3 runs?")).to_be_visible()
     page.screenshot(path=pictures / "bulk.png", full_page=True)
-    page.get_by_role("button", name="Retry 3 runs").click()
+    page.get_by_role("button", name="Retry them").click()
 
-    expect(page.get_by_role("status")).to_have_text("3 runs were queued again.")
+    expect(page.get_by_role("heading", name="3 runs queued again")).to_be_visible()
     until(
         lambda: all(len(run.attempts()) == 2 for run in runs), 30, "each has been tried once more"
     )
@@ -195,7 +200,7 @@ def test_runs_are_found_by_qualifiers_and_all_that_match_are_retried(
 def test_an_unknown_qualifier_is_told_with_close_ones(page: Page, house: House) -> None:
     page.goto(f"{house.url}/runs?q=stat:failed")
 
-    expect(page.get_by_role("alert").filter(has_text="Did you mean state:?")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Did you mean state?")).to_be_visible()
     expect(page.get_by_role("searchbox", name="Filter")).to_have_value("stat:failed")
 
 
@@ -203,12 +208,12 @@ def test_the_list_changes_by_itself(page: Page, house: House, tmp_path: Path) ->
     run = house.client.submit("reports.step", {"folder": str(tmp_path)})
     page.goto(f"{house.url}/runs")
     row = page.locator(f"#run-{run.id}")
-    expect(row.locator(".state")).to_have_text("running")
+    expect(row.locator(".state")).to_contain_text("running")
 
     for number in range(3):
         (tmp_path / str(number)).touch()
 
-    expect(row.locator(".state")).to_have_text("succeeded")
+    expect(row.locator(".state")).to_contain_text("succeeded")
 
 
 def test_the_overview_pauses_and_resumes(page: Page, house: House, pictures: Path) -> None:
@@ -217,11 +222,11 @@ def test_the_overview_pauses_and_resumes(page: Page, house: House, pictures: Pat
     expect(page.locator("#queues")).to_contain_text("reports.render")
     page.screenshot(path=pictures / "overview.png", full_page=True)
 
-    page.get_by_role("button", name="Pause reports").first.click()
-    expect(page.get_by_role("heading", name="Paused")).to_be_visible()
-    page.get_by_role("button", name="Resume reports").click()
+    page.get_by_role("button", name="Pause queue reports").first.click()
+    expect(page.locator("#queues .state.is-paused")).to_be_visible()
+    page.get_by_role("button", name="Resume queue reports").click()
 
-    expect(page.get_by_role("heading", name="Paused")).to_have_count(0)
+    expect(page.locator("#queues .state.is-paused")).to_have_count(0)
     assert house.client.store.pauses() == []
 
 
@@ -229,13 +234,13 @@ def test_hostile_text_is_shown_and_does_nothing(page: Page, house: House, pictur
     run = house.client.submit("reports.broken", {"what": EVIL}, tags=["<b>tag</b>"])
     until(lambda: run.refresh().state == "failed", 30, "the run has failed")
 
-    for path in (f"/runs/{run.id}", "/runs", "/", f"/jobs/reports.broken?from={run.id}"):
+    for path in (f"/runs/{run.id}", "/runs", "/", f"/jobs/reports.broken?like={run.id}"):
         page.goto(house.url + path)
-        assert page.locator("img, main script, main b:not(.line b)").count() == 0
+        assert page.locator("img, main script, b:text-is('tag')").count() == 0
     page.goto(f"{house.url}/runs/{run.id}")
-    expect(page.locator("#run")).to_contain_text("<script>alert(2)</script>")
-    expect(page.locator("#run")).to_contain_text(r"\u202e\x1b[31m")
-    expect(page.locator("#run")).to_contain_text("<b>tag</b>")
+    expect(page.locator("#run-outcome")).to_contain_text("<script>alert(2)</script>")
+    expect(page.locator("#run-outcome")).to_contain_text(r"\u202e\x1b[31m")
+    expect(page.locator("#run-facts")).to_contain_text("<b>tag</b>")
     page.screenshot(path=pictures / "hostile.png", full_page=True)
 
 
@@ -307,7 +312,7 @@ def test_times_are_in_the_readers_zone_with_utc_beside(browser: Browser, house: 
     created = run.record.created_at
     assert created is not None
     shown = page.locator("dd time").first.inner_text()
-    assert created.strftime("%Y-%m-%d %H:%M:%S UTC") in shown
+    assert created.strftime("%H:%M:%S UTC") in shown
     minutes = (created.hour * 60 + created.minute + 330) % 1440
     assert f"{minutes // 60:02}:{minutes % 60:02}:" in shown
     page.context.close()
@@ -323,6 +328,6 @@ def test_every_page_works_without_a_script(browser: Browser, house: House) -> No
     until(lambda: run.refresh().state == "succeeded", 30, "the run has succeeded")
     page.reload()
 
-    expect(page.locator("#state .state")).to_have_text("succeeded")
+    expect(page.locator("#run-head .state")).to_contain_text("succeeded")
     expect(page.locator("dd time").first).to_contain_text("UTC")
     page.context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from jobreg import Client, web
 from jobreg.catalogue import Entry, Provider
 from jobreg.store import open_store
 from jobreg.web.access import new_token
+from jobreg.web.admission import Allowance
 from jobreg.web.openapi import document
 from jobreg.web.routes import BASE, ROUTES
 
@@ -53,7 +55,15 @@ LONG = settings(QUICK, max_examples=300, derandomize=False)
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def _as_many_as_wanted() -> Iterator[None]:
+    """Wrong tokens are tried with each request: refused unread, they would say nothing more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Allowance, "take", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, _as_many_as_wanted: None) -> Any:
     """The application on a store that knows one job and has a run, its schema, and a token."""
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('contract') / 'jobs.db'}")
     store.catalogue.learn([JOB], "sync")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 from starlette.testclient import TestClient
+from tcp_proxy import Proxy
 from waiting import until
 
 from jobreg import Client, Registry, web
 from jobreg.store import open_store
 from jobreg.web import access, application, live, serving
 from jobreg.web.access import new_token
+from jobreg.web.routes import ROUTES
+
+RUN_ID = "01a00000-0000-7000-8000-000000000001"
+PARTS = {"job_name": "a.b", "run_id": RUN_ID, "queue": "mail", "worker_id": RUN_ID}
 
 
 @pytest.fixture
@@ -88,17 +95,46 @@ def test_it_may_be_asked_for_by_the_address_it_listens_on(client, tokens, host, 
         assert http.get("/api/v1/jobs", headers=headers).status_code == 200
 
 
-def test_a_filter_by_id_changes_that_run_and_no_other_from_the_dashboard(client, http, tokens):
-    one, other = (client.submit("reports.render", {"account": each}) for each in (1, 2))
+@pytest.fixture
+def proxied(postgres: Any) -> Iterator[tuple[Proxy, TestClient]]:
+    """An application whose database is behind a proxy, asked by who may do anything."""
+    url = make_url(postgres.fresh())
+    proxy = Proxy(str(url.host), int(url.port or 0))
+    near = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+    client = Client(open_store(near), Registry(path=[]))
+    headers = {"Authorization": f"Bearer {new_token(client.store)}"}
+    with TestClient(web.app(client), "http://localhost", headers=headers) as http:
+        yield proxy, http
+    client.close()
+    proxy.close()
 
-    answer = http.post(
-        "/runs/cancel",
-        data={"q": f"id:{one.id}", "confirmed": "yes"},
-        headers={"Authorization": f"Bearer {tokens['operate']}"},
-    )
 
-    assert answer.status_code == 200
-    assert (one.refresh().state, other.refresh().state) == ("cancelled", "queued")
+def test_while_the_store_is_away_each_route_says_so_and_goes_on_once_it_is_back(proxied):
+    proxy, http = proxied
+    asking = [each for each in ROUTES if each.path != "/health" and not each.always_streams]
+
+    def statuses() -> dict[str, int]:
+        return {
+            f"{each.method} {each.path}": http.request(
+                each.method,
+                "/api/v1" + each.path.format_map(PARTS),
+                json={"all": True} if each.body and each.path != "/runs" else {"job_name": "a.b"},
+            ).status_code
+            for each in asking
+        }
+
+    before = statuses()
+    proxy.set("reset")
+    away, ready = statuses(), http.get("/api/v1/ready")
+    health = http.get("/api/v1/health").status_code
+    proxy.set("pass")
+
+    assert set(away.values()) == {503}
+    assert ready.headers["content-type"] == "application/problem+json"
+    assert ready.json()["type"] == "urn:jobreg:problem:store-unavailable"
+    assert int(ready.headers["retry-after"]) >= 1
+    assert (before["GET /ready"], health) == (200, 200)
+    until(lambda: statuses() == before, 20, "all is as it was")
 
 
 def test_a_stream_ends_when_its_token_is_revoked(client, http, tokens, monkeypatch):

@@ -1,1 +1,1 @@
-"""The dashboard: pages made on the server, which work without a script."""
+"""The dashboard: pages that work without script, and change by themselves with it."""

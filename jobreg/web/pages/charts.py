@@ -1,128 +1,214 @@
-"""Charts as SVG, made on the server: what ended by minute, how long runs waited and took."""
+"""What ended and how long it took, as pictures: positions are reckoned here, drawn by a template.
+
+A picture is SVG within the page, without a style of its own; beside it stands a table that says
+the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from markupsafe import Markup
 
 from ...legible import span
 from ...lifecycle import State
+from .rendering import between, moment, took
 
 if TYPE_CHECKING:
-    from ...store.activity import Activity
+    from ...store.activity import Activity, Slice
 
-WIDTH, HEIGHT = 600, 120
-_STATES = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+WIDTH, HEIGHT = 720, 150
+"""Of a chart, in units of its own: it is as wide as its place."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 6, 14, 20
+_MOST_SPANS = 30
+ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
-_BAR = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+@frozen(kw_only=True)
+class Bar:
+    """A rectangle; ``kind`` is how it looks, ``told`` what it says."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    told: str = ""
 
 
-@frozen
+@frozen(kw_only=True)
 class Chart:
-    """A picture, the largest value in it, and in words what it shows."""
+    """A picture of some slices of time: bars or lines, with the marks beside them.
 
-    svg: Markup
-    top: str
-    told: str
+    ``marks`` are pairs of a height and what stands there, ``times`` of a place and a time.
+    """
+
+    bars: tuple[Bar, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
+    dots: tuple[tuple[str, float, float], ...] = ()
+    marks: tuple[tuple[float, str], ...] = ()
+    times: tuple[tuple[float, str], ...] = ()
+    summary: str = ""
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def _nice(value: float) -> float:
+    """The next number that is easy to read."""
+    size = 1.0
+    while size < value:
+        for step in (2.0, 5.0, 10.0):
+            if size * step >= value:
+                return size * step
+        size *= 10
+    while size / 10 >= value > 0:
+        size /= 10
+    return size
+
+
+def _place(at: int, number: int) -> float:
+    return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * at / number, 2)
+
+
+def _height(value: float, most: float) -> float:
+    return round((HEIGHT - _TOP - _BOTTOM) * value / most, 2)
+
+
+def _times(activity: Activity) -> tuple[tuple[float, str], ...]:
+    number = len(activity.slices)
+    ago = [round(activity.seconds * number * part / 4 / 60) for part in (4, 3, 2, 1)]
+    texts = [*(f"{each} min ago" for each in ago), "now"]
+    return tuple((_place(at * number // 4, number), each) for at, each in enumerate(texts))
 
 
 def throughput(activity: Activity) -> Chart:
-    """Bars: how many runs ended in each slice of time, by final state, one upon the other."""
-    counts = [[each.ended.get(state, 0) for state in _STATES] for each in activity.slices]
-    top = max((sum(each) for each in counts), default=0)
-    wide = WIDTH / max(1, len(counts))
-    parts = []
-    for at, each in enumerate(counts):
-        under = 0.0
-        for state, number in zip(_STATES, each, strict=True):
-            if number:
-                high = number / top * HEIGHT
-                parts.append(
-                    Markup(
-                        '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
-                    ).format(state.value, at * wide + 0.5, HEIGHT - under - high, wide - 1, high)
-                )
-                under += high
-    totals = {state: sum(each.ended.get(state, 0) for each in activity.slices) for state in _STATES}
-    told = "In the last hour ended: " + ", ".join(f"{n:,} {state}" for state, n in totals.items())
-    return Chart(_svg(told, parts), f"{top:,} a minute", told)
+    """How many runs ended, by final state, slice by slice: bars on top of each other."""
+    most = _nice(max((sum(each.ended.values()) for each in activity.slices), default=0) or 1)
+    bars: list[Bar] = []
+    for at, each in enumerate(activity.slices):
+        bars += _stack(each, at, len(activity.slices), most)
+    totals = _totals(activity)
+    told = ", ".join(f"{totals[state]:,} {state}" for state in ENDED)
+    return Chart(
+        bars=tuple(bars),
+        marks=tuple((HEIGHT - _BOTTOM - _height(v, most), f"{v:g}") for v in (0, most / 2, most)),
+        times=_times(activity),
+        summary=f"Runs that ended in the last hour, minute by minute: {told}.",
+    )
+
+
+def _stack(each: Slice, at: int, number: int, most: float) -> list[Bar]:
+    x, width = _place(at, number), _place(1, number) - _LEFT - 1.5
+    top = float(HEIGHT - _BOTTOM)
+    told = ", ".join(f"{each.ended.get(s, 0)} {s}" for s in ENDED if each.ended.get(s))
+    minutes = number - at
+    bars = []
+    for state in ENDED:
+        if each.ended.get(state):
+            height = max(1.0, _height(each.ended[state], most))
+            top = round(top - height, 2)
+            said = f"{minutes} min ago: {told}"
+            bars.append(Bar(x=x, y=top, width=width, height=height, kind=state.value, told=said))
+    return bars
+
+
+def _totals(activity: Activity) -> dict[State, int]:
+    return {state: sum(each.ended.get(state, 0) for each in activity.slices) for state in ENDED}
 
 
 def durations(activity: Activity) -> Chart:
-    """Lines: how long the runs that ended in each slice had waited, and how long they took."""
-    waits = [each.wait for each in activity.slices]
-    times = [each.took for each in activity.slices]
-    top = max((each for each in (*waits, *times) if each is not None), default=0.0)
-    parts = [_line("wait", waits, top), _line("took", times, top)]
-    told = "Mean of the last hour: " + ", ".join(
-        f"{name} {_short(_mean(values))}" for name, values in (("waited", waits), ("took", times))
+    """Mean wait and mean time taken, slice by slice: two lines."""
+    known = [v for each in activity.slices for v in (each.wait, each.took) if v is not None]
+    most = _nice(max([*known, 0.001]))
+    lines: list[tuple[str, str]] = []
+    dots: list[tuple[str, float, float]] = []
+    for kind in ("wait", "took"):
+        path, alone = _line([getattr(each, kind) for each in activity.slices], most)
+        lines.append((kind, path))
+        dots += [(kind, x, y) for x, y in alone]
+    return Chart(
+        lines=tuple(lines),
+        dots=tuple(dots),
+        marks=tuple(
+            (HEIGHT - _BOTTOM - _height(v, most), span(v) if v >= 2 else took(v))
+            for v in (0, most / 2, most)
+        ),
+        times=_times(activity),
+        summary="Mean wait and mean time taken of the runs that ended, minute by minute.",
     )
-    return Chart(_svg(told, parts), _short(top), told)
 
 
-def timeline(attempts: Sequence[dict[str, object]]) -> Markup:
-    """Bars: the attempts of a run on one line of time, each by how it came out."""
-    spans = [
-        (
-            datetime.fromisoformat(str(each["started_at"] or each["finished_at"])).timestamp(),
-            datetime.fromisoformat(str(each["finished_at"])).timestamp(),
-            each,
-        )
-        for each in attempts
+def _line(values: Sequence[float | None], most: float) -> tuple[str, list[tuple[float, float]]]:
+    """A path through the values, broken where there is none, and the points that stand alone."""
+    path: list[str] = []
+    alone: list[tuple[float, float]] = []
+    for at, value in enumerate(values):
+        if value is None:
+            continue
+        x, y = _place(at, len(values)) + 5, HEIGHT - _BOTTOM - _height(value, most)
+        before = at > 0 and values[at - 1] is not None
+        after = at + 1 < len(values) and values[at + 1] is not None
+        path.append(f"{'L' if before else 'M'}{x:.1f} {y:.1f}")
+        if not before and not after:
+            alone.append((round(x, 1), round(y, 1)))
+    return " ".join(path), alone
+
+
+def rows(activity: Activity) -> list[dict[str, Any]]:
+    """The same as a table: the slices in which something ended, the newest first."""
+    number = len(activity.slices)
+    return [
+        {
+            "ago": number - at,
+            "ended": [each.ended.get(state, 0) for state in ENDED],
+            "wait": each.wait,
+            "took": each.took,
+        }
+        for at, each in reversed(list(enumerate(activity.slices)))
+        if each.ended
     ]
-    if not spans:
-        return Markup("")
-    first, last = min(each[0] for each in spans), max(each[1] for each in spans)
-    scale = WIDTH / max(last - first, 0.001)
-    parts = []
-    for began, ended, each in spans:
-        told = f"Attempt {each['attempt']}: {each['outcome']} after {_short(ended - began)}"
-        parts.append(
-            Markup(
-                '<rect class="{}" x="{:.1f}" y="4" width="{:.1f}" height="16" rx="2">'
-                "<title>{}</title></rect>"
-            ).format(
-                each["outcome"], min((began - first) * scale, WIDTH - 3),
-                max(3.0, (ended - began) * scale), told,
+
+
+@frozen(kw_only=True)
+class Span:
+    """One attempt on the time line: where its bar begins and how long it is, in percent."""
+
+    attempt: int
+    outcome: str
+    x: float
+    width: float
+    told: str
+
+
+def timeline(run: dict[str, Any], attempts: Sequence[dict[str, Any]]) -> list[Span]:
+    """The attempts of a run from its submit until now, or until it was over."""
+    begin = moment(run["created_at"])
+    tried = [each for each in attempts if each["started_at"] is not None]
+    if run["state"] == "running" and run["started_at"] is not None:
+        tried.append(
+            {"attempt": run["attempt"], "outcome": "running", "started_at": run["started_at"],
+             "finished_at": None}
+        )  # fmt: skip
+    if begin is None or not tried:
+        return []
+    tried = tried[-_MOST_SPANS:]
+    ends = [moment(each["finished_at"]) or datetime.now(UTC) for each in tried]
+    whole = max(0.001, (max(ends) - begin).total_seconds())
+    spans = []
+    for each, end in zip(tried, ends, strict=True):
+        start = moment(each["started_at"]) or begin
+        x = max(0.0, (start - begin).total_seconds()) / whole * 100
+        width = max(0.8, (end - start).total_seconds() / whole * 100)
+        lasted = took(between(each["started_at"], each["finished_at"]))
+        said = f"Attempt {each['attempt']}: {each['outcome']} after {lasted}"
+        spans.append(
+            Span(
+                attempt=each["attempt"], outcome=each["outcome"], x=round(min(x, 99.2), 2),
+                width=round(min(width, 100 - min(x, 99.2)), 2), told=said,
             )
         )  # fmt: skip
-    told = f"{len(spans)} attempt{'' if len(spans) == 1 else 's'} in {_short(last - first)}"
-    return _svg(told, parts, 24)
-
-
-def _line(name: str, values: Sequence[float | None], top: float) -> Markup:
-    """A line through what is known; a dot for each, so that one alone can be seen."""
-    step = WIDTH / max(1, len(values))
-    points = [
-        (at * step + step / 2, HEIGHT - (value / top if top else 0.0) * (HEIGHT - 4) - 2)
-        for at, value in enumerate(values)
-        if value is not None
-    ]
-    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = Markup("").join(
-        Markup('<path class="{}" d="M{:.1f} {:.1f}h0"/>').format(name, x, y) for x, y in points
-    )
-    return Markup('<polyline class="{}" points="{}"/>{}').format(name, drawn, dots)
-
-
-def _svg(told: str, parts: Sequence[Markup], height: int = HEIGHT) -> Markup:
-    return Markup(
-        '<svg class="chart" role="img" aria-label="{0}" viewBox="0 0 {1} {2}" '
-        'preserveAspectRatio="none"><title>{0}</title>{3}</svg>'
-    ).format(told, WIDTH, height, Markup("").join(parts))
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    known = [each for each in values if each is not None]
-    return sum(known) / len(known) if known else 0.0
-
-
-def _short(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 10 else span(seconds)
+    return spans

@@ -1,100 +1,172 @@
-"""The filter bar: one line of qualifiers, such as ``state:failed job:reports.*``, read."""
+"""The filter bar: qualifiers such as ``state:failed job:reports.*``, read and written."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from attrs import field, frozen
+
 from ...errors import BadInput
+from ...request import checked_state
 
-QUALIFIERS = {
-    "state": "its state; several with commas: state:failed,cancelled",
-    "job": "its job, or all whose names begin so: job:reports.*",
-    "provider": "the distribution that ran it last, with its version: provider:acme-reports==1.0",
-    "version": "the version that ran it last",
-    "reason": "why it failed or was cancelled: reason:timeout",
-    "queue": "its queue",
-    "tag": "a tag that it has; several: all of them",
-    "key": "its unique key",
-    "since": "submitted since: since:2h, or since:2026-01-31T12:00Z",
-    "until": "submitted before",
-    "params.NAME": "a parameter's value, by its path: params.account.id:42",
-    "id": "how its id begins, 8 characters or more",
+QUALIFIERS: dict[str, str] = {
+    "state": "state:failed, state:queued,running",
+    "job": "job:reports.render, job:reports.*",
+    "provider": "provider:acme-reports, provider:acme-reports==1.0",
+    "reason": "reason:timeout",
+    "queue": "queue:mail",
+    "tag": "tag:nightly (several: runs that have all)",
+    "since": "since:2h, since:2026-01-31T12:00:00Z",
+    "until": "until:30m, until:2026-01-31T12:00:00Z",
+    "key": 'key:"invoice 42"',
+    "params": "params.account.id:42 (wants job or since too)",
+    "id": "id:01a20a6e (its first 8 characters or more; stands alone)",
 }
-"""What each means."""
+"""Each qualifier, and what it looks like."""
 
-_NAMES = {"job": "job_name", "key": "unique_key"}
+LONGEST = 2000
+_MANY = ("state", "tag", "id")
+_WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+')
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"')
 
 
-def read(text: str) -> dict[str, Any]:
-    """The filters that a line of qualifiers means, as the REST interface takes them; ``id`` apart.
+@frozen(kw_only=True)
+class Wanted:
+    """Which runs are meant: filters as the REST interface takes them, or ids."""
+
+    text: str = ""
+    given: Mapping[str, Any] = field(factory=dict)
+    ids: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states that are asked for."""
+        return tuple(self.given.get("state", ()))
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What :func:`jobreg.web.runs.changed` takes."""
+        if self.ids:
+            return {"run_ids": list(self.ids)}
+        return dict(self.given) or {"all": True}
+
+
+def read(text: str) -> Wanted:
+    """What is written in the bar.
 
     Raises:
-        BadInput: a word of it is no qualifier, or cannot be read.
-
-    Example:
-        >>> read('state:failed job:reports.* provider:acme-reports==1.0')
-        {'state': ['failed'], 'job_name': 'reports.*', 'provider': 'acme-reports', 'version': '1.0'}
+        BadInput: a qualifier is unknown, or what it says cannot be used.
     """
-    try:
-        words = shlex.split(text.replace("\\", "\\\\"))
-    except ValueError:
-        raise BadInput("filter: a quotation mark has no other at its end.") from None
+    if len(text) > LONGEST:
+        raise BadInput(f"The filter has {len(text):,} characters; at most {LONGEST:,} are read.")
     found: dict[str, Any] = {}
-    for word in words:
+    for name, value in _pairs(text):
+        _take(found, name, value)
+    ids = tuple(found.pop("id", ()))
+    if ids and found:
+        raise BadInput("id: it stands alone; take the other qualifiers away.")
+    if "*" in found.get("job_name", "").removesuffix(".*"):
+        raise BadInput("job: a star stands at the end alone, after a dot, as in job:reports.*")
+    found["state"] = list(
+        dict.fromkeys(str(checked_state(each)) for each in found.get("state", ()))
+    )
+    given = {name: value for name, value in found.items() if value}
+    return Wanted(text=text, given=given, ids=ids)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Each qualifier with the text after its colon; quotation marks stay."""
+    rest = _WORD.sub(" ", text).strip()
+    if rest:
+        raise BadInput(
+            'A quotation mark has no other. Write "two words" so, and one in them as \\".'
+        )
+    for word in _WORD.findall(text):
         name, colon, value = word.partition(":")
-        if not colon or not value:
-            raise BadInput(f"filter: {word[:80]!r} is no qualifier. {_hint(word)}")
-        _add(found, name, value)
-    return found
+        if not colon or not name:
+            raise BadInput(
+                f"{_plain(word)[:80]!r} is no qualifier. Write what it is as well: "
+                f"job:{_plain(word)[:80]}, say."
+            )
+        if not value:
+            raise BadInput(f"{name[:80]}: nothing is written after it, as in {_example(name)}.")
+        yield name, value
 
 
-def _add(found: dict[str, Any], name: str, value: str) -> None:
-    if name == "state":
-        found.setdefault("state", []).extend(value.split(","))
-    elif name == "tag":
-        found.setdefault("tags", []).append(value)
-    elif name.startswith("params.") and name != "params.":
-        found.setdefault("params", {})[name.removeprefix("params.")] = _value(value)
-    elif name not in QUALIFIERS or name == "params.NAME":
-        raise BadInput(f"filter: there is no {name[:40]!r}. {_hint(name)}")
-    elif name == "provider" and "==" in value:
-        found["provider"], _, found["version"] = value.partition("==")
-    elif _NAMES.get(name, name) in found:
-        raise BadInput(f"filter: {name} is given twice; only state and tag may be.")
-    else:
-        found[_NAMES.get(name, name)] = value
+def _take(found: dict[str, Any], name: str, value: str) -> None:
+    """Add what one qualifier says to what is found so far."""
+    if name.startswith("params."):
+        path, params = name.removeprefix("params."), found.setdefault("params", {})
+        if not path or path in params:
+            raise BadInput(f"{name[:80]}: give each parameter one name, once.")
+        params[path] = _value(value)
+        return
+    if name not in QUALIFIERS or name == "params":
+        raise BadInput(_unknown(name))
+    if name == "tag":
+        found.setdefault("tags", []).append(_plain(value))
+        return
+    if name in _MANY:
+        found.setdefault(name, []).extend(each for each in _plain(value).split(",") if each)
+        return
+    name = {"job": "job_name", "key": "unique_key"}.get(name, name)
+    if name in found:
+        raise BadInput(f"{name}: it is there twice; one is taken.")
+    found[name] = _plain(value)
+    if name == "provider":
+        found["provider"], equals, version = found["provider"].partition("==")
+        if equals:
+            found["version"] = version
 
 
-def _value(text: str) -> object:
-    """JSON where it is some, else the text."""
+def _unknown(name: str) -> str:
+    close = get_close_matches(name[:128], QUALIFIERS, n=1)
+    if name == "params":
+        return f"params: say which one, as in {QUALIFIERS['params']}."
+    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(QUALIFIERS)}."
+    return f"There is no qualifier {name[:80]!r}. {hint}"
+
+
+def _example(name: str) -> str:
+    known = name if name in QUALIFIERS else "params" if name.startswith("params.") else "job"
+    return QUALIFIERS[known].partition(",")[0].partition(" (")[0]
+
+
+def _plain(value: str) -> str:
+    """A value without its quotation marks."""
+    return _QUOTED.sub(lambda found: re.sub(r"\\(.)", r"\1", found[1]), value)
+
+
+def _value(text: str) -> Any:
+    """The value of a parameter: JSON if it is some, else a text; what is quoted is a text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
+        return _plain(text)
+
+
+def words(text: str) -> list[str]:
+    """The qualifiers, each as it is written."""
+    return _WORD.findall(text)
+
+
+def written(given: Mapping[str, str | Sequence[str] | None]) -> str:
+    """Qualifiers as they are written in the bar.
+
+    Example:
+        >>> written({"state": "failed", "job": "a.b", "key": "two words"})
+        'state:failed job:a.b key:"two words"'
+    """
+    return " ".join(f"{name}:{_quoted(value)}" for name, value in given.items() if value)
+
+
+def _quoted(value: str | Sequence[str]) -> str:
+    text = value if isinstance(value, str) else ",".join(value)
+    if re.fullmatch(r'[^\s"]+', text):
         return text
-
-
-def _hint(word: str) -> str:
-    if re.fullmatch(r"[0-9a-f]{8}[0-9a-f-]*", word):
-        return f"Write id:{word}."
-    close = get_close_matches(word.partition(":")[0][:40], QUALIFIERS, n=1)
-    if close:
-        return f"Did you mean {close[0]}:?"
-    if re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_*]+)+", word):
-        return f"Write job:{word[:128]}."
-    return f"There are: {', '.join(QUALIFIERS)}."
-
-
-def text_of(given: Mapping[str, Any]) -> str:
-    """Filters as a line of qualifiers."""
-    names = {ours: theirs for theirs, ours in _NAMES.items()}
-    return " ".join(f"{names.get(name, name)}:{_quoted(value)}" for name, value in given.items())
-
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    return text if re.fullmatch(r"[\w.,*=+:/-]+", text) else shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

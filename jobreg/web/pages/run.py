@@ -1,93 +1,91 @@
-"""One run: where it stands and why, its attempts, parameters, result, error and log."""
+"""One run: why it is in its state, its attempts, what went in, what came out, what it said."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from itertools import islice
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
 
 from ...codec import attempt_object
 from ...handle import Run
-from ...lifecycle import State
-from ...why import explain
-from .. import runs as rest
-from ..streams import event, follow_log
-from . import charts
-from .rendering import render
-from .streaming import fragment
-from .visit import Answer, Moved, Shown, Visit
+from . import charts, log, rendering
+from .following import fragment, heard
 
 if TYPE_CHECKING:
     from ...lifecycle import RunRecord
+    from ..live import Live
+    from .visit import Visit
 
-LINES = 1000
-"""Lines of a log on one page."""
-
-
-def show(visit: Visit) -> Answer:
-    """The whole page; ``cursor`` in the query is where its log goes on."""
-    run = visit.client.get(visit.client.find_id(visit.path["run_id"]))
-    cursor = visit.asked("cursor") or None
-    lines = list(islice(rest.lines_from(visit.client, run.id, cursor, None, None), LINES + 1))
-    more = lines[LINES - 1][0] if len(lines) > LINES else None
-    last = lines[min(LINES, len(lines)) - 1][0] if lines else cursor
-    facts = _facts(visit, run, rest.one(visit.client, run)) | {
-        "lines": [line for _, line in lines[:LINES]],
-        "from_cursor": cursor,
-        "more": more,
-        "live": None if run.state.final or more else f"after={last or ''}",
-    }
-    return Shown("run.html", facts)
+_PARTS = ("run_head", "run_attempts", "run_outcome", "run_facts")
 
 
-def _facts(visit: Visit, run: Run, told: dict[str, Any]) -> dict[str, Any]:
-    attempts = [attempt_object(each) for each in run.attempts()]
-    why, following = explain(visit.client, run)
+async def show(visit: Visit) -> Response:
+    """The page; ``before`` is the place in the log that its earlier lines are shown from."""
+    run = await visit.do(_named, visit)
+    before = visit.asked("before")
+    shown = await visit.do(log.last, visit.client, run.id, before)
+    return visit.page("run_page.html", view=await view(visit.live, run.record), log=shown)
+
+
+def _named(visit: Visit) -> Run:
+    client = visit.client
+    return client.get(client.find_id(visit.path("run_id")))
+
+
+async def view(live: Live, record: RunRecord) -> dict[str, Any]:
+    """What is shown of a run besides its log, by what was read of the store lately."""
+    (run,) = await live.objects([record])
+    attempts = [attempt_object(each) for each in await live.do(live.lately.attempts, record)]
+    because, following = await live.do(live.lately.why, record)
     return {
-        "run": told,
+        "run": run,
         "attempts": attempts,
-        "timeline": charts.timeline(attempts),
-        "why": why,
-        "following": following,
-        "final": run.state.final,
-        "can_cancel": not run.state.final,
-        "can_retry": run.state.final,
-        "succeeded": run.state is State.SUCCEEDED,
-        "visit": visit,
-        "base": visit.base,
+        "spans": charts.timeline(run, attempts),
+        "because": because,
+        "next": following,
+        "final": record.state.final,
+        "worker": await live.do(live.lately.worker_of, record),
     }
 
 
-async def live(visit: Visit) -> AsyncGenerator[str]:
-    """The run whenever it has changed, and each line of its log, until it is over."""
-    run = await visit.live.do(visit.client.get, visit.path["run_id"])
-
-    def tell_line(place: str, line: Any) -> str:
-        return event("line", {"id": "log", "html": render("run_line.html", {"line": line})}, place)
-
-    async def tell_run(record: RunRecord) -> str:
-        if record.state.final:
-            # Once, at its end: what it left, and what may be done with it now.
-            return fragment("run", "run_part.html", await visit.live.do(_anew, visit, record))
-        (shown,) = await visit.live.objects([record])
-        return fragment("state", "run_state.html", {"run": shown})
-
-    query = {"cursor": visit.asked("after")} if visit.asked("after") else {}
-    async for told in follow_log(visit.as_asked(query), run.record, tell_line, tell_run):
-        yield told
-    yield event("end", {})
+async def live(visit: Visit) -> Response:
+    """The parts of the page as the run changes, and the lines of its log as they come."""
+    run = await visit.do(_named, visit)
+    # A browser that has lost its connection says what it heard last.
+    place = visit.request.headers.get("last-event-id") or visit.asked("after")
+    return await visit.stream(_telling(visit, run.id, log.place_of(place)))
 
 
-def _anew(visit: Visit, record: RunRecord) -> dict[str, Any]:
-    run = Run(visit.client, record)
-    return _facts(visit, run, rest.one(visit.client, run))
+async def _telling(visit: Visit, run_id: str, place: log.Place) -> AsyncGenerator[str]:
+    telling = visit.live.follow([run_id], log_of=run_id, after=log.row_before(place))
+    async with aclosing(telling) as following:
+        async for news in heard(following):
+            if isinstance(news, str):
+                yield news
+                continue
+            for record in news.runs.values():
+                seen = await view(visit.live, record)
+                for name in _PARTS:
+                    html = rendering.part("parts.html", name, visit, seen)
+                    yield fragment(name.replace("_", "-"), html)
+            if news.rows:
+                lines = log.told(news.rows, place)
+                if lines:
+                    place = log.place_of(lines[-1].place)
+                    yield log.lines_event(rendering.part("parts.html", "lines", lines), lines)
 
 
-def cancel(visit: Visit) -> Answer:
-    """Cancel the run, and show it."""
-    return Moved(f"/runs/{rest.cancel(visit.as_asked())['run_id']}")
+async def cancel(visit: Visit) -> Response:
+    """Cancel it: at once while it waits, within seconds while it runs."""
+    run = await visit.do(_named, visit)
+    await visit.do(run.cancel)
+    return visit.go("runs", run.id)
 
 
-def retry(visit: Visit) -> Answer:
-    """Queue the run again, or submit a copy, and show that."""
-    return Moved(f"/runs/{rest.retry(visit.as_asked())['run_id']}")
+async def retry(visit: Visit) -> Response:
+    """Queue it again; of a succeeded one, submit a copy, whose page comes next."""
+    run = await visit.do(_named, visit)
+    made = await visit.do(run.retry)
+    return visit.go("runs", made.id)

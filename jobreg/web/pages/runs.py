@@ -1,79 +1,112 @@
-"""The runs that a line of qualifiers finds, and what is done to all of them."""
+"""Runs: those that the filter bar finds, newest first, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
 
 from ... import bulk
-from ...errors import BadInput
+from ...errors import BadInput, NotFound
 from ...lifecycle import State
-from ...objects.runs import run_objects
-from .. import runs as rest
-from . import filters
-from .streaming import fragment, store_word
-from .visit import Answer, Moved, Shown, Visit
+from ...request import checked_run_id
+from ..problems import Problem
+from ..runs import page as page_of
+from . import filters, rendering
+from .following import fragment, heard
+
+if TYPE_CHECKING:
+    from ...client import Client
+    from ...handle import Run
+    from .filters import Wanted
+    from .visit import Visit
 
 PAGE = 50
+_MOST_FOLLOWED = 200
 
 
-def show(visit: Visit) -> Answer:
-    """A page of runs."""
-    text, cursor = visit.asked("q"), visit.asked("cursor") or None
-    facts = {
-        "text": text,
-        "states": [state.value for state in State],
-        "qualifiers": filters.QUALIFIERS,
-        "error": None,
-        "runs": [],
-        "older": None,
-        "newest": f"?{urlencode({'q': text})}" if cursor else None,
-        "live": None,
-    }
+async def show(visit: Visit) -> Response:
+    """The page; ``q`` is what stands in the bar, ``cursor`` where to go on."""
+    text = (visit.asked("q") or "").strip()
+    status, fault, wanted = 200, "", filters.Wanted(text=text)
+    found: list[Run] = []
+    following = None
     try:
-        given = filters.read(text)
-        if "id" in given:
-            return Moved(f"/runs/{visit.client.find_id(given['id'])}")
-        found, following = rest.page(visit.client, given, PAGE, cursor)
+        wanted = filters.read(text)
+        found, following = await visit.do(_page, visit.client, wanted, visit.asked("cursor"))
     except BadInput as error:
-        return Shown("runs.html", facts | {"error": str(error)}, 422)
-    runs = run_objects(visit.client, [run.record for run in found])
-    older = following and f"?{urlencode({'q': text, 'cursor': following})}"
-    live = urlencode([("run_id", run["run_id"]) for run in runs])
-    return Shown("runs.html", facts | {"runs": runs, "older": older, "live": live})
+        status, fault = 422, str(error)
+    runs = await visit.live.objects([run.record for run in found])
+    unfinished = [run.id for run in found if not run.state.final]
+    return visit.page(
+        "runs.html",
+        status,
+        wanted=wanted,
+        fault=fault,
+        runs=runs,
+        following=following,
+        later=visit.asked("cursor") is not None,
+        unfinished=unfinished,
+        states=_states(wanted),
+        qualifiers=filters.QUALIFIERS,
+        verbs=[] if fault or not found else _verbs(wanted),
+    )
 
 
-async def live(visit: Visit) -> AsyncGenerator[str]:
-    """The rows of the runs that are named, whenever one has changed."""
-    run_ids = visit.query.get("run_id", ())[:PAGE]
-    async with aclosing(visit.live.follow(run_ids)) as following:
-        async for news in following:
-            told = store_word(news)
-            if told is not None:
-                yield told
-            # What each is at first is told too: it may have changed since the page was made.
-            records = [] if news is None else list(news.runs.values())
+def _page(client: Client, wanted: Wanted, cursor: str | None) -> tuple[list[Run], str | None]:
+    """A page of what is wanted."""
+    if not wanted.ids:
+        return page_of(client, wanted.given, PAGE, cursor)
+    found: Sequence[Any] = list(bulk.named(client, wanted.ids[:PAGE]))
+    return [each for each in found if not isinstance(each, NotFound)], None
+
+
+def _states(wanted: Wanted) -> list[dict[str, Any]]:
+    """A link for each state, beside what else is wanted."""
+    links = []
+    for state in (None, *State):
+        others = " ".join(each for each in filters.words(wanted.text) if not _is_state(each))
+        text = others if state is None else f"state:{state} {others}".strip()
+        now = wanted.states == ((state.value,) if state else ())
+        links.append({"name": state.value if state else "all", "query": text, "now": now})
+    return links
+
+
+def _is_state(word: str) -> bool:
+    return word.startswith("state:")
+
+
+def _verbs(wanted: Wanted) -> list[str]:
+    """What may be done to all that match: what touches every state that is asked for."""
+    return [
+        verb.name
+        for verb in (bulk.RETRY, bulk.CANCEL)
+        if {*map(str, wanted.states)} <= {state.value for state in verb.touched}
+    ]
+
+
+async def live(visit: Visit) -> Response:
+    """Rows of the page, as their runs change."""
+    asked = visit.request.query_params.getlist("run_id")
+    run_ids = [checked_run_id(each) for each in asked]
+    if len(run_ids) > _MOST_FOLLOWED:
+        raise Problem(422, "bad-input", f"At most {_MOST_FOLLOWED} runs are followed at a time.")
+    return await visit.stream(_telling(visit, run_ids))
+
+
+async def _telling(visit: Visit, run_ids: Sequence[str]) -> AsyncGenerator[str]:
+    async with aclosing(visit.live.follow(run_ids, whole=True)) as following:
+        async for news in heard(following):
+            if isinstance(news, str):
+                yield news
+                continue
+            records = list(news.runs.values())
             for run in await visit.live.objects(records) if records else ():
-                facts = {"run": run, "base": visit.base}
-                yield fragment(f"run-{run['run_id']}", "runs_row.html", facts)
+                yield fragment(row_id(run), rendering.part("parts.html", "run_row", visit, run))
 
 
-def cancel(visit: Visit) -> Answer:
-    """Count the runs that would be cancelled; once confirmed, cancel them."""
-    return _change(visit, bulk.CANCEL)
-
-
-def retry(visit: Visit) -> Answer:
-    """Count the runs that would be queued again; once confirmed, queue them."""
-    return _change(visit, bulk.RETRY)
-
-
-def _change(visit: Visit, verb: bulk.Verb) -> Answer:
-    text = visit.filled("q")
-    given = filters.read(text)
-    body: dict[str, Any] = {"run_ids": [given["id"]]} if "id" in given else given or {"all": True}
-    confirmed = visit.filled("confirmed") == "yes"
-    told = rest.changed(visit.client, verb, {**body, "dry_run": not confirmed})
-    return Shown("change.html", {"verb": verb.name, "text": text, "told": told, "done": confirmed})
+def row_id(run: Mapping[str, Any]) -> str:
+    """The id of the row of a run."""
+    return f"run-{run['run_id']}"

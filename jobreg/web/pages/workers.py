@@ -1,18 +1,47 @@
-"""Who works on the store: each worker with its slots, queues and names, and a way to end it."""
+"""The workers there are, and letting one go."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from ...errors import NotFound
 from ...objects.status import worker_details
-from ..operate import drain_worker
-from .visit import Answer, Moved, Shown, Visit
+from . import rendering
+from .following import fragment, heard
+
+if TYPE_CHECKING:
+    from .visit import Visit
 
 
-def show(visit: Visit) -> Answer:
-    """The whole page."""
-    return Shown("workers.html", {"workers": worker_details(visit.client.store)})
+async def show(visit: Visit) -> Response:
+    """The page."""
+    workers = await visit.do(worker_details, visit.client.store)
+    return visit.page("workers.html", workers=workers)
 
 
-def drain(visit: Visit) -> Answer:
-    """Ask a worker to end, and show them all."""
-    drain_worker(visit.as_asked())
-    return Moved("/workers")
+async def live(visit: Visit) -> Response:
+    """The same page, as it changes."""
+    return await visit.stream(_telling(visit))
+
+
+async def _telling(visit: Visit) -> AsyncGenerator[str]:
+    async with aclosing(visit.live.follow(whole=True)) as following:
+        async for news in heard(following):
+            if isinstance(news, str):
+                yield news
+            elif news.whole is not None:
+                workers = news.whole.workers
+                html = rendering.part("parts.html", "worker_cards", visit, workers)
+                yield fragment("all-workers", html)
+
+
+async def drain(visit: Visit) -> Response:
+    """Ask a worker to end: it claims no more and lets running jobs finish."""
+    worker_id = visit.path("worker_id")
+    if not await visit.do(visit.client.store.ask_worker, worker_id, "drain"):
+        raise NotFound(f"No live worker has the id {worker_id[:80]!r}.")
+    return visit.go("workers")

@@ -1,117 +1,178 @@
+// What changes on an open page: parts of it are made anew by the server and put in their places.
+// Each page works without this script; with it, nobody has to load it again.
 "use strict";
-// What pages do beyond what they do without this: times in the reader's zone, and news as it comes.
 
-(function () {
-  const SLOW = 4000; // milliseconds without a connection before it is said
+const banner = document.getElementById("banner");
+const SHOW_LOST_AFTER = 4000; // ms: a connection that is back sooner is not worth a word
+const ASK_AGAIN_AFTER = 5000; // ms
+const MOST_LINES = 2000; // of a log in the page; all are in the store
 
-  function localise(root) {
-    for (const time of root.querySelectorAll("time:not([data-local])")) {
-      const moment = new Date(time.dateTime);
-      if (isNaN(moment)) continue;
-      const utc = time.textContent;
-      time.dataset.local = "yes";
-      const today = moment.toDateString() === new Date().toDateString();
-      const shown = today ? moment.toLocaleTimeString() : moment.toLocaleString();
-      const small = document.createElement("small");
-      small.textContent = utc;
-      time.replaceChildren(shown + " ", small);
+// Times: the reader's zone first, UTC beside it.
+
+const two = (number) => String(number).padStart(2, "0");
+
+function inZone(moment, as) {
+  const clock = `${two(moment.getHours())}:${two(moment.getMinutes())}:${two(moment.getSeconds())}`;
+  const today = moment.toDateString() === new Date().toDateString();
+  if (as === "clock" || (as === "list" && today)) return clock;
+  const day = `${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+  return as === "list" ? `${day} ${clock}` : `${moment.getFullYear()}-${day} ${clock}`;
+}
+
+function tellTimes(root) {
+  for (const each of root.querySelectorAll("time[datetime]:not([data-told])")) {
+    const moment = new Date(each.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    each.dataset.told = "";
+    const utc = each.textContent.trim();
+    const as = each.dataset.as;
+    each.title = as === "clock" ? `${utc} UTC` : utc;
+    if (moment.getTimezoneOffset() === 0) continue;
+    each.textContent = inZone(moment, as);
+    if (as !== "clock") {
+      const beside = document.createElement("span");
+      beside.className = "utc";
+      const sameDay = moment.getDate() === moment.getUTCDate();
+      beside.textContent = ` ${sameDay ? utc.slice(11) : utc.slice(5)}`;
+      each.append(beside);
     }
   }
+}
 
-  function say(text) {
-    const banner = document.getElementById("store-banner");
-    banner.textContent = text;
-    banner.hidden = !text;
+// How long something has taken so far.
+
+function spell(seconds) {
+  if (seconds < 60) return `${seconds.toFixed(0)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+function tick() {
+  for (const each of document.querySelectorAll("[data-since]")) {
+    const seconds = (Date.now() - new Date(each.dataset.since)) / 1000;
+    if (seconds >= 1) each.textContent = spell(seconds);
   }
+}
 
-  function element(html) {
-    const made = document.createElement("template");
-    made.innerHTML = html.trim();
-    localise(made.content);
-    return made.content.firstElementChild;
+// Parts of the page.
+
+function made(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  tellTimes(template.content);
+  return template.content;
+}
+
+function put(identity, html) {
+  const old = document.getElementById(identity);
+  if (!old) return;
+  const open = [...old.querySelectorAll("details[open][data-keep]")].map((each) => each.dataset.keep);
+  const links = [...old.querySelectorAll("a, button, summary, [tabindex]")];
+  const focused = links.indexOf(document.activeElement);
+  const content = made(html);
+  const fresh = content.firstElementChild;
+  for (const each of content.querySelectorAll("details[data-keep]")) {
+    each.open = open.includes(each.dataset.keep);
   }
+  old.replaceWith(fresh);
+  // Whoever uses the keyboard stays where they were.
+  if (focused >= 0) fresh.querySelectorAll("a, button, summary, [tabindex]")[focused]?.focus();
+}
 
-  function replace(news) {
-    const old = document.getElementById(news.id);
-    if (!old) return;
-    const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const opened = [...old.querySelectorAll("details")].map((each) => each.open);
-    const made = element(news.html);
-    old.replaceWith(made);
-    made.querySelectorAll("details").forEach((each, at) => {
-      if (at < opened.length) each.open = opened[at];
-    });
-    if (focused) {
-      const same = [...made.querySelectorAll(focused.tagName)].find(
-        (each) => each.textContent === focused.textContent
-      );
-      if (same) same.focus();
-    }
-  }
+function add(identity, html) {
+  const list = document.getElementById(identity);
+  if (!list) return;
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(made(html));
+  document.getElementById("no-log")?.remove();
+  while (list.children.length > MOST_LINES) list.firstElementChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
 
-  function append(news) {
-    const log = document.getElementById(news.id);
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    log.append(element(news.html));
-    document.getElementById("no-log")?.remove();
-    if (atEnd) log.scrollTop = log.scrollHeight;
-  }
+// The stream.
 
+let away = "";
+let lost = false;
+
+function tellBanner() {
+  const text = away || (lost ? "Not connected: what is shown may be old. Trying again…" : "");
+  banner.textContent = text;
+  banner.hidden = !text;
+  banner.classList.toggle("is-away", Boolean(away));
+}
+
+function follow(address) {
   let source = null;
-  let ended = false;
-  let silence = 0;
   let place = "";
+  let timer = 0;
+  let again = 0;
 
-  function address() {
-    const url = new URL(document.body.dataset.live, location.href);
-    // A log goes on where it was left.
-    if (place) url.searchParams.set("after", place);
-    return url;
+  function noticeLoss() {
+    if (!timer) {
+      timer = setTimeout(() => {
+        lost = true;
+        tellBanner();
+      }, SHOW_LOST_AFTER);
+    }
+    // A refusal ends the source for good: the script asks again where the browser does not.
+    if (source.readyState === EventSource.CLOSED && !again) {
+      again = setTimeout(begin, ASK_AGAIN_AFTER);
+    }
   }
 
-  function listen() {
-    if (source || ended) return;
-    source = new EventSource(address());
-    source.onopen = () => {
-      clearTimeout(silence);
-      silence = 0;
-      say("");
-    };
-    source.onerror = () => {
-      silence ||= setTimeout(() => say("Not connected: what is shown may be old. Trying again…"), SLOW);
-      if (source && source.readyState === EventSource.CLOSED) {
-        source = null;
-        setTimeout(listen, SLOW);
-      }
-    };
-    source.addEventListener("fragment", (event) => replace(JSON.parse(event.data)));
-    source.addEventListener("line", (event) => {
+  function noticeLife() {
+    clearTimeout(timer);
+    timer = 0;
+    lost = false;
+    tellBanner();
+  }
+
+  function begin() {
+    end();
+    const url = new URL(address, location.href);
+    if (place) url.searchParams.set("after", place);
+    source = new EventSource(url);
+    source.onopen = noticeLife;
+    source.onerror = noticeLoss;
+    source.addEventListener("fragment", (event) => {
+      const { id, html } = JSON.parse(event.data);
+      put(id, html);
+    });
+    source.addEventListener("lines", (event) => {
+      const { id, html } = JSON.parse(event.data);
       place = event.lastEventId;
-      append(JSON.parse(event.data));
+      add(id, html);
     });
     source.addEventListener("store", (event) => {
-      const news = JSON.parse(event.data);
-      say(news.available ? "" : "The store cannot be reached: what is shown may be old. " + news.detail);
-    });
-    source.addEventListener("end", () => {
-      ended = true;
-      source.close();
+      const { available, detail } = JSON.parse(event.data);
+      away = available ? "" : `The store cannot be reached; this page goes on by itself once it is back. ${detail}`;
+      tellBanner();
     });
   }
 
-  function hush() {
-    if (source) source.close();
+  function end() {
+    clearTimeout(again);
+    again = 0;
+    source?.close();
     source = null;
-    clearTimeout(silence);
-    silence = 0;
   }
 
-  localise(document);
-  const log = document.getElementById("log");
-  if (log) log.scrollTop = log.scrollHeight;
-  if (document.body.dataset.live) {
-    listen();
-    // A browser opens few connections to one host: a page that nobody sees gives its own up.
-    document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
-  }
-})();
+  // A page that nobody sees keeps no connection: a browser has few for each host.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) end();
+    else if (!source) begin();
+  });
+  addEventListener("pagehide", end);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) begin();
+  });
+  if (!document.hidden) begin();
+}
+
+tellTimes(document);
+tick();
+setInterval(tick, 1000);
+const log = document.getElementById("log");
+if (log) log.scrollTop = log.scrollHeight;
+if (document.body.dataset.live) follow(document.body.dataset.live);
