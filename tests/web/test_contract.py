@@ -14,6 +14,7 @@ from jobreg import Client, web
 from jobreg.catalogue import Entry, Provider
 from jobreg.store import open_store
 from jobreg.web.access import new_token
+from jobreg.web.admission import Allowance
 from jobreg.web.openapi import document
 from jobreg.web.routes import BASE, ROUTES
 
@@ -60,6 +61,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     client = Client(store)
     client.submit("reports.render", {"account": 1}, delay="1h")
     application = web.app(client)
+    # Each route is asked with a wrong token as well, again and again, from one address.
+    application.state.house._guesses = Allowance(per_second=1e6, at_once=1e6)
     schema = schemathesis.openapi.from_dict(document(client))
     schema.app = application
     return schema, {"Authorization": f"Bearer {new_token(store)}", "Host": "localhost"}
