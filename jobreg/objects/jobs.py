@@ -91,9 +91,13 @@ def job_object(client: Client, name: str) -> dict[str, Any]:
     Raises:
         UnknownJob: neither this installation nor the store knows it; with close names.
     """
+    from ..registry.entry_points import name_fault
+
     snapshot = client.registry.snapshot()
     row = next((each for each in job_rows(snapshot) if each["name"] == name), None)
-    stored = _Stored.of(client, name) if client.has_store() else _Stored()
+    # What is no name is in no store, and may be what a database does not take: a null byte.
+    asks = name_fault(name) is None and client.has_store()
+    stored = _Stored.of(client, name) if asks else _Stored()
     if row is None and not stored.entries:
         client.registry.ref(name)  # raises, with close names
     return _shown(snapshot, row or _elsewhere(name), stored)

@@ -54,6 +54,10 @@ class Keeper:
         self._read = -_KEEP
         self._reading = Lock()
 
+    def has_seen(self, token: str) -> bool:
+        """Was it a good token when the store was last asked?"""
+        return digest(token) in self._roles
+
     def role_of(self, token: str | None) -> str | None:
         """The role of a token; None for one there is not.
 

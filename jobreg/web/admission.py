@@ -122,7 +122,7 @@ class Admission:
 
     def _check_origin(self, method: str, headers: Headers, host: str) -> None:
         origin = headers.get("origin")
-        strange = origin is not None and urlsplit(origin).netloc.lower() != host
+        strange = origin is not None and _host_of(origin) != host
         site = headers.get("sec-fetch-site", "same-origin")
         if method not in _SAFE_METHODS and site in ("cross-site", "same-site"):
             strange = True
@@ -150,6 +150,14 @@ class Admission:
             return message
 
         return limited
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin as a browser tells it; None where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:  # such as "http://["
+        return None
 
 
 @define

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .live import Live
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+# What nothing after this would refuse: to Python anything is true or not, and much is a list.
+_KINDS = {"boolean": (bool, "neither true nor false"), "array": (list, "not a list")}
 
 
 @frozen(kw_only=True)
@@ -87,12 +89,15 @@ def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
 
 def _fitting(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     """A value as its schema says; what is beyond this is judged where it is used."""
-    if schema.get("type") == "integer" and isinstance(value, float) and value.is_integer():
+    kind = schema.get("type")
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)  # which is a whole number to JSON
+    if value is not None and kind in _KINDS and not isinstance(value, _KINDS[kind][0]):
+        raise BadInput(f"{name}: {str(value)[:80]!r} is {_KINDS[kind][1]}.")
     pattern = schema.get("pattern")
     if pattern is not None and isinstance(value, str) and not re.search(pattern, value):
         raise BadInput(f"{name}: {value[:80]!r} is not of the form {pattern}")
-    if "const" in schema and value is not None and value != schema["const"]:
+    if "const" in schema and value is not None and value is not schema["const"]:
         raise BadInput(f"{name}: {str(value)[:80]!r} is not {json.dumps(schema['const'])}.")
     return value
 

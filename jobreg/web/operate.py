@@ -36,7 +36,8 @@ def list_workers(asked: Asked) -> dict[str, Any]:
 def drain_worker(asked: Asked) -> dict[str, Any]:
     """Ask a worker to end, as SIGTERM does: it claims no more and lets running jobs finish."""
     worker_id = asked.path["worker_id"]
-    if not asked.client.store.ask_worker(worker_id, "drain"):
+    # Some databases do not take a null byte in a text.
+    if not worker_id.isprintable() or not asked.client.store.ask_worker(worker_id, "drain"):
         raise NotFound(f"No live worker has the id {worker_id[:80]!r}. See: jobreg workers list")
     return {"asked": [worker_id]}
 

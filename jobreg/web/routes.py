@@ -32,7 +32,8 @@ class Route:
     """One thing that may be asked.
 
     ``role`` is the weakest that may, None where nobody needs a token; ``answer`` names the schema
-    of what is given; ``stream`` is what goes on telling, where that is asked for.
+    of what is given; ``stream`` is what goes on telling, where that is asked for; ``at_once`` says
+    that it asks nobody, so that it answers also while all who ask the store wait for it.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Route:
     body: Schema | None = None
     status: int = 200
     stream: streams.Stream | None = None
+    at_once: bool = False
 
     @property
     def always_streams(self) -> bool:
@@ -87,7 +89,10 @@ _FOLLOWED = _parameter(
 )
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="/health", role=None, handle=operate.health, answer="Health"),
+    Route(
+        method="GET", path="/health", role=None, handle=operate.health, answer="Health",
+        at_once=True,
+    ),
     Route(method="GET", path="/ready", role=None, handle=operate.ready, answer="Health"),
     Route(method="GET", path="/openapi.json", role="read", handle=openapi.show, answer="Document"),
     Route(method="GET", path="/jobs", role="read", handle=jobs.list_jobs, answer="Jobs"),

@@ -15,7 +15,7 @@ from ..handle import Run
 from ..lifecycle import LEVELS
 from ..objects.runs import run_objects
 from ..options import count
-from ..request import checked_level, checked_state, new_run_id
+from ..request import checked_level, checked_run_id, checked_state, new_run_id
 from ..selection import Filters
 from .asked import Asked
 from .problems import problem_of
@@ -56,7 +56,7 @@ def submitted(client: Client, body: Mapping[str, Any]) -> tuple[int, dict[str, A
         # With this id it may be asked for again.
         problem.more["run_id"] = str(given["run_id"])
         raise problem from error
-    same = run.id == str(given["run_id"]).lower()
+    same = run.id == checked_run_id(given["run_id"])
     return 201 if same or "unique_key" not in given else 200, one(client, run)
 
 
@@ -264,7 +264,11 @@ def changed(client: Client, verb: bulk.Verb, body: Mapping[str, Any]) -> dict[st
     Raises:
         BadInput: a filter cannot be used, or there is neither a filter nor ``all``.
     """
-    given = {name: value for name, value in body.items() if value is not None}
+    given = dict(body)
+    for name, value in body.items():
+        # A list that came out empty must not turn "those" into "all".
+        if value is None or value in ([], {}):
+            raise BadInput(f"{name}: it is empty. Leave it out to {verb.name} runs whatever it is.")
     dry_run, everything = given.pop("dry_run", False), given.pop("all", False)
     limit = count(given.pop("limit", MOST_CHANGED), "limit", most=MOST_CHANGED)
     run_ids = given.pop("run_ids", [])

@@ -133,13 +133,16 @@ FILTERS: dict[str, Schema] = {
 def bulk(verb: Verb) -> Schema:
     """What is done to many runs takes: filters, which find those alone that it touches."""
     states = many({"enum": [state.value for state in verb.touched]})
-    return _BULK | {"properties": {**_BULK["properties"], "state": states}}
+    return _BULK | {"properties": {**_BULK["properties"], "state": states | {"minItems": 1}}}
 
 
 _BULK: Schema = {
     "type": "object",
     "properties": {
         **FILTERS,
+        # An empty list would find all.
+        "tags": FILTERS["tags"] | {"minItems": 1},
+        "params": FILTERS["params"] | {"minProperties": 1},
         "run_ids": many(UUID)
         | {"description": "These runs, instead of filters.", "minItems": 1, "maxItems": 10_000},
         "all": {"const": True, "description": "All in a state that it touches, without a filter."},

@@ -39,7 +39,7 @@ def serve(
         JobRegError: the extra ``web`` is not installed.
     """
     uvicorn = extras.load("uvicorn", "jobreg web", "web")
-    application = app(client, hosts=(host, *hosts))
+    application = app(client, hosts=(in_url(host), *hosts))
     listening = _listen(host, port)
     config = uvicorn.Config(
         application,
@@ -54,11 +54,15 @@ def serve(
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with listening:
-            shown = f"[{host}]" if ":" in host else host
-            ready(f"http://{shown}:{listening.getsockname()[1]}")
+            ready(f"http://{in_url(host)}:{listening.getsockname()[1]}")
             uvicorn.Server(config).run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def in_url(host: str) -> str:
+    """An address as URLs and ``Host`` have it: one of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -24,7 +24,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^(```+).*?^\1$", re.MULTILINE | re.DOTALL)
-EVENT = re.compile(r'"((?:run|lease|worker|child|job|store)\.[a-z]+)"')
+EVENT = re.compile(r'"((?:run|lease|worker|child|job|store)\.(?!html")[a-z]+)"')
 
 
 def commands(group: CommandGroup = cli, path: str = "jobreg") -> Iterator[tuple[str, str]]:

@@ -117,6 +117,7 @@ def test_the_cookie_of_the_dashboard_is_a_token_too(http, tokens):
         {"Origin": "null"},
         {"Origin": "http://localhost.evil.example"},
         {"Origin": "http://localhost:81"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

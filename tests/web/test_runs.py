@@ -76,6 +76,15 @@ def test_the_same_id_is_the_same_run_and_another_run_is_a_conflict(ask):
     assert (other.status_code, other.json()["type"]) == (409, "urn:jobreg:problem:conflict")
 
 
+def test_an_id_in_another_spelling_is_of_the_run_that_is_made(ask):
+    run_id = str(uuid4())
+
+    answer = submit(ask, params={"account": 1}, run_id=f"urn:uuid:{run_id}", unique_key="k")
+
+    assert (answer.status_code, answer.json()["run_id"]) == (201, run_id)
+    assert answer.headers["location"].endswith(run_id)
+
+
 def test_a_unique_key_returns_rejects_or_replaces(ask):
     first = submit(ask, params={"account": 1}, unique_key="k")
     returned = submit(ask, params={"account": 2}, unique_key="k")
@@ -132,6 +141,7 @@ def test_close_names_are_offered_also_of_jobs_that_are_elsewhere(ask, client):
         (b'{"job_name": "reports.render", "at": "2026-01-31T12:00Z", "delay": 1}', 422, "not both"),
         (b'{"job_name": "reports.render", "run_id": "x"}', 422, "is not a UUID"),
         (b'{"job_name": "reports.render", "tags": "x"}', 422, "not a list"),
+        (b'{"job_name": "reports.render", "tags": {"x": 1}}', 422, "not a list"),
         (b'{"job_name": "reports.render", "unique_policy": "x"}', 422, "none of return"),
         (b'{"job_name": "reports.render", "unique_key": "a\\u0000"}', 422, "printable"),
     ],
@@ -313,6 +323,16 @@ def test_many_are_counted_first_and_then_cancelled_and_retried(ask, client):
         ({"state": ["failed"]}, "cancel finds only runs that are"),
         ({"limit": 0, "all": True}, "limit"),
         ({"al": True}, "Did you mean 'all'?"),
+        ({"tags": []}, "tags: it is empty"),
+        ({"state": []}, "state: it is empty"),
+        ({"params": {}}, "params: it is empty"),
+        ({"run_ids": []}, "run_ids: it is empty"),
+        ({"job_name": None, "state": ["queued"]}, "job_name: it is empty"),
+        ({"all": True, "dry_run": None}, "dry_run: it is empty"),
+        ({"all": True, "dry_run": 0}, "dry_run: '0' is neither true nor false"),
+        ({"all": 1}, "all: '1' is not true"),
+        ({"state": 5}, "state: '5' is not a list"),
+        ({"state": {"queued": 1}}, "is not a list"),
     ],
     ids=str,
 )

@@ -1,0 +1,125 @@
+"""While something is wrong: names that are none, a store that is away or hangs, tokens revoked."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from waiting import until
+
+from jobreg import Client, Registry, web
+from jobreg.store import open_store
+from jobreg.web import access, application, live, serving
+from jobreg.web.access import new_token
+
+
+@pytest.fixture
+def elsewhere(store_url: str) -> Any:
+    """Asks an application on each database in turn, as who may do anything."""
+    client = Client(open_store(store_url), Registry(path=[]))
+    headers = {"Authorization": f"Bearer {new_token(client.store)}"}
+    with TestClient(web.app(client), "http://localhost", headers=headers) as http:
+        yield http
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/jobs/%00"), ("POST", "/workers/%00/drain"), ("GET", "/jobs/%F0%9F%92%A5")],
+)
+def test_a_name_that_no_database_takes_is_one_that_is_not_there(elsewhere, method, path):
+    assert elsewhere.request(method, f"/api/v1{path}").status_code == 404
+
+
+def test_wrong_tokens_from_an_address_do_not_shut_out_a_good_one_that_is_known(http, tokens):
+    def ask(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return int(http.get("/api/v1/jobs", headers=headers).status_code)
+
+    before = ask(tokens["read"])
+    wrong = [ask(f"wrong{number}") for number in range(25)]
+
+    assert (before, wrong[-1]) == (200, 429)
+    assert ask(tokens["read"]) == 200
+
+
+def test_a_store_that_hangs_does_not_hang_the_answer_that_this_process_is_here(
+    client, http, tokens, monkeypatch
+):
+    held, asked = threading.Event(), []
+
+    def hang(*_: Any) -> Any:
+        asked.append(1)
+        held.wait(20)
+        return []
+
+    monkeypatch.setattr(type(client.store.tokens), "all", hang)
+    headers = {"Authorization": f"Bearer {tokens['read']}"}
+    waiting = [
+        threading.Thread(target=http.get, args=("/api/v1/jobs",), kwargs={"headers": headers})
+        for _ in range(12)
+    ]
+    for each in waiting:
+        each.start()
+    until(lambda: asked, what="one hangs")
+    answers: list[Any] = []
+    here = threading.Thread(target=lambda: answers.append(http.get("/api/v1/health")))
+    here.start()
+
+    here.join(5)
+
+    told = [each.status_code for each in answers]
+    held.set()
+    for each in (*waiting, here):
+        each.join(20)
+    assert told == [200]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"), [("::1", "[::1]"), ("2001:db8::1", "[2001:db8::1]"), ("::", "[::]")]
+)
+def test_it_may_be_asked_for_by_the_address_it_listens_on(client, tokens, host, asked):
+    application = web.app(client, hosts=[serving.in_url(host)])
+    with TestClient(application, "http://localhost") as http:
+        headers = {"Host": f"{asked}:8070", "Authorization": f"Bearer {tokens['read']}"}
+
+        assert http.get("/api/v1/jobs", headers=headers).status_code == 200
+
+
+def test_a_filter_by_id_changes_that_run_and_no_other_from_the_dashboard(client, http, tokens):
+    one, other = (client.submit("reports.render", {"account": each}) for each in (1, 2))
+
+    answer = http.post(
+        "/runs/cancel",
+        data={"q": f"id:{one.id}", "confirmed": "yes"},
+        headers={"Authorization": f"Bearer {tokens['operate']}"},
+    )
+
+    assert answer.status_code == 200
+    assert (one.refresh().state, other.refresh().state) == ("cancelled", "queued")
+
+
+def test_a_stream_ends_when_its_token_is_revoked(client, http, tokens, monkeypatch):
+    for module in (application, live):
+        monkeypatch.setattr(module, "ALIVE_EVERY", 0.05)
+    monkeypatch.setattr(access, "_KEEP", 0.05)
+    run = client.submit("reports.render", {"account": 1})
+    headers = {"Authorization": f"Bearer {tokens['read']}"}
+    ended = threading.Event()
+
+    def follow() -> None:
+        answer = http.get(f"/api/v1/runs/{run.id}/events", headers=headers)
+        assert "event: end" not in answer.text
+        ended.set()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    until(lambda: http.app.state.house.live._followers, what="it follows")
+
+    client.store.tokens.drop(access.digest(tokens["read"]))
+
+    thread.join(10)
+    assert ended.is_set()
+    assert run.refresh().state == "queued"
