@@ -423,7 +423,7 @@ def test_all_that_match_are_counted_before_anything_is_done(page, client):
 
     asked = page("POST", "/runs/cancel", data={"q": f"job:{NAME}"})
     before = {run.id for run in client.find(state="queued")}
-    done = page("POST", "/runs/cancel", data={"q": f"job:{NAME}", "confirm": "yes"})
+    done = page("POST", "/runs/cancel", data={"q": f"job:{NAME}", "confirmed": "yes"})
 
     assert "Cancel 3 runs?" in text_of(asked)
     assert before == {*run_ids, other.id}
@@ -435,7 +435,7 @@ def test_all_that_match_are_counted_before_anything_is_done(page, client):
 def test_what_cannot_be_changed_in_bulk_is_refused(page, client, text):
     client.submit(NAME, {"account": 1})
 
-    answer = page("POST", "/runs/retry", data={"q": text, "confirm": "yes"})
+    answer = page("POST", "/runs/retry", data={"q": text, "confirmed": "yes"})
 
     assert answer.status_code == 422
 
