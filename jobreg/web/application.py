@@ -143,6 +143,7 @@ class House:
 
     async def streaming(self, request: Request, stream: AsyncGenerator[str], role: str) -> Response:
         """A stream whose first word is known: what is wrong from the start is a problem still."""
+        self.live.check_room()
         first = await anext(stream, None)
 
         async def all_of_it() -> AsyncIterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from .. import clock
 from ..codec import run_object
 from ..following import why_waiting
 from ..handle import Run
-from ..lifecycle import Attempt, RunRecord, State
+from ..lifecycle import Attempt, Provider, RunRecord, State
 from ..objects.status import WINDOW as RATE_WINDOW, details_of, status_of, worker_objects
 from ..redaction import all_shown
 from ..why import Answer, Sight, explain
@@ -88,25 +88,34 @@ class Lately:
     def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         """Runs as they may be shown, as JSON."""
         with self._reading:
-            entries = self._entries({record.job_name for record in records})
+            entries = self._entries(records)
             queued = any(record.state is State.QUEUED for record in records)
             workers, pauses, _ = self._who_could_run() if queued else ((), (), {})
         waits = why_waiting(records, workers, pauses)
         shown = all_shown(records, entries, self._client.settings.redact)
         return [run_object(each, waits[each.run_id]) for each in shown]
 
-    def _entries(self, names: Collection[str]) -> list[Entry]:
-        """What the store knows of these jobs."""
+    def _entries(self, records: Sequence[RunRecord]) -> list[Entry]:
+        """What the store knows of the jobs of these runs, read anew where another version ran one.
+
+        What a version hides is in the store before it runs anything.
+        """
         now = clock.seconds()
+        ran: dict[str, set[Provider | None]] = {}
+        for record in records:
+            ran.setdefault(record.job_name, set()).add(record.provider)
+        unknown = _Kept(0.0, ((), frozenset()))
+        kept = {name: self._known.get(name, unknown) for name in ran}
         stale = [
-            name for name in names if name not in self._known or now >= self._known[name].until
+            name for name, by in ran.items() if now >= kept[name].until or by - kept[name].value[1]
         ]
         if stale:
             found = self._client.store.catalogue.known(stale)
             for name in stale:
                 mine = [each for each in found if each.job_name == name]
-                self._known[name] = _Kept(now + _KEEP_KNOWN, mine)
-        return [entry for name in names for entry in self._known[name].value]
+                seen = kept[name].value[1] | ran[name]
+                self._known[name] = _Kept(now + _KEEP_KNOWN, (mine, seen))
+        return [entry for name in ran for entry in self._known[name].value[0]]
 
     def _who_could_run(self) -> tuple[Sequence[WorkerRow], Sequence[Pause], Mapping[str, int]]:
         if clock.seconds() >= self._able.until:

@@ -73,6 +73,8 @@ class _Follower:
     after: Place
     whole: bool
     seen: dict[str, RunRecord] = field(factory=dict)
+    knows_whole: bool = False
+    down: str = ""
     untold: News = field(factory=News)
     told: asyncio.Event = field(factory=asyncio.Event)
 
@@ -105,7 +107,6 @@ class Live:
         self._followers: list[_Follower] = []
         self._turning: asyncio.Task[None] | None = None
         self._new = asyncio.Event()
-        self._down = ""
 
     async def do(self, verb: Callable[..., T], *arguments: Any) -> T:
         """Do something that may block, in one of a few threads."""
@@ -126,8 +127,7 @@ class Live:
         Raises:
             Problem: 503 where too many follow already.
         """
-        if len(self._followers) >= MOST:
-            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
+        self.check_room()
         follower = _Follower(frozenset(run_ids), log_of, after, whole)
         with self._among(follower):
             while True:
@@ -139,12 +139,19 @@ class Live:
                 else:
                     yield news
 
+    def check_room(self) -> None:
+        """Refuse who would be one too many to follow.
+
+        Raises:
+            Problem: 503.
+        """
+        if len(self._followers) >= MOST:
+            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
+
     @contextmanager
     def _among(self, follower: _Follower) -> Iterator[None]:
         self._followers.append(follower)
         self._new.set()
-        if self._down:
-            follower.tell(News(down=self._down))
         if self._turning is None or self._turning.done():
             self._turning = asyncio.create_task(self._turn())
         try:
@@ -158,14 +165,15 @@ class Live:
         while self._followers:
             began = clock.seconds()
             self._new.clear()
-            wants_whole = any(each.whole for each in self._followers)
             try:
                 await self._tell_of_runs()
                 await self._tell_of_logs()
-                # While the store is away it is asked each turn: only its answer says it is back.
-                if wants_whole and (self._down or began - whole_at >= WHOLE_EVERY):
-                    whole_at = began
-                    await self._tell_of_the_whole()
+                if any(each.whole for each in self._followers):
+                    # While the store is away it is asked each turn: only its answer says it is back.
+                    away = any(each.down for each in self._followers)
+                    anew = away or began - whole_at >= WHOLE_EVERY
+                    await self._tell_of_the_whole(anew)
+                    whole_at = began if anew else whole_at
             except StoreError as error:
                 self._tell_down(str(error))
             except Exception:
@@ -183,9 +191,9 @@ class Live:
                 await self._new.wait()
 
     def _tell_down(self, why: str) -> None:
-        if why != self._down:
-            self._down = why
-            for each in self._followers:
+        for each in self._followers:
+            if each.down != why:
+                each.down = why
                 each.tell(News(down=why))
 
     async def _tell_of_runs(self) -> None:
@@ -206,27 +214,45 @@ class Live:
     async def _tell_of_logs(self) -> None:
         # Who has not taken what came before is asked for later: no log is held twice in memory.
         ready = [each for each in self._followers if each.log_of and not each.untold.rows]
-        if not ready:
-            return
-        places: dict[str, Place] = {}
+        furthest: dict[str | None, Place] = {}
         for each in ready:
-            assert each.log_of is not None
-            places[each.log_of] = min(each.after, places.get(each.log_of, each.after))
-        rows = await self.do(self._client.store.logs_of_several, places, _ROWS)
-        for each in ready:
-            new = [
-                row
-                for row in rows
-                if row.run_id == each.log_of and (row.attempt, row.number) > each.after
-            ]
-            if new:
-                each.after = new[-1].attempt, new[-1].number
-                each.tell(News(rows=new))
+            furthest[each.log_of] = max(each.after, furthest.get(each.log_of, each.after))
+        # Who is behind the others of a log catches up by itself: they do not wait meanwhile.
+        behind = [each for each in ready if each.after < furthest[each.log_of]]
+        await self._tell_of_rows([each for each in ready if each not in behind])
+        await self._tell_of_rows(behind)
 
-    async def _tell_of_the_whole(self) -> None:
-        whole = await self.whole(at_most=0.0)
-        for each in self._followers:
-            if each.whole:
+    async def _tell_of_rows(self, ready: list[_Follower]) -> None:
+        while ready:
+            places: dict[str, Place] = {}
+            for each in ready:
+                assert each.log_of is not None
+                places[each.log_of] = min(each.after, places.get(each.log_of, each.after))
+            rows = await self.do(self._client.store.logs_of_several, places, _ROWS)
+            for each in ready:
+                new = [
+                    row
+                    for row in rows
+                    if row.run_id == each.log_of and (row.attempt, row.number) > each.after
+                ]
+                if new:
+                    each.after = new[-1].attempt, new[-1].number
+                    each.tell(News(rows=new))
+            if len(rows) < _ROWS:
+                return
+            # They came by run: those after the last of them had no turn.
+            last = rows[-1].run_id
+            ready = [each for each in ready if each.log_of is not None and each.log_of > last]
+
+    async def _tell_of_the_whole(self, anew: bool) -> None:
+        """Tell all who follow it, or those alone who were not told yet, as it was lately."""
+        wanting = [each for each in self._followers if each.whole]
+        if not anew:
+            wanting = [each for each in wanting if not each.knows_whole]
+        if wanting:
+            whole = await self.whole(at_most=0.0 if anew else WHOLE_EVERY)
+            for each in wanting:
+                each.knows_whole = True
                 each.tell(News(whole=whole))
 
     async def whole(self, at_most: float = FRESH) -> Whole:

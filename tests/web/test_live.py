@@ -8,11 +8,14 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 import pytest
+from attrs import evolve
 from sqlalchemy import event
 from store_hands import JOB, add, add_worker, claim_one, outcome, settle
 
 from jobreg import Client, Registry, StoreUnavailable
-from jobreg.lifecycle import Ending, LogChunk, Progress, RunRecord
+from jobreg.catalogue import Entry
+from jobreg.lifecycle import Ending, LogChunk, Progress, Provider, RunRecord
+from jobreg.options import DEFAULTS
 from jobreg.store import LogRow, open_store
 from jobreg.web import lately, live as rooms
 from jobreg.web.live import Live, News
@@ -291,3 +294,105 @@ def test_the_whole_tells_what_waits_who_works_and_what_was_settled(client):
     assert whole.status["queues"][0]["job_name"] == JOB
     assert whole.status["workers"][0]["worker_id"] == worker
     assert sum(sum(each.ended.values()) for each in whole.activity.slices) == 1
+
+
+def test_who_comes_during_an_outage_is_told_of_it(client, monkeypatch):
+    run = add(client.store)
+
+    def away(*_: Any) -> Any:
+        raise StoreUnavailable("The store is away. Start it.")
+
+    async def main() -> News:
+        live = Live(client)
+        async with aclosing(live.follow([run.run_id])) as early:
+            monkeypatch.setattr(type(client.store), "several", away)
+            await first(early, lambda it: bool(it.down))
+            async with aclosing(live.follow([run.run_id])) as late:
+                return await first(late, lambda it: it.down is not None)
+
+    assert asyncio.run(main()).down == "The store is away. Start it."
+
+
+def test_who_comes_later_is_told_the_whole_at_once_and_the_store_is_not_asked_for_it(client):
+    async def main() -> tuple[Any, Any, list[str]]:
+        live = Live(client)
+        async with aclosing(live.follow(whole=True)) as early:
+            one = await first(early, lambda it: it.whole is not None)
+            with counted(client) as asked:
+                async with aclosing(live.follow(whole=True)) as late, asyncio.timeout(5):
+                    other = await first(late, lambda it: it.whole is not None)
+        return one.whole, other.whole, asked
+
+    one, other, asked = asyncio.run(main())
+
+    assert other is one
+    assert asked == []
+
+
+def test_who_is_far_behind_in_a_log_keeps_nobody_else_of_it_waiting(client, monkeypatch):
+    monkeypatch.setattr(rooms, "_ROWS", 5)
+    worker, run = add_worker(client.store), add(client.store)
+    attempt = claim_one(client.store, worker).attempt
+    client.store.write_logs(worker, [said(run, attempt, each, "old") for each in range(1, 51)])
+
+    async def main() -> list[int]:
+        live = Live(client)
+        slow = live.follow(log_of=run.run_id, after=(attempt, 0))
+        quick = live.follow(log_of=run.run_id, after=(attempt, 50))
+        async with aclosing(slow), aclosing(quick):
+            await first(slow, lambda it: bool(it.rows))
+            client.store.write_logs(worker, [said(run, attempt, 51, "new")])
+            turns = asyncio.create_task(first(quick, lambda it: bool(it.rows)))
+            seen = 1
+            while not turns.done():
+                await first(slow, lambda it: bool(it.rows))
+                seen += 1
+            return [seen, (await turns).rows[0].number]
+
+    turns, number = asyncio.run(main())
+
+    assert number == 51
+    assert turns < 5
+
+
+def test_a_long_log_keeps_no_other_log_waiting(client, monkeypatch):
+    monkeypatch.setattr(rooms, "_ROWS", 3)
+    monkeypatch.setattr(rooms, "TURN", 60.0)  # so that all that is told is told in one turn
+    worker = add_worker(client.store)
+    long, short = sorted((add(client.store) for _ in range(2)), key=lambda each: each.run_id)
+    for _ in range(2):
+        claim_one(client.store, worker)
+    rows = [said(long, 1, each, "x") for each in range(1, 10)]
+    client.store.write_logs(worker, [*rows, said(short, 1, 1, "y")])
+
+    async def main() -> list[int]:
+        live = Live(client)
+        one, other = live.follow(log_of=long.run_id), live.follow(log_of=short.run_id)
+        async with aclosing(one), aclosing(other):
+            told = await asyncio.gather(
+                *(first(it, lambda it: bool(it.rows)) for it in (one, other))
+            )
+            return [len(each.rows) for each in told]
+
+    assert asyncio.run(main()) == [3, 1]
+
+
+def test_what_a_version_hides_is_hidden_from_its_first_run_on(client):
+    def learn(version: str, *hidden: str) -> Provider:
+        provider = Provider("acme-reports", version)
+        options = DEFAULTS.to_wire() | {"redact": list(hidden)}
+        client.store.catalogue.learn(
+            [Entry(job_name=JOB, provider=provider, options=options)], "sync"
+        )
+        return provider
+
+    old = learn("1.0")
+    run = evolve(add(client.store, params='{"secret": "s3cret"}'), provider=old)
+
+    async def main() -> list[str]:
+        live = Live(client)
+        before = await live.objects([run])
+        after = await live.objects([evolve(run, provider=learn("2.0", "secret"))])
+        return [each["params"]["secret"] for each in (*before, *after)]
+
+    assert asyncio.run(main()) == ["s3cret", "[redacted]"]

@@ -93,7 +93,7 @@ def test_a_filter_by_id_changes_that_run_and_no_other_from_the_dashboard(client,
 
     answer = http.post(
         "/runs/cancel",
-        data={"q": f"id:{one.id}", "confirm": "yes"},
+        data={"q": f"id:{one.id}", "confirmed": "yes"},
         headers={"Authorization": f"Bearer {tokens['operate']}"},
     )
 
