@@ -15,6 +15,9 @@ from warm_start import Warm
 from jobreg.store import open_store
 from jobreg.testing import write_plugin
 
+# No test asks who a server is; PyMySQL reads all authorities for each connection, for 50 ms.
+os.environ["SSL_CERT_FILE"] = os.devnull
+
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
