@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import servers
 from environs import clean_environ
+from warm_start import Warm
 
 from jobreg.store import open_store
 from jobreg.testing import write_plugin
+
+# No test asks who a server is; PyMySQL reads all authorities for each connection, for 50 ms.
+os.environ["SSL_CERT_FILE"] = os.devnull
 
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -65,9 +68,17 @@ def fake_plugins(tmp_path: Path) -> FakePlugins:
     return FakePlugins(path, tmp_path / "home")
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Starts the command line without importing everything anew."""
+    made = Warm()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def run_cli(tmp_path: Path) -> RunCli:
-    """``run_cli("jobs", "list", env=..., check=True)`` as a fresh process."""
+def run_cli(tmp_path: Path, warm: Warm) -> RunCli:
+    """``run_cli("jobs", "list", env=..., check=True)`` as a process of its own."""
 
     def run(
         *arguments: str,
@@ -75,15 +86,11 @@ def run_cli(tmp_path: Path) -> RunCli:
         check: bool = False,
         timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "jobreg", *arguments],
-            env=env if env is not None else clean_environ(tmp_path / "home"),
-            cwd=tmp_path,
-            check=check,
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-        )
+        environ = env if env is not None else clean_environ(tmp_path / "home")
+        done = warm.run(arguments, environ, tmp_path, timeout=timeout)
+        if check:
+            done.check_returncode()
+        return done
 
     return run
 

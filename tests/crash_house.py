@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from hostile_jobs import JOBS, SOURCE
 from waiting import until
+from warm_start import Process, Warm
 
 from jobreg import Client, Registry
 from jobreg.store import WorkerRow
@@ -20,29 +19,28 @@ from jobreg.store import WorkerRow
 class House:
     """One store, a client on it, and any number of worker processes."""
 
-    def __init__(self, tmp_path: Path, fake_plugins: Any) -> None:
+    def __init__(self, tmp_path: Path, fake_plugins: Any, warm: Warm) -> None:
         self.path = tmp_path
+        self.warm = warm
         fake_plugins.add("hostile", "1.0", JOBS, {"hostile_jobs_plugin.py": SOURCE})
         self.plugins = fake_plugins
         self.client = Client(str(tmp_path / "jobs.db"), Registry(path=[str(fake_plugins.path)]))
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Process] = []
 
     def file(self, name: str) -> str:
         return str(self.path / name)
 
-    def worker(self, *options: str, lease: str = "30s") -> subprocess.Popen[bytes]:
+    def worker(self, *options: str, lease: str = "30s") -> Process:
         """Start a worker and wait until it has registered."""
         before = {row.pid for row in self.client.store.workers()}
-        log = open(self.path / f"worker-{len(self.workers)}.log", "wb")  # noqa: SIM115
-        command = [sys.executable, "-m", "jobreg", "worker", "--store", self.file("jobs.db")]
-        worker = subprocess.Popen(
-            [*command, "--lease", lease, "--concurrency", "2", *options],
-            env=self.plugins.env(),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
+        command = ["worker", "--store", self.file("jobs.db"), "--lease", lease, *options]
+        with open(self.path / f"worker-{len(self.workers)}.log", "wb") as log:
+            worker = self.warm.start(
+                [*command, "--concurrency", "2"],
+                self.plugins.env(),
+                output=log,
+                start_new_session=True,
+            )
         self.workers.append(worker)
         until(lambda: self.row(worker.pid), what="the worker registers")
         assert worker.pid not in before

@@ -149,14 +149,20 @@ def finish(store: Store, worker_id: str, ending: Ending = Ending.SUCCEEDED, **sa
 
 def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
     """All rows of all our tables."""
-    from sqlalchemy import select
+    from sqlalchemy import exists, literal, select
 
     from jobreg.store.tables import metadata
 
+    tables = metadata.sorted_tables
+    # Most are empty, which one statement tells of all of them.
+    whether = select(*(exists(select(literal(1)).select_from(each)) for each in tables))
     with store.reading() as connection:
+        filled = connection.execute(whether).one()
         return {
             table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in metadata.sorted_tables
+            if any_row
+            else []
+            for table, any_row in zip(tables, filled, strict=True)
         }
 
 

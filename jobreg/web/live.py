@@ -169,7 +169,7 @@ class Live:
                 await self._tell_of_runs()
                 await self._tell_of_logs()
                 if any(each.whole for each in self._followers):
-                    # While the store is away it is asked each turn: its answer says it is back.
+                    # While the store is away each turn asks: only its answer says it is back.
                     away = any(each.down for each in self._followers)
                     anew = away or began - whole_at >= WHOLE_EVERY
                     await self._tell_of_the_whole(anew)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shutil
 import sqlite3
@@ -492,10 +491,16 @@ def test_a_store_that_is_spoilt_is_one_line(run_cli, fake_plugins, plugin, file,
     assert not any("Traceback" in line for line in log)
 
 
-def obey_permissions():
-    """Let the modes of files hold for the program to be started, even if root starts it."""
-    for override in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        ctypes.CDLL(None).prctl(24, override, 0, 0, 0)  # PR_CAPBSET_DROP
+# Lets the modes of files hold for the process that executes it, even if it is root's.
+OBEY_PERMISSIONS = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+assert libc.capget(header, held) == 0
+held[0] &= ~0b110  # of those in force: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+held[1] &= ~0b110  # of those that may come into force again
+assert libc.capset(header, held) == 0
+"""
 
 
 @pytest.fixture
@@ -509,15 +514,15 @@ def shared(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(set(VALID) - STORELESS - DOCTOR))
 @pytest.mark.parametrize("locked", ["file", "folder", "unreadable"])
-def test_a_store_without_permission_is_one_line(fake_plugins, plugin, file, shared, path, locked):
+def test_a_store_without_permission_is_one_line(
+    warm, fake_plugins, plugin, file, shared, path, locked
+):
     store = Path(shutil.copy(file, shared / "jobs.db"))
     store.chmod({"file": 0o444, "folder": 0o666, "unreadable": 0o000}[locked])
     shared.chmod(0o555)
     environ = fake_plugins.env(JOBREG_STORE=str(store))
-    done = subprocess.run(
-        [sys.executable, "-m", "jobreg", *call(path)], env=environ, cwd="/",
-        capture_output=True, text=True, timeout=60, check=False, preexec_fn=obey_permissions,
-    )  # fmt: skip
+
+    done = warm.run(call(path), environ, "/", first=OBEY_PERMISSIONS)
 
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("jobreg: The store ")

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from commands import LONG, NAME, QUEUED, STORELESS, VALID, call
 from store_hands import add, everything
 from waiting import alive, until
+from warm_start import text_of
 
 JOBREG = [sys.executable, "-m", "jobreg"]
 
@@ -66,7 +68,7 @@ def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
 @pytest.mark.parametrize(
     "path", sorted(set(VALID) - LONG - {"completion", "store upgrade", "worker"})
 )
-def test_head_takes_one_line_of_much_and_that_is_no_error(environ, tmp_path, kept, path, file):
+def test_head_takes_one_line_of_much_and_that_is_no_error(warm, environ, kept, path):
     from jobreg.lifecycle import RunRecord
 
     text = json.dumps({"text": "x" * 200_000})
@@ -79,15 +81,18 @@ def test_head_takes_one_line_of_much_and_that_is_no_error(environ, tmp_path, kep
         "runs list": ["--limit", "900"],
     }
     words = [*path.split(), *many.get(path, VALID[path]), "--json"]
-    script = '"$@" | head -1; exit "${PIPESTATUS[0]}"'
 
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", *JOBREG, *words],
-        env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    with (
+        subprocess.Popen(["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as head,
+        tempfile.TemporaryFile() as errors,
+    ):
+        process = warm.start(words, environ, output=head.stdin, errors=errors)
+        shown = head.communicate(timeout=60)[0]
+        code = process.wait(60)
+        told = text_of(errors)
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 1
+    assert (code, told) == (0, "")
+    assert len(shown.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,12 +135,13 @@ def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
 
 
 @pytest.mark.parametrize("path", sorted(set(VALID) - LONG - {"worker"}))
-def test_output_that_cannot_be_written_is_told(start, path):
-    with open("/dev/full", "w") as full:
-        process = start(call(path), stdout=full)
-        stderr = process.communicate(timeout=60)[1]
+def test_output_that_cannot_be_written_is_told(warm, environ, tmp_path, path):
+    with open("/dev/full", "w") as full, tempfile.TemporaryFile() as errors:
+        process = warm.start(call(path), environ, tmp_path, output=full, errors=errors)
+        code = process.wait(60)
+        stderr = text_of(errors)
 
-    assert process.returncode == 1
+    assert code == 1
     assert stderr == (
         "jobreg: The output cannot be written: No space left on device. Send it elsewhere.\n"
     )

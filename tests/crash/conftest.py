@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from crash_house import House
+from warm_start import Warm
 
 from jobreg import Client
 
 
 @pytest.fixture
-def house(tmp_path: Path, fake_plugins: Any) -> Iterator[House]:
-    made = House(tmp_path, fake_plugins)
+def house(tmp_path: Path, fake_plugins: Any, warm: Warm) -> Iterator[House]:
+    made = House(tmp_path, fake_plugins, warm)
     yield made
     made.close()
 

@@ -20,6 +20,7 @@ from attrs import define, field
 from hostile_jobs import JOBS, SOURCE
 from sqlalchemy import text
 from waiting import until
+from warm_start import Process, Warm
 
 from jobreg import Client, Registry, Worker, failpoints
 from jobreg.lifecycle import Attempt, Ending, State
@@ -40,21 +41,19 @@ class Place:
     environ: dict[str, str]
     folder: Path
     empty: Callable[[], str]
-    workers: list[subprocess.Popen[bytes]] = field(factory=list)
+    warm: Warm
+    workers: list[Process] = field(factory=list)
 
-    def start(self, *command: str, failpoint: str | None = None) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, failpoint: str | None = None) -> Process:
         """Start ``jobreg`` with these arguments, armed or not."""
         environ = self.environ | ({"JOBREG_FAILPOINTS": f"{failpoint}=kill"} if failpoint else {})
         log = self.folder / f"process-{len(self.workers)}.log"
         with open(log, "wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "jobreg", *command], env=environ, stdout=output,
-                stderr=output, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            process = self.warm.start(command, environ, output=output, start_new_session=True)
         self.workers.append(process)
         return process
 
-    def worker(self, failpoint: str | None = None) -> subprocess.Popen[bytes]:
+    def worker(self, failpoint: str | None = None) -> Process:
         return self.start(
             "worker", "--concurrency", "2", "--lease", LEASE, "--grace", "2s", failpoint=failpoint
         )
@@ -78,6 +77,7 @@ def place(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     fake_plugins: Any,
+    warm: Warm,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Place]:
     on_file = request.param == "sqlite"
@@ -89,7 +89,8 @@ def place(
     client = Client(url, Registry(path=[str(fake_plugins.path)]))
     with client.store.writing() as connection:
         connection.execute(text("CREATE TABLE effects (run_id VARCHAR(36), attempt INTEGER)"))
-    made = Place(client, fake_plugins.env(JOBREG_STORE=client.store.full_url), tmp_path, empty)
+    environ = fake_plugins.env(JOBREG_STORE=client.store.full_url)
+    made = Place(client, environ, tmp_path, empty, warm)
     yield made
     made.close()
 

@@ -6,11 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
+from warm_start import Subprocess, Warm
 
 from jobreg.selftest.soak import LEASE, soak
 from jobreg.store.scratch import scratch_store
 
-# What workers and children of the soak load before all else
+# What workers and children of the soak load before all else: workers by being told to, children
+# from who forks them. Python starts others too, which have nothing to do with it.
+IN_CHILDREN = """
+import sys
+
+if any("forkserver" in word for word in sys.orig_argv):
+    import planted_fault
+"""
 
 FAULTY = {
     # nobody asks whether a run is still the attempt's own, and children outlive their worker
@@ -87,12 +95,14 @@ SEEN_AS = {
 
 @pytest.mark.parametrize("fault", FAULTY)
 def test_the_soak_goes_red_where_a_fault_is_planted(
-    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm
 ) -> None:
     planted = tmp_path / "planted"
     planted.mkdir()
-    (planted / "sitecustomize.py").write_text(FAULTY[fault])
+    (planted / "sitecustomize.py").write_text(IN_CHILDREN)
+    (planted / "planted_fault.py").write_text(FAULTY[fault])
     monkeypatch.setenv("PYTHONPATH", os.fspath(planted))
+    monkeypatch.setattr("jobreg.selftest.soak.subprocess", Subprocess(warm, FAULTY[fault]))
 
     for _ in range(5):  # whom it strikes is chance
         with scratch_store(f"sqlite:///{tmp_path}/jobs.db") as store:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
+from warm_start import Warm, text_of
 
 from jobreg.selftest.checker import FAULTS
 from jobreg.store import open_store
 from jobreg.store.scratch import scratch_store
 
+TESTS = Path(__file__).parents[1]
 KILLS = 60
 MANY_KILLS = 300
 
@@ -25,8 +30,36 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     return [f"sqlite:///{tmp_path}/jobs.db", *servers]
 
 
+WARMLY = """
+from jobreg.selftest import soak
+from warm_start import Subprocess, Warm
+
+soak.subprocess = Subprocess(Warm())
+"""
+
+
+def selftests_of_warm_workers(
+    warm: Warm, urls: list[str], kills: int
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Run the command on all of them at once; its workers need not import everything anew."""
+    environ = {**os.environ, "PYTHONPATH": os.fspath(TESTS)}
+    command = ["selftest", "--json", "--kills", str(kills)]
+    with ExitStack() as stack:
+        running = []
+        for url in urls:
+            out, err = (stack.enter_context(TemporaryFile()) for _ in range(2))
+            words = [*command, "--store", url]
+            process = warm.start(words, environ, output=out, errors=err, first=WARMLY)
+            stack.callback(process.kill)
+            running.append((process, out, err))
+        for process, out, err in running:
+            code = process.wait(3600)
+            assert text_of(out), text_of(err)
+            yield code, json.loads(text_of(out))
+
+
 def selftests(urls: list[str], kills: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Run the command on all of them at once."""
+    """Run the command on all of them at once, as a user does."""
     command = [sys.executable, "-m", "jobreg", "selftest", "--json", "--kills", str(kills)]
     running = [
         subprocess.Popen([*command, "--store", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -38,8 +71,8 @@ def selftests(urls: list[str], kills: int) -> Iterator[tuple[int, dict[str, Any]
         yield process.returncode, json.loads(out)
 
 
-def see(urls: list[str], kills: int) -> None:
-    for code, told in selftests(urls, kills):
+def see(told_by_each: Iterator[tuple[int, dict[str, Any]]], kills: int) -> None:
+    for code, told in told_by_each:
         print({key: value for key, value in told.items() if key != "faults"})
         assert (code, told["good"]) == (0, True), told
         assert told["killed"] + told["frozen"] == kills
@@ -48,14 +81,14 @@ def see(urls: list[str], kills: int) -> None:
 
 
 def test_nothing_is_lost_doubled_or_stuck_when_workers_are_killed_and_frozen(
-    urls: list[str],
+    urls: list[str], warm: Warm
 ) -> None:
-    see(urls, KILLS)
+    see(selftests_of_warm_workers(warm, urls, KILLS), KILLS)
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_in_the_long_soak(urls: list[str]) -> None:
-    see(urls, MANY_KILLS)
+    see(selftests(urls, MANY_KILLS), MANY_KILLS)
 
 
 def test_the_scratch_store_is_gone_afterwards_and_the_user_s_own_untouched(

@@ -22,7 +22,7 @@ from jobreg import clock as process_clock
 from jobreg.errors import StoreError, UnknownJob
 from jobreg.lifecycle import Ending, LogChunk, Progress, RunRecord
 from jobreg.options import JobOptions
-from jobreg.store import LogRow, Store, open_store
+from jobreg.store import LogRow, Store
 from jobreg.store.tables import metadata
 
 RUN_ID = "01a00000-0000-7000-8000-00000000000a"
@@ -289,8 +289,8 @@ def test_a_statement_fails_or_its_answer_is_lost(store: Store, name: str, when: 
     assert step > (1 if by_one else 2)
 
 
-def act_and_die(url: str, late: float, name: str, step: int) -> None:
-    store = open_store(url)
+def act_and_die(store: Store, late: float, name: str, step: int) -> None:
+    # The parent's, which makes its connections anew here; it knows the statements already.
     Clock(store).set(late)
     with held_time():
         pass_by = die_at(store, step)
@@ -307,7 +307,7 @@ def test_a_process_dies_at_a_statement(store: Store, name: str) -> None:
         for step in range(1, MOST_STEPS):
             empty(store)
             verb.prepare(store)
-            process = fork.Process(target=act_and_die, args=(store.full_url, late, name, step))
+            process = fork.Process(target=act_and_die, args=(store, late, name, step))
             process.start()
             process.join(30)
             codes.append(process.exitcode)

@@ -42,14 +42,26 @@ class Known:
     final: bool = False
 
 
-def template() -> Path:
-    """An empty store, made once and copied for each example."""
-    file = Path(tempfile.mkdtemp(prefix="jobreg-model-")) / "empty.db"
-    open_store(f"sqlite:///{file}").close()
-    return file
+class Place:
+    """A folder with one store, which is as empty at the start of each example."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="jobreg-model-")
+        self.empty = Path(self.folder.name) / "empty.db"
+        open_store(f"sqlite:///{self.empty}").close()
+        self.file = Path(self.folder.name) / "jobs.db"
+        self.fill()
+        # The same for all examples: it knows the statements, to compile which took most of them.
+        self.store: Store = open_store(f"sqlite:///{self.file}")
+
+    def fill(self) -> None:
+        """Put the empty store in the place of the last one, which nobody has open."""
+        for each in self.file.parent.glob(f"{self.file.name}*"):
+            each.unlink()
+        shutil.copy(self.empty, self.file)
 
 
-EMPTY = template()
+PLACE = Place()
 
 
 class Machine(RuleBasedStateMachine):
@@ -60,17 +72,14 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="jobreg-model-")
-        file = Path(self.folder.name) / "jobs.db"
-        shutil.copy(EMPTY, file)
-        self.store: Store = open_store(f"sqlite:///{file}")
+        PLACE.fill()
+        self.store = PLACE.store
         self.clock, self.now = Clock(self.store), 0.0
         self.runs: dict[str, Known] = {}
         self.dead: set[str] = set()
 
     def teardown(self) -> None:
         self.store.close()
-        self.folder.cleanup()
 
     @initialize(target=workers)
     def begin(self) -> str:

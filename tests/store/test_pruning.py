@@ -9,7 +9,7 @@ import pytest
 from store_hands import Clock, Ending, add, asked, die_at, everything, finish, states
 
 from jobreg.lifecycle import LogChunk, State
-from jobreg.store import LogRow, Store, open_store
+from jobreg.store import LogRow, Store
 
 DAY = 86_400.0
 BELONGING = ("jobreg_runs", "jobreg_attempts", "jobreg_logs")
@@ -110,8 +110,7 @@ def test_a_copy_of_a_deleted_run_is_read(store, old):
     assert store.get(copy.run_id).retried_from == old["succeeded"]
 
 
-def prune_and_die(url: str, step: int) -> None:
-    store = open_store(url)
+def prune_and_die(store: Store, step: int) -> None:
     pass_by = die_at(store, step)
     store.history.prune("succeeded", 0.0)
     pass_by()
@@ -124,7 +123,7 @@ def test_a_pruner_killed_at_any_statement_leaves_whole_runs(store, worker):
         before = [add(store).run_id for _ in range(2)]
         for _ in before:
             finish(store, worker)
-        process = fork.Process(target=prune_and_die, args=(store.full_url, step))
+        process = fork.Process(target=prune_and_die, args=(store, step))
         process.start()
         process.join(30)
         codes.append(process.exitcode)

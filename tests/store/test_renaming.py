@@ -21,7 +21,7 @@ from store_hands import (
 
 from jobreg import BadInput, Conflict, UnknownJob
 from jobreg.lifecycle import Ending, State
-from jobreg.store import Store, open_store
+from jobreg.store import Store
 from jobreg.store.renaming import Renamed
 
 OLD = "acme.Render.run of \U0001f600 'long ago'"
@@ -170,22 +170,20 @@ def test_what_is_not_there_cannot_be_renamed(store):
         store.names.rename(NEW, NEW)
 
 
-def _rename_and_die(url: str, step: int) -> None:
-    opened = open_store(url)
-    die_at(opened, step)
-    opened.names.rename(OLD, NEW)
-    opened.close()
+def _rename_and_die(store: Store, step: int) -> None:
+    die_at(store, step)
+    store.names.rename(OLD, NEW)
 
 
 def test_killed_at_any_statement_all_is_renamed_or_nothing(store):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     add(store, OLD)
     worker = add_worker(store, names=[OLD])
     done_with(store, worker)
     add(store, OLD)
 
     for step in range(8, 60, 5):
-        process = context.Process(target=_rename_and_die, args=(store.full_url, step))
+        process = context.Process(target=_rename_and_die, args=(store, step))
         process.start()
         process.join(60)
         rows = everything(store)

@@ -127,6 +127,7 @@ def test_progress_and_log_come_live_and_the_end_as_well(
     page: Page, house: House, tmp_path: Path, pictures: Path
 ) -> None:
     run = house.client.submit("reports.step", {"folder": str(tmp_path)})
+    until(lambda: any(run.logs()), 30, "a line is there before the page")
     page.goto(f"{house.url}/runs/{run.id}")
 
     expect(page.locator("#run-head")).to_contain_text("0 of 3")

@@ -22,6 +22,7 @@ from jobreg.options import JobOptions
 from jobreg.store import LogRow
 from jobreg.web.access import COOKIE
 from jobreg.web.pages import fields, filters, forms, rendering
+from jobreg.web.pages.table import PAGES
 
 NAME = "reports.render"
 EVIL = "<script>alert(1)</script>\"'&\u202e\x1b[31m" + "x" * 10_000
@@ -422,7 +423,7 @@ def test_all_that_match_are_counted_before_anything_is_done(page, client):
 
     asked = page("POST", "/runs/cancel", data={"q": f"job:{NAME}"})
     before = {run.id for run in client.find(state="queued")}
-    done = page("POST", "/runs/cancel", data={"q": f"job:{NAME}", "confirm": "yes"})
+    done = page("POST", "/runs/cancel", data={"q": f"job:{NAME}", "confirmed": "yes"})
 
     assert "Cancel 3 runs?" in text_of(asked)
     assert before == {*run_ids, other.id}
@@ -434,7 +435,7 @@ def test_all_that_match_are_counted_before_anything_is_done(page, client):
 def test_what_cannot_be_changed_in_bulk_is_refused(page, client, text):
     client.submit(NAME, {"account": 1})
 
-    answer = page("POST", "/runs/retry", data={"q": text, "confirm": "yes"})
+    answer = page("POST", "/runs/retry", data={"q": text, "confirmed": "yes"})
 
     assert answer.status_code == 422
 
@@ -558,3 +559,16 @@ def test_files_are_kept_by_browsers_under_an_address_that_changes_with_them(page
     assert answer.headers["content-type"].startswith("text/css")
     style = Path(web.__file__).with_name("static") / "jobreg.css"
     assert answer.content == style.read_bytes()
+
+
+def test_whatever_changes_something_wants_a_role_that_may():
+    others = {
+        f"{each.method} {each.path}": each.role
+        for each in PAGES
+        if each.role != {"GET": "read", "POST": "operate"}[each.method]
+    }
+
+    assert others == {
+        "GET /login": None, "POST /login": None, "GET /static/{name}": None,
+        "POST /logout": "read", "POST /jobs/{job_name}": "submit",
+    }  # fmt: skip

@@ -31,7 +31,7 @@ async def _change(visit: Visit, verb: bulk.Verb) -> Response:
     """Count them and ask; once that is confirmed, do it and say what was done."""
     text = visit.form.get("q", "").strip()
     wanted = filters.read(text)
-    confirmed = visit.form.get("confirm") == "yes"
+    confirmed = visit.form.get("confirmed") == "yes"
     body = wanted.body | {"dry_run": not confirmed, "limit": AT_ONCE}
     if wanted.ids:
         del body["limit"]

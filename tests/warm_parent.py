@@ -1,0 +1,128 @@
+"""The process that has imported the command line, and forks itself for each that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+NOT_OURS = ("jobreg.__main__", "jobreg.pytest_plugin", "jobreg.store.migrations")
+OTHERS = ("alembic.command", "alembic.config", "sqlalchemy.dialects.sqlite")
+
+
+def import_all() -> None:
+    """Import what a command may need; drivers of servers are left to those that use them."""
+    import jobreg
+
+    for name in OTHERS:
+        importlib.import_module(name)
+    for each in pkgutil.walk_packages(jobreg.__path__, "jobreg."):
+        if not each.name.startswith(NOT_OURS):
+            importlib.import_module(each.name)
+
+
+def serve(line: socket.socket) -> dict[str, Any] | None:
+    """Fork for each request until nobody asks any more; in a child, return what it is to be."""
+    waking, woken = os.pipe()
+    for each in (waking, woken):
+        os.set_blocking(each, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    answers: dict[int, int] = {}
+    while True:
+        ready = select.select([line, waking], [], [])[0]
+        if waking in ready:
+            os.read(waking, 4096)
+            tell_of_the_dead(answers)
+        if line in ready:
+            asked, descriptors, *_ = socket.recv_fds(line, 1, 5)
+            if not asked:
+                return None
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (waking, woken, line.detach(), *answers.values()):
+                    os.close(each)
+                return request(descriptors)
+            answers[pid] = descriptors[1]
+            os.write(descriptors[1], b"%d\n" % pid)
+            for each in (descriptors[0], *descriptors[2:]):
+                os.close(each)
+
+
+def tell_of_the_dead(answers: dict[int, int]) -> None:
+    """Write to whoever asked for a process how it has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            answer = answers.pop(pid)
+            with contextlib.suppress(BrokenPipeError):
+                os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(status))
+            os.close(answer)
+
+
+def request(descriptors: list[int]) -> dict[str, Any]:
+    """Read what was asked for and put the standard streams in their places."""
+    file, answer, *streams = descriptors
+    with os.fdopen(file, "rb") as opened:
+        asked: dict[str, Any] = json.load(opened)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.close(answer)
+    open_streams()
+    return asked
+
+
+def open_streams() -> None:
+    """Make the interpreter's streams anew, as it does at its start: they know what is below."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        stream = open(  # noqa: SIM115
+            number, old.mode, encoding=old.encoding, errors=old.errors, closefd=False,
+            newline=None if number == 0 else "\n", buffering=1 if number == 2 else -1,
+        )  # fmt: skip
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def become(asked: dict[str, Any]) -> None:
+    """Take on the arguments, the environment, the folder and the path of imports."""
+    if asked["session"]:
+        os.setsid()
+    os.chdir(asked["cwd"])
+    os.environb.clear()
+    for key, value in asked["environ"].items():
+        os.environb[bytes.fromhex(key)] = bytes.fromhex(value)
+    time.tzset()
+    sys.argv = ["jobreg", *(os.fsdecode(bytes.fromhex(each)) for each in asked["argv"])]
+    path = os.environ.get("PYTHONPATH", "")
+    sys.path[:1] = [asked["cwd"], *filter(None, path.split(os.pathsep))]
+    from jobreg import failpoints
+
+    failpoints._armed = failpoints._parsed(os.environ.get("JOBREG_FAILPOINTS", ""))
+    exec(asked["first"], {})
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as asking:
+        import_all()
+        gc.collect()
+        gc.freeze()
+        found = serve(asking)
+    if found is not None:
+        become(found)
+        runpy.run_module("jobreg", run_name="__main__", alter_sys=True)
