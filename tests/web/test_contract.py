@@ -70,8 +70,6 @@ def asked(tmp_path_factory: pytest.TempPathFactory, _as_many_as_wanted: None) ->
     client = Client(store)
     client.submit("reports.render", {"account": 1}, delay="1h")
     application = web.app(client)
-    # Each route is asked with a wrong token as well, again and again, from one address.
-    application.state.house._guesses = Allowance(per_second=1e6, at_once=1e6)
     schema = schemathesis.openapi.from_dict(document(client))
     schema.app = application
     return schema, {"Authorization": f"Bearer {new_token(store)}", "Host": "localhost"}
