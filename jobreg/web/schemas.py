@@ -124,7 +124,8 @@ FILTERS: dict[str, Schema] = {
     "params": OBJECT
     | {
         "description": "Runs with these parameter values, by name or dotted path; wants job_name "
-        "or since as well."
+        "or since as well.",
+        "propertyNames": {"minLength": 1},
     },
 }
 """What runs are looked for by."""
