@@ -16,7 +16,7 @@ VERBS = (
     "insert", "insert_claimed", "claim", "claim_one", "settle", "note_progress",
     "write_logs", "stage_due", "register", "beat", "rescue", "forget", "ask_worker", "cancel",
     "reopen", "pause", "resume", "prune", "rename", "add", "write_catalogue",
-    "upgrade",
+    "upgrade", "keep", "revoke",
 )  # fmt: skip
 """The verbs of the store that write; each has a point before and one after its COMMIT."""
 

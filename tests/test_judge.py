@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from jobreg.judge import faults
-from jobreg.signature.refusal import refusal
+from jobreg.signature.refusal import first_faults, refusal
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -98,7 +98,7 @@ def test_every_fault_is_told_with_its_path(params: dict[str, Any], told: list[st
 def test_at_most_a_hundred_faults_are_told() -> None:
     params = {"account": 1, **{f"x{number}": 1 for number in range(150)}}
 
-    told = refusal("Job 'a.b'", faults(SCHEMA, params), "See the docs.")
+    told = refusal("Job 'a.b'", first_faults(faults(SCHEMA, params)), "See the docs.")
 
     assert told.count("unknown") == 100
     assert told.endswith("; unknown 'x99'; and more. See the docs.")

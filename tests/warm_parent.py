@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 NOT_OURS = ("jobreg.__main__", "jobreg.pytest_plugin", "jobreg.store.migrations")
@@ -31,6 +32,55 @@ def import_all() -> None:
             importlib.import_module(each.name)
 
 
+class Children:
+    """Those that were forked, and to whom their ends are told.
+
+    The dead are kept until somebody has heard of it and closed his end: until then nobody else may
+    have their process id, as with ``subprocess.Popen``.
+    """
+
+    def __init__(self, heard: select.poll) -> None:
+        self._heard = heard
+        self.answers: dict[int, int] = {}  # of those whose end is to be told
+        self._told: dict[int, int] = {}
+        self._forgotten: set[int] = set()
+
+    def add(self, pid: int, answer: int) -> None:
+        """Tell who asked for it its process id."""
+        self.answers[pid] = answer
+        self._heard.register(answer, 0)  # POLLERR comes always, when nobody reads any more
+        os.write(answer, b"%d\n" % pid)
+
+    def descriptors(self) -> list[int]:
+        """What a child must not keep open."""
+        return [*self.answers.values(), *self._told.values()]
+
+    def tell(self) -> None:
+        """Tell of those that have ended how they have, once."""
+        for pid, answer in list(self.answers.items()):
+            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                status = ended.si_status
+                code = status if ended.si_code == os.CLD_EXITED else -status
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(answer, b"%d\n" % code)
+                self._told[pid] = self.answers.pop(pid)
+        self._reap()
+
+    def let_go(self, ready: Mapping[int, int]) -> None:
+        """Let those go of whom nobody wants to hear any more."""
+        for known in (self.answers, self._told):
+            for pid, answer in list(known.items()):
+                if answer in ready:
+                    self._heard.unregister(answer)
+                    os.close(known.pop(pid))
+                    self._forgotten.add(pid)
+        self._reap()
+
+    def _reap(self) -> None:
+        self._forgotten -= {pid for pid in self._forgotten if os.waitpid(pid, os.WNOHANG)[0]}
+
+
 def serve(line: socket.socket) -> dict[str, Any] | None:
     """Fork for each request until nobody asks any more; in a child, return what it is to be."""
     waking, woken = os.pipe()
@@ -38,13 +88,17 @@ def serve(line: socket.socket) -> dict[str, Any] | None:
         os.set_blocking(each, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    answers: dict[int, int] = {}
+    heard = select.poll()
+    for each in (line.fileno(), waking):
+        heard.register(each, select.POLLIN)
+    children = Children(heard)
     while True:
-        ready = select.select([line, waking], [], [])[0]
+        ready = dict(heard.poll())
         if waking in ready:
             os.read(waking, 4096)
-            tell_of_the_dead(answers)
-        if line in ready:
+            children.tell()
+        children.let_go(ready)
+        if line.fileno() in ready:
             asked, descriptors, *_ = socket.recv_fds(line, 1, 5)
             if not asked:
                 return None
@@ -52,26 +106,12 @@ def serve(line: socket.socket) -> dict[str, Any] | None:
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for each in (waking, woken, line.detach(), *answers.values()):
+                for each in (waking, woken, line.detach(), *children.descriptors()):
                     os.close(each)
                 return request(descriptors)
-            answers[pid] = descriptors[1]
-            os.write(descriptors[1], b"%d\n" % pid)
+            children.add(pid, descriptors[1])
             for each in (descriptors[0], *descriptors[2:]):
                 os.close(each)
-
-
-def tell_of_the_dead(answers: dict[int, int]) -> None:
-    """Write to whoever asked for a process how it has ended."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            answer = answers.pop(pid)
-            with contextlib.suppress(BrokenPipeError):
-                os.write(answer, b"%d\n" % os.waitstatus_to_exitcode(status))
-            os.close(answer)
 
 
 def request(descriptors: list[int]) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def revoke(token_id: str, as_json: bool, store_url: str | None) -> None:
         if each.digest == digest(token_id)
         or (len(token_id) >= _ID and each.digest.startswith(token_id.lower()))
     ]
-    if not meant or not store.tokens.drop(meant[0]):
+    if not meant or not store.tokens.revoke(meant[0]):
         raise NotFound(f"No token has the id {token_id[:16]!r}. See: jobreg web tokens")
     if as_json:
         output.print_json({"revoked": meant[0][:_ID]})

@@ -54,7 +54,7 @@ class Tokens:
         self._store = store
 
     @again
-    def add(self, digest: str, role: str) -> None:
+    def keep(self, digest: str, role: str) -> None:
         """Keep a token's digest and role."""
         with self._store.writing() as connection:
             connection.execute(add_token(self._store.now), {"digest": digest, "role": role})
@@ -68,7 +68,7 @@ class Tokens:
             ]
 
     @again
-    def drop(self, digest: str) -> bool:
+    def revoke(self, digest: str) -> bool:
         """Forget a token; False where there is none with this digest."""
         with self._store.writing() as connection:
             return connection.execute(drop_token(), {"of_digest": digest}).rowcount == 1

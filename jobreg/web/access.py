@@ -36,7 +36,7 @@ def new_token(store: Store, role: str = "operate") -> str:
     if role not in ROLES:
         raise BadInput(f"role: {role[:80]!r} is none of {', '.join(ROLES)}.")
     token = f"jobreg_{secrets.token_urlsafe(_BYTES)}"
-    store.tokens.add(digest(token), role)
+    store.tokens.keep(digest(token), role)
     return token
 
 

@@ -28,7 +28,7 @@ def _prepared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settle(store, worker, outcome(taken, ending))
     store.insert([RunRecord(run_id=QUEUED, job_name=NAME)])
     store.forget(worker)
-    store.tokens.add(digest(TOKEN), "read")
+    store.tokens.keep(digest(TOKEN), "read")
     store.close()
     return file
 

@@ -13,8 +13,8 @@ from jobreg.lifecycle import State
 
 
 @pytest.fixture
-def house(tmp_path, fake_plugins):
-    made = House(tmp_path, fake_plugins)
+def house(tmp_path, fake_plugins, warm):
+    made = House(tmp_path, fake_plugins, warm)
     yield made
     made.close()
 

@@ -27,8 +27,10 @@ from jobreg.lifecycle import Attempt, Ending, State
 from jobreg.store import open_store
 from jobreg.store.schema import version_of
 from jobreg.store.version import VERSION
+from jobreg.web.access import digest
 
 LEASE = "2s"
+TOKEN = "jobreg_of-the-matrix"
 RUN_ID = "01a00000-0000-7000-8000-00000000000a"
 KILLED = -signal.SIGKILL
 
@@ -218,6 +220,10 @@ def is_paused(place: Place) -> None:
     place.client.store.pause("queue", "mail")
 
 
+def has_a_token(place: Place) -> None:
+    place.client.store.tokens.keep(digest(TOKEN), "read")
+
+
 def is_over(place: Place) -> None:
     waits(place)
     place.client.cancel(RUN_ID)
@@ -253,6 +259,12 @@ ROWS: dict[str, Callable[[Place, str], None]] = {
     ),
     "resume": command_dies(
         is_paused, ["queues", "resume", "mail"], lambda place: not place.client.store.pauses()
+    ),
+    "keep": command_dies(
+        nothing, ["web", "token"], lambda place: bool(place.client.store.tokens.all())
+    ),
+    "revoke": command_dies(
+        has_a_token, ["web", "revoke", TOKEN], lambda place: not place.client.store.tokens.all()
     ),
     "prune": command_dies(
         is_over,

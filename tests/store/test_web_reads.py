@@ -21,7 +21,7 @@ def said(run_id: str, attempt: int, number: int) -> LogRow:
 def test_tokens_are_kept_listed_oldest_first_and_dropped_once(store: Store, clock: Clock) -> None:
     for seconds, (digest, role) in enumerate([("b" * 64, "read"), ("a" * 64, "operate")]):
         clock.set(seconds)
-        store.tokens.add(digest, role)
+        store.tokens.keep(digest, role)
 
     kept = store.tokens.all()
 
@@ -30,16 +30,16 @@ def test_tokens_are_kept_listed_oldest_first_and_dropped_once(store: Store, cloc
         ("a" * 64, "operate"),
     ]
     assert [each.created_at.second for each in kept if each.created_at] == [0, 1]
-    assert store.tokens.drop("a" * 64) is True
-    assert store.tokens.drop("a" * 64) is False
+    assert store.tokens.revoke("a" * 64) is True
+    assert store.tokens.revoke("a" * 64) is False
     assert [each.role for each in store.tokens.all()] == ["read"]
 
 
 def test_a_token_is_not_kept_twice(store: Store) -> None:
-    store.tokens.add("a" * 64, "read")
+    store.tokens.keep("a" * 64, "read")
 
     with pytest.raises(StoreError):
-        store.tokens.add("a" * 64, "operate")
+        store.tokens.keep("a" * 64, "operate")
 
     assert [each.role for each in store.tokens.all()] == ["read"]
 

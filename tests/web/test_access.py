@@ -96,7 +96,7 @@ def test_a_revoked_token_is_refused_within_the_time_that_is_told(client, http, m
     headers = {"Authorization": f"Bearer {token}"}
     assert http.get("/api/v1/jobs", headers=headers).status_code == 200
 
-    client.store.tokens.drop(digest(token))
+    client.store.tokens.revoke(digest(token))
     later = access.clock.seconds() + access._KEEP
     monkeypatch.setattr(access.clock, "seconds", lambda: later)
 

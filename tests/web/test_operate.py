@@ -154,7 +154,7 @@ def test_a_stream_ends_when_its_token_is_revoked(client, http, tokens, monkeypat
     thread.start()
     until(lambda: http.app.state.house.live._followers, what="it follows")
 
-    client.store.tokens.drop(access.digest(tokens["read"]))
+    client.store.tokens.revoke(access.digest(tokens["read"]))
 
     thread.join(10)
     assert ended.is_set()
