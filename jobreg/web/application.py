@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Served
 
+from .. import clock
 from ..errors import JobRegError, StoreError
 from .access import COOKIE as COOKIE, Keeper, check_role
 from .admission import Admission, Allowance
@@ -147,8 +148,6 @@ class House:
         first = await anext(stream, None)
 
         async def all_of_it() -> AsyncIterator[str]:
-            from .. import clock
-
             checked = clock.seconds()
             async with aclosing(stream):
                 if first is not None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from .. import __version__
-from ..errors import NotFound
+from ..errors import NotFound, StoreError
 from ..objects.status import pause_objects, status_object, worker_details
 from ..options import queue_name
 from ..store.schema import require
 from .asked import Asked
+from .problems import Problem, problem_of
+
+_LOG = logging.getLogger("jobreg")
 
 
 def health(_: Asked) -> dict[str, Any]:
@@ -19,7 +23,14 @@ def health(_: Asked) -> dict[str, Any]:
 
 def ready(asked: Asked) -> dict[str, Any]:
     """Whether the store can be reached, and has the tables of this jobreg; else 503."""
-    require(asked.client.store)
+    try:
+        require(asked.client.store)
+    except StoreError as error:
+        # Anybody may ask this: where the store is, and as whom it is asked, is for the log.
+        _LOG.warning("not ready: %s", error)
+        told = problem_of(error)
+        detail = "The store is not ready; the log of this server tells why."
+        raise Problem(told.status, told.code, detail, told.headers) from error
     return {"status": "ready", "version": __version__}
 
 

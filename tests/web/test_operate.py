@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from tcp_proxy import Proxy
 from waiting import until
 
-from jobreg import Client, Registry, web
+from jobreg import Client, Registry, StoreUnavailable, web
 from jobreg.store import open_store
 from jobreg.web import access, application, live, serving
 from jobreg.web.access import new_token
@@ -52,6 +52,22 @@ def test_wrong_tokens_from_an_address_do_not_shut_out_a_good_one_that_is_known(h
 
     assert (before, wrong[-1]) == (200, 429)
     assert ask(tokens["read"]) == 200
+
+
+def test_who_has_no_token_is_not_told_where_the_store_is(client, http, monkeypatch):
+    def away(_: Any) -> None:
+        raise StoreUnavailable("The store postgresql://jobreg@db.example/jobs cannot be reached.")
+
+    monkeypatch.setattr("jobreg.web.operate.require", away)
+
+    answer = http.get("/api/v1/ready")
+
+    assert (answer.status_code, answer.json()["type"]) == (
+        503,
+        "urn:jobreg:problem:store-unavailable",
+    )
+    assert "db.example" not in answer.text
+    assert answer.headers["retry-after"] == "5"
 
 
 def test_a_store_that_hangs_does_not_hang_the_answer_that_this_process_is_here(
