@@ -141,7 +141,8 @@ def soak(
         given = {"JOBREG_STORE": store.full_url, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         others = {key: value for key, value in os.environ.items() if key[:7] != "JOBREG_"}
         fleet = Fleet(store, folder, {**others, **given}, lease)
-        load = _Load(Client(store, registry), min(_BATCH, _BATCH_A_KILL * kills))
+        batch = min(_BATCH, _BATCH_A_KILL * kills)
+        load = _Load(Client(store, registry), batch, meanwhile=fleet.thaw)
         done: Counter[str] = Counter()
         number = min(WORKERS, kills + 1)
         try:
@@ -186,6 +187,7 @@ class _Load:
 
     client: Client
     batch: int
+    meanwhile: Callable[[], None] = lambda: None
     asked: dict[str, tuple[str, int]] = field(factory=dict)
 
     def unfinished(self) -> int:
@@ -213,7 +215,10 @@ class _Load:
             self.asked[str(run["run_id"])] = str(run["job_name"]), number
 
     def _submit(self, batch: list[dict[str, object]]) -> None:
-        """Submit until the store took it; it stands still where workers die at its locks."""
+        """Submit until the store took it; it stands still where workers die at its locks.
+
+        Whom we froze while it held the one lock of a SQLite file gives it up only when thawed.
+        """
         ends = clock.seconds() + _DRAIN
         while True:
             try:
@@ -222,6 +227,7 @@ class _Load:
             except StoreError:
                 if clock.seconds() > ends:
                     raise
+                self.meanwhile()
                 time.sleep(_BETWEEN)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 from warm_start import Warm, text_of
 
+from jobreg import Client
 from jobreg.selftest.checker import FAULTS
+from jobreg.selftest.soak import _house, _Load
 from jobreg.store import open_store
 from jobreg.store.scratch import scratch_store
 
@@ -89,6 +92,24 @@ def test_nothing_is_lost_doubled_or_stuck_when_workers_are_killed_and_frozen(
 @pytest.mark.slow
 def test_nothing_is_lost_in_the_long_soak(urls: list[str]) -> None:
     see(selftests(urls, MANY_KILLS), MANY_KILLS)
+
+
+def test_a_worker_that_was_frozen_with_the_lock_does_not_end_the_soak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobreg.store.sqlite.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("jobreg.selftest.soak._DRAIN", 2.0)
+    store = open_store(f"sqlite:///{tmp_path}/jobs.db")
+    frozen = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    frozen.execute("BEGIN IMMEDIATE")
+    with _house() as (_, registry):
+        load = _Load(Client(store, registry), 4, meanwhile=lambda: frozen.execute("ROLLBACK"))
+
+        load.keep_up()
+
+    assert store.counts()["queued"] == len(load.asked) == 4
+    frozen.close()
+    store.close()
 
 
 def test_the_scratch_store_is_gone_afterwards_and_the_user_s_own_untouched(
