@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from json import encoder
 from typing import Any, cast
 
 from attrs import asdict
@@ -18,6 +19,21 @@ _encoder = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
 )
 _scan = cast(Any, json.JSONDecoder()).scan_once
+
+
+def _writer() -> Callable[[Any], str]:
+    """What writes as ``_encoder`` does, which makes its scanner in C anew for every value."""
+    make = cast(Any, encoder).c_make_encoder
+    if make is None:  # a Python without it
+        return _encoder.encode
+    write = make(
+        None, _encoder.default, cast(Any, encoder).encode_basestring, None,
+        _encoder.key_separator, _encoder.item_separator, False, False, False,
+    )  # fmt: skip
+    return lambda value: "".join(write(value, 0))
+
+
+_write = _writer()
 
 
 def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
@@ -34,7 +50,7 @@ def _plain(value: object, what: str, refusal: type[JobRegError]) -> Any:
 
 
 def _encode(value: object, what: str, cap: int, setting: str, refusal: type[JobRegError]) -> str:
-    text = _encoder.encode(value)
+    text = _write(value)
     # Four bytes are the most that a character takes: a short text need not be measured.
     size = len(text) * 4 if len(text) * 4 <= cap else len(text.encode())
     if size > cap:

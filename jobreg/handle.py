@@ -74,7 +74,7 @@ class Run(Shown):
     """The handle over one run. It shows the run as last read; :meth:`refresh` reads it again."""
 
     def __init__(self, client: Client, record: RunRecord) -> None:
-        super().__init__(record)
+        self.record = record
         self._client = client
 
     def refresh(self) -> Run:

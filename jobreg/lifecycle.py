@@ -87,7 +87,7 @@ class Progress:
 
 
 # Two are made for each run that is submitted: without slots in two thirds of the time.
-@often_made(kw_only=True)
+@often_made
 class RunRecord:
     """One run, as it was asked for and, once it is stored, as it stands.
 

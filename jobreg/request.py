@@ -139,17 +139,25 @@ def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
 
 def new_run_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
-    return next(new_run_ids(1))
+    return _spelt(_moment(), os.urandom(_NOISE).hex())
 
 
 def new_run_ids(at_once: int = 100) -> Iterator[str]:
     """Run ids without end; time and chance are asked for so many at once."""
     while True:
-        when = f"{time.time_ns() // 1_000_000:012x}"
-        first, noise = f"{when[:8]}-{when[8:]}-7", os.urandom(_NOISE * at_once).hex()
+        moment, noise = _moment(), os.urandom(_NOISE * at_once).hex()
         for place in range(0, len(noise), 2 * _NOISE):
-            own = noise[place : place + 2 * _NOISE]
-            yield f"{first}{own[:3]}-{_VARIANT[own[3]]}{own[4:7]}-{own[7:19]}"
+            yield _spelt(moment, noise[place : place + 2 * _NOISE])
+
+
+def _moment() -> str:
+    """How the ids of this millisecond begin."""
+    when = f"{time.time_ns() // 1_000_000:012x}"
+    return f"{when[:8]}-{when[8:]}-7"
+
+
+def _spelt(moment: str, noise: str) -> str:
+    return f"{moment}{noise[:3]}-{_VARIANT[noise[3]]}{noise[4:7]}-{noise[7:19]}"
 
 
 def checked_run_id(value: object, nor: str = "") -> str:

@@ -198,7 +198,8 @@ class Database:
         connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
         connection.execute(statements.insert_live(False), [waits for _, waits in rows])
         self.tell(connection)
-        return [kind.stored(run) for run, kind in records.kinds_of(runs, clock)]
+        kinds = records.Kinds(clock)
+        return [kinds.of(run).stored(run) for run in runs]
 
     def tell(self, connection: Connection) -> None:
         """Let those who listen know that something may be claimed, once this is committed.

@@ -32,10 +32,11 @@ class Lent:
 
     def executing(self, engine: Engine) -> Callable[[str, Any], Any]:
         """What executes a statement with its values, and returns the cursor."""
+        cursor, do_execute = self.cursor, engine.dialect.do_execute
 
         def execute(words: str, values: Any) -> Any:
-            engine.dialect.do_execute(self.cursor, words, values)
-            return self.cursor
+            do_execute(cursor, words, values)
+            return cursor
 
         return execute
 
@@ -54,16 +55,26 @@ class Lending:
 
     def take(self, within: float) -> Lent | None:
         """The connection that came back last, or a new one; None: all are in use for so long."""
-        home, ends = self._idle, clock.seconds() + within
-        while True:
-            with suppress(IndexError):
-                lent = home.pop()
-                break
-            if clock.seconds() > ends:
-                return None
-            time.sleep(_PAUSE)
+        home = self._idle
+        try:
+            lent = home.pop()
+        except IndexError:
+            return self._wait(within)
         if lent is not None:
             return lent
+        return self._one_more(home)
+
+    def _wait(self, within: float) -> Lent | None:
+        """The first connection that comes back."""
+        ends = clock.seconds() + within
+        while clock.seconds() < ends:
+            time.sleep(_PAUSE)
+            home = self._idle
+            with suppress(IndexError):
+                return home.pop() or self._one_more(home)
+        return None
+
+    def _one_more(self, home: list[Lent | None]) -> Lent:
         try:
             connection = self._make()
             return Lent(connection, connection.cursor(), clock.seconds(), home)

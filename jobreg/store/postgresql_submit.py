@@ -60,20 +60,21 @@ class Words:
 
     def copy(self, cursor: Any, now: int, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Store new runs, asked for at ``now``, and return them as they stand."""
+        kinds = records.Kinds(now)
         ends: dict[int, tuple[str, str]] = {}
         waits: list[str] = []
         stored: list[RunRecord] = []
         with cursor.copy(self.copy_runs) as copy:
-            for some in _slices(list(records.kinds_of(runs, now))):
+            for some in _slices(runs):
                 asked = []
-                for run, kind in some:
+                for run in some:
+                    kind = kinds.of(run)
                     end = ends.get(id(kind)) or ends.setdefault(id(kind), _ends(kind))
                     begin = f"{_field(run.run_id)}\t{_field(run.job_name)}\t"
                     asked.append(f"{begin}{_field(run.params)}\t{end[0]}")
                     waits.append(begin + end[1])
+                    stored.append(kind.stored(run))
                 copy.write("".join(asked))
-                # Done here, it costs nothing: the server has the lines to write.
-                stored += [kind.stored(run) for run, kind in some]
         with cursor.copy(self.copy_live) as copy:
             for lines in _slices(waits):
                 copy.write("".join(lines))

@@ -8,9 +8,9 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -34,6 +34,8 @@ from .inotify import FileNews
 from .lending import Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 # Bytes: SQLite lets the file that its processes share grow by no less.
@@ -78,8 +80,10 @@ class SQLite(Database):
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, in a transaction of its own."""
-        with self._writing(lent) as execute:
-            return sqlite_hot.claim(execute, self.words_of(now), worker_id, queue, offer)
+        words = self.words_of(now)
+        return self._written(
+            lent, lambda execute: sqlite_hot.claim(execute, words, worker_id, queue, offer)
+        )
 
     def finish(
         self,
@@ -102,16 +106,15 @@ class SQLite(Database):
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run in a transaction of its own."""
-        with self._writing(lent) as execute:
-            return sqlite_submit.insert_one(execute, self.words_of(now), run)
+        words = self.words_of(now)
+        return self._written(lent, lambda execute: sqlite_submit.insert_one(execute, words, run))
 
-    @contextlib.contextmanager
-    def _writing(self, lent: Lent) -> Iterator[Callable[[str, Any], Any]]:
-        """A transaction of the driver's; gives what executes statements in it."""
+    def _written(self, lent: Lent, do: Callable[[Callable[[str, Any], Any]], T]) -> T:
+        """A transaction of the driver's, of what ``do`` executes in it; what that returns."""
         execute = lent.executing(self.engine)
         try:
             execute("BEGIN IMMEDIATE", ())
-            yield execute
+            done = do(execute)
             failpoints.commit("before")
             self.engine.dialect.do_commit(lent.connection)
         except BaseException:
@@ -119,6 +122,7 @@ class SQLite(Database):
             lent.connection.rollback()
             raise
         failpoints.commit("after")
+        return done
 
     def trouble(self, error: DBAPIError) -> Trouble:
         """What SQLite's result code tells of (sqlite.org/rescode.html)."""

@@ -37,8 +37,8 @@ def insert_one(execute: Execute, now: str, run: RunRecord) -> RunRecord:
 def insert_many(execute: Execute, now: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Store new runs; ``execute`` takes many rows of values as well."""
     (clock,) = execute(f"SELECT {now}", ()).fetchone()
-    kinds = list(records.kinds_of(runs, clock))
-    rows = [kind.rows(run) for run, kind in kinds]
+    kinds = records.Kinds(clock)
+    rows = [kinds.of(run).rows(run) for run in runs]
     execute(INSERT_RUNS, [asked for asked, _ in rows])
     execute(INSERT_LIVE, [waits for _, waits in rows])
-    return [kind.stored(run) for run, kind in kinds]
+    return [kinds.of(run).stored(run) for run in runs]
