@@ -105,9 +105,9 @@ class Post:
         if os.getpid() != self._own:
             os._exit(0)  # a copy of us that the job forked: it must not speak in our name
         with self.sending:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(self.end, rest) :]
+            sent = os.write(self.end, line)
+            while sent < len(line):
+                sent += os.write(self.end, memoryview(line)[sent:])
         self.sent()
 
 

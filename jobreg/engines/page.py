@@ -143,6 +143,11 @@ class Page:
         self._numbers[_READ + which] += size
         self._numbers[_READING] += 1
 
+    @property
+    def reads(self) -> int:
+        """The first number of :meth:`was_read`."""
+        return self._numbers[_READING]
+
     def was_read(self) -> list[int]:
         """A number that is odd while the supervisor reads and changes when it did; then bytes
         read of stdout, stderr and the records.

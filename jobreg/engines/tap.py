@@ -44,6 +44,8 @@ class Tap:
         self._pipes = (stdout, stderr, records)
         self._size = array("i", [0])
         self._marks = [0, 0, 0]
+        # Bytes in each pipe, and reads, when the marks were last taken.
+        self._quiet: tuple[int, ...] = ()
         self._handler = RecordHandler(records, apart)
         self._apart: tuple[Numbered, ...] = ()
         self._streams: dict[str, TextIO]
@@ -100,6 +102,9 @@ class Tap:
         if sys.platform != "linux":
             return []
         try:
+            # The bytes first: as long as no read has begun by then, they are all that is new.
+            if (*map(self._held, self._pipes), self._page.reads) == self._quiet:
+                return None
             marks = self._written()
         except OSError:  # the job closed what it did not open
             return []
@@ -108,15 +113,19 @@ class Tap:
         self._marks = marks
         return marks
 
+    def _held(self, end: int) -> int:
+        """The bytes in a pipe that were not read yet."""
+        fcntl.ioctl(end, termios.FIONREAD, self._size)
+        return self._size[0]
+
     def _written(self) -> list[int]:
         """The bytes that were read of each pipe, and those that are in it still."""
         while True:
-            seen, *marks = self._page.was_read()
-            for which, end in enumerate(self._pipes):
-                fcntl.ioctl(end, termios.FIONREAD, self._size)
-                marks[which] += self._size[0]
-            if not seen % 2 and self._page.was_read()[0] == seen:
-                return marks
+            seen, *read = self._page.was_read()
+            held = [self._held(end) for end in self._pipes]
+            if not seen % 2 and self._page.reads == seen:
+                self._quiet = (*held, seen)
+                return [before + more for before, more in zip(read, held, strict=True)]
             time.sleep(0)  # the supervisor reads at this moment
 
     @property
