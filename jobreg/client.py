@@ -180,9 +180,10 @@ class Client:
             return kept.terms
         else:
             now, known = kept.read, kept.known
-        kept = _Kept(now, known, ref, Terms.of(known, _provider(ref)))
-        self._known[name] = kept
-        return kept.terms
+        same = kept is not None and kept.known is known and kept.ref == ref
+        terms = kept.terms if same and kept else Terms.of(known, _provider(ref))
+        self._known[name] = _Kept(now, known, ref, terms)
+        return terms
 
     def submit_many(
         self,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from ..catalogue import Entry, Known, Owner
+from ..errors import StoreUnavailable
 from . import job_statements
+from .known import Remembered
 from .records import Row, entry_of, from_stored_time, known_of, storable
 from .transacting import again
 
@@ -24,6 +27,7 @@ class StoredCatalogue:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._remembered = Remembered()
 
     def learn(self, entries: Sequence[Entry], pinned_by: str) -> dict[str, Owner]:
         """Keep what was said of jobs, and return whom each of these names belongs to.
@@ -64,7 +68,11 @@ class StoredCatalogue:
             return {name: f"{dist} {version}".rstrip() for name, dist, version in rows}
 
     def of(self, name: str) -> Known:
-        """All that bears on a submit of this job."""
+        """All that bears on a submit of this job; the same object as long as nothing changes."""
+        with suppress(StoreUnavailable):  # the connection may have died while it was idle
+            rows = self._store.known_rows(name)
+            if rows is not None:
+                return self._remembered.of(name, rows)
         asked = {"job_name": name}
         with self._store.reading() as connection:
             versions = connection.execute(job_statements.versions_of(), asked).mappings().all()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import clock, extras
 from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import claim_statements, reading_statements, records, statements
+from . import claim_statements, known, reading_statements, records, statements
 from .lending import Lending, Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
@@ -174,6 +174,9 @@ class Database:
 
     due_at_once: Callable[[Lent], list[Pair]] | None = None
     """As :meth:`due`, by the same means."""
+
+    known_at_once: Callable[[Lent, str], known.Rows] | None = None
+    """What the store knows of a job, by the same means, as :class:`.known.Remembered` reads it."""
 
     def finish(
         self,

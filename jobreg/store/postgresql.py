@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import database, postgresql_hot, reading_statements, records
+from . import database, known, postgresql_hot, reading_statements, records
 from .bounded import NETWORK, connect_with_bounds
 from .database import Database, Poll, Trouble
 from .lending import Lent
@@ -118,6 +118,7 @@ class PostgreSQL(Database):
         self._words = postgresql_hot.Words(schema)
         self.channel = "jobreg" if schema is None else f"jobreg in {schema}"
         self._new = Words(schema, self.channel)
+        self._known = known.words("%s", "" if schema is None else f"{_quoted(schema)}.")
 
     def watch(self, *, listen: bool = False) -> database.Watch:
         """A poll, which a word from another process cuts short for those who listen."""
@@ -148,6 +149,12 @@ class PostgreSQL(Database):
     def due_at_once(self, lent: Lent) -> list[Pair]:
         """As :meth:`due`, on a lent connection."""
         return self._words.due(lent.executing(self.engine))
+
+    def known_at_once(self, lent: Lent, name: str) -> known.Rows:
+        """What is known of a job. Who asks, asks otherwise where the answer does not come soon."""
+        self.bound(lent.connection, database.PING_WITHIN)
+        rows: known.Rows = lent.executing(self.engine)(self._known, (name, name)).fetchall()
+        return rows
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair; none that others claim."""

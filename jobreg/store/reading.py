@@ -19,6 +19,7 @@ from . import (
     activity,
     claim_statements,
     finding,
+    known,
     reading_statements as sql,
     records,
     settle_statements,
@@ -75,6 +76,11 @@ class Reading(Transactions):
             return self._at_once(self.database.due_at_once, reading=True)
         with self._transaction(reading=True) as connection:
             return self.database.due(connection)
+
+    def known_rows(self, name: str) -> known.Rows | None:
+        """What is known of a job, for :class:`.known.Remembered`; None where that is no quicker."""
+        ask = self.database.known_at_once
+        return None if ask is None else self._at_once(lambda lent: ask(lent, name), reading=True)
 
     def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
         """The (run id, attempt) this worker holds that somebody wants cancelled."""

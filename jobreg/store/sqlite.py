@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import sqlite_hot, sqlite_submit
+from . import known, sqlite_hot, sqlite_submit
 from .claim_statements import due_names
 from .database import Database, Trouble
 from .inotify import FileNews
@@ -42,6 +42,7 @@ BUSY_SECONDS = 5.0
 _ROOM = 32_768
 
 NOW: ColumnElement[int] = literal_column(sqlite_submit.NOW)
+_KNOWN = known.words("?")
 DUE = str(due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
 
 
@@ -59,6 +60,11 @@ class SQLite(Database):
         """Which pairs have queued runs, and are not paused."""
         found = lent.executing(self.engine)(DUE, ()).fetchall()
         return [(queue, name) for queue, name in found]
+
+    def known_at_once(self, lent: Lent, name: str) -> known.Rows:
+        """What is known of a job."""
+        rows: known.Rows = lent.executing(self.engine)(_KNOWN, (name, name)).fetchall()
+        return rows
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair, in order."""

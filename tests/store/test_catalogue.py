@@ -6,12 +6,15 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from store_hands import START, Clock
 
-from jobreg.catalogue import Entry, Owner
+from jobreg.catalogue import Entry, Known, Owner
 from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
 from jobreg.store import Store, open_store
+from jobreg.store.known import Rows
+from jobreg.store.lending import Lent
 
 SCHEMA = {"type": "object", "properties": {"account": {"type": "integer"}}}
 
@@ -131,3 +134,42 @@ def test_eight_who_learn_at_once_agree_on_the_owner(store_url: str) -> None:
 
     assert len(told) == 8
     assert len({owner["reports.render"] for owner in told}) == 1
+
+
+def test_all_that_bears_on_a_job_is_the_same_object_until_it_changes(store: Store) -> None:
+    store.catalogue.learn([entry(), entry(version="2.0"), entry(name="reports.mail")], "hello")
+    store.catalogue.override("reports.render", {"priority": 7, "queue": "slow"})
+
+    first = store.catalogue.of("reports.render")
+    again = store.catalogue.of("reports.render")
+    store.catalogue.override("reports.render", {"priority": 8})
+    changed = store.catalogue.of("reports.render")
+
+    assert {each.provider.version for each in first.entries} == {"1.0", "2.0"}
+    as_known = store.catalogue.known(["reports.render"])
+    assert len(first.entries) == 2
+    assert all(each in as_known for each in first.entries)
+    assert first.overrides == {"priority": 7, "queue": "slow"}
+    # MySQL is asked by way of SQLAlchemy.
+    assert again is first or store.database.known_at_once is None
+    assert changed.overrides == {"priority": 8, "queue": "slow"}
+    assert store.catalogue.of("no.such_job") == Known()
+
+
+def test_what_is_known_is_asked_anew_where_the_idle_connection_had_died(store: Store) -> None:
+    store.catalogue.learn([entry()], "hello")
+    known = store.catalogue.of("reports.render")
+    ask, died = store.database.known_at_once, []
+
+    def die(lent: Lent, name: str) -> Rows:
+        died.append(lent)
+        raise store.engine.dialect.loaded_dbapi.OperationalError("server closed the connection")
+
+    if ask is None:
+        pytest.skip("this database is asked by way of SQLAlchemy, which sees to it")
+    store.database.known_at_once = die
+    again = store.catalogue.of("reports.render")
+    store.database.known_at_once = ask
+
+    assert died
+    assert again == known

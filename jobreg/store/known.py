@@ -1,0 +1,61 @@
+"""What the store knows of one job, asked by one statement in the driver's own words.
+
+A client asks before the first submit after a pause, and somebody waits for that run: two questions
+by way of SQLAlchemy take longer than all the rest of a submit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from ..catalogue import Known
+from . import records
+
+_ENTRY = (
+    "job_name", "dist", "version", "options", "signature", "params_schema", "summary",
+    "import_seconds", "trouble", "first_seen", "last_seen",
+)  # fmt: skip
+_OVERRIDE = ("option_name", "value")
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+def words(mark: str, before: str = "") -> str:
+    """The statement, to be executed with the job's name twice; ``before`` names the schema.
+
+    A row of the catalogue begins with 0, one of the overrides with 1.
+    """
+    nothing = ", ".join(["NULL"] * (len(_ENTRY) - len(_OVERRIDE)))
+    return (
+        f"SELECT 0, {', '.join(_ENTRY)} FROM {before}jobreg_catalogue WHERE job_name = {mark} "
+        f"UNION ALL SELECT 1, {', '.join(_OVERRIDE)}, {nothing} "
+        f"FROM {before}jobreg_overrides WHERE job_name = {mark}"
+    )
+
+
+class Remembered:
+    """What was found last of each job, as long as the same is found."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Rows, Known]] = {}
+
+    def of(self, name: str, rows: Rows) -> Known:
+        """What these rows tell; the very same object where they are those of the last time."""
+        rows = sorted(rows, key=itemgetter(0, 1, 2))
+        before = self._found.get(name)
+        if before is not None and before[0] == rows:
+            return before[1]
+        known = _read(rows)
+        self._found[name] = rows, known
+        return known
+
+
+def _read(rows: Rows) -> Known:
+    parts = {which: list(some) for which, some in groupby(rows, itemgetter(0))}
+    return records.known_of(
+        [dict(zip(_ENTRY, row[1:], strict=True)) for row in parts.get(0, ())],
+        [dict(zip(_OVERRIDE, row[1:], strict=False)) for row in parts.get(1, ())],
+    )
