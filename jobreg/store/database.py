@@ -5,7 +5,7 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
@@ -49,6 +49,10 @@ class Trouble(Enum):
 class Watch(Protocol):
     """Tells cheaply whether anything may have changed in the database."""
 
+    @property
+    def pairs(self) -> Collection[Pair] | None:
+        """Where that is new runs alone, the pairs they wait in; None where it is not known."""
+
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told.
 
@@ -76,6 +80,7 @@ class Poll:
     _SLOWER, _SLOWLY = 1.5, 1.1
 
     def __init__(self) -> None:
+        self.pairs: set[Pair] | None = None
         self._every = self._FIRST
         self._looked = clock.seconds() - self._IDLE
 

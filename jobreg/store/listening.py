@@ -33,8 +33,14 @@ class Listener(Poll):
 
     def changed(self, busy: bool = True) -> bool:
         """Were we told, or is it time to look again?"""
+        self.pairs = set()
         heard = self._heard()
-        return heard if self._sure and not busy else heard | super().changed(busy)
+        if self._sure and not busy:
+            return heard
+        due = super().changed(busy)
+        if due:
+            self.pairs = None
+        return heard or due
 
     def pause(self, busy: bool = True) -> float:
         """Seconds until it is time to look again; who listens is told before."""
@@ -55,14 +61,25 @@ class Listener(Poll):
             while (word := self._connection.pgconn.notifies()) is not None:
                 words += 1
                 self._sure = self._sure or word.relname == self._own.encode()
+                self._note(word.extra.decode())
             return words > 0
         except (psycopg.Error, SQLAlchemyError, StoreError):
             self.close()
+            self.pairs = None
             return True
+
+    def _note(self, told: str) -> None:
+        """Who submits one run says where it waits; all others say nothing."""
+        queue, found, name = told.partition("\n")
+        if not found:
+            self.pairs = None
+        elif self.pairs is not None:
+            self.pairs.add((queue, name))
 
     def _connect(self) -> bool:
         if clock.seconds() - self._tried < self._CONNECT_AGAIN:
             return False
+        self.pairs = None
         self._tried = clock.seconds()
         engine = self._database.engine
         arguments, options = engine.dialect.create_connect_args(engine.url)

@@ -76,7 +76,12 @@ WHERE live.seq = ANY(%s) AND (live.state = 'queued') IS TRUE
 # The heads of one name alone, as many as come before one that is not taken as the others are.
 CLAIM = f"""
 WITH alive AS MATERIALIZED (
-    SELECT 1 FROM {{workers}} WHERE worker_id = %s AND state = 'live' FOR SHARE
+    SELECT 1 FROM {{workers}} AS workers
+    WHERE worker_id = %s AND state = 'live' AND NOT EXISTS (
+        SELECT 1 FROM {{pauses}}
+        WHERE (kind = 'queue' AND name = %s) OR (kind = 'job' AND name = %s)
+    )
+    FOR SHARE OF workers
 ), heads AS MATERIALIZED (
     SELECT seq, priority, due_at, coalesce(suspect, 0) <> 0 OR (
         coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1) AS apart
@@ -180,7 +185,8 @@ class Words:
         # Which are best, the planner can tell only where it knows how many.
         words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
         dist, version, tries, crashes = _of(offer.basis)
-        of_heads = worker_id, tries, crashes, queue, offer.job_name
+        pair = queue, offer.job_name
+        of_heads = worker_id, *pair, tries, crashes, *pair
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=itemgetter(-1))
         return [records.claim_under(offer, worker_id, *row[1:-1]) for row in rows]

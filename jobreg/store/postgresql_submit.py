@@ -33,7 +33,9 @@ WITH asked AS (
         max_crashes, unique_key, 0
     FROM asked
 )
-SELECT created_at, pg_notify('{channel}', '') FROM asked"""
+SELECT created_at, pg_notify('{channel}',
+    CASE WHEN scheduled_at > created_at THEN '' ELSE queue || chr(10) || job_name END)
+FROM asked"""
 
 COPY = "COPY {table} ({columns}) FROM STDIN"
 

@@ -251,6 +251,7 @@ class Watch:
     _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
 
     def __init__(self, url: URL) -> None:
+        self.pairs: set[Pair] | None = None
         self._path = path_of(url)
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None

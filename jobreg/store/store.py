@@ -190,20 +190,26 @@ class Store(Reading):
         queues: Sequence[str] = (),
         *,
         alone: bool = True,
+        told: bool = False,
     ) -> list[Claim] | None:
         """Take queued runs of the offered names from these (queue, name) pairs.
 
         Only the given queues are served; with none given, all are. Names are looked up, never
         excluded: what a worker cannot run costs it nothing. Returns the claims, highest priority
         first, or None when this worker is fenced. A suspect comes by itself, and only to a worker
-        that is ``alone``: it holds no other run.
+        that is ``alone``: it holds no other run. Where one was only ``told`` of the pairs, nothing
+        is taken but what one statement can take that sees itself whether they are paused.
         """
+        if told and self.database.channel is None:
+            return []
         plain = claiming.plain(pairs, offers, queues)
         claim = self.database.claim_at_once
         if plain is not None and claim is not None:
             claims = self._at_once(lambda lent: claim(lent, self.now, worker_id, *plain))
             if claims:
                 return claims
+        if told:
+            return []
         with self._transaction() as connection:
             if _is_live(connection, worker_id):
                 return claiming.take(

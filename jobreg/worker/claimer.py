@@ -13,6 +13,7 @@ from ..events import emit
 from ..lifecycle import Claim, Provider
 from ..registry import JobRef
 from ..store import Offer, Store
+from ..store.offers import Pair
 from .ownership import Ownership
 
 WORK_IN_HAND = 0.05
@@ -68,18 +69,28 @@ class Claimer:
         """Is there room, or, while claims in hand keep beginning, too little in hand?"""
         return self._engine.room() > 0 or 0 < self._engine.backlog() < self._in_hand // 2
 
-    def claim(self, worker_id: str, *, alone: bool) -> list[Claim] | None:
+    def claim(
+        self, worker_id: str, *, alone: bool, told: Collection[Pair] | None = None
+    ) -> list[Claim] | None:
         """Claim what there is room for, ready to execute; None when this worker is fenced.
 
-        ``alone``: it holds nothing, and so may take a suspect.
+        ``alone``: it holds nothing, and so may take a suspect. Where nothing was due but what it
+        was ``told`` of, that is taken before it is looked what else is.
         """
         self._ownership.tell()
-        pairs = self._store.due()
+        if told and (claims := self._claim(worker_id, list(told), alone, told=True)):
+            return claims
+        return self._claim(worker_id, self._store.due(), alone)
+
+    def _claim(
+        self, worker_id: str, pairs: Sequence[Pair], alone: bool, *, told: bool = False
+    ) -> list[Claim] | None:
         offers = self._offers({name for _, name in pairs})
         self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
         if not offers:
             return []
-        return self._store.claim(worker_id, pairs, list(offers.values()), self._queues, alone=alone)
+        some = list(offers.values())
+        return self._store.claim(worker_id, pairs, some, self._queues, alone=alone, told=told)
 
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""

@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -113,6 +113,7 @@ class Worker:
         self._failed_turns = 0
         self._wake: Callable[[], None] = _not_waiting
         self._look = True
+        self._told: Collection[tuple[str, str]] | None = None
         self._look_at = self._mind_at = self._reconcile_at = 0.0
         self._ends = math.inf
 
@@ -346,7 +347,10 @@ class Worker:
 
     def _look_around(self) -> None:
         """Has somebody written to the database?"""
-        if self._watch.changed(busy=self.settler.holds > 0):
+        changed = self._watch.changed(busy=self.settler.holds > 0)
+        # Where something else is to be looked for as well, what we are told is not all.
+        self._told = self._watch.pairs if changed and not self._look else None
+        if changed:
             self._look = True
             self.upkeep.look_for_due()
             self.ownership.look_again()
@@ -379,8 +383,9 @@ class Worker:
             return False
         if (self._look or now >= self._look_at) and self.claimer.wants():
             self._look, self._look_at = False, now + _LOOK_EVERY
+            alone = not self.settler.holds
             try:
-                claims = self.claimer.claim(self.lease.worker_id, alone=not self.settler.holds)
+                claims = self.claimer.claim(self.lease.worker_id, alone=alone, told=self._told)
             except StoreError:
                 self._look, self._reconcile_at = True, 0.0
                 raise

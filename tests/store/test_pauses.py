@@ -51,3 +51,28 @@ def test_a_run_that_is_led_to_its_job_s_own_queue_waits_there_while_that_is_paus
     assert (store.get(run.run_id).queue, store.get(run.run_id).state) == ("mail", State.QUEUED)
     store.resume("queue", "mail")
     assert [each.run_id for each in claim(store, worker, offer(queue="mail"))] == [run.run_id]
+
+
+def test_who_was_told_of_a_run_takes_it_and_not_where_it_is_paused(store, worker):
+    """It takes it without a look at what else is due, where one statement can."""
+    pairs, taken = [("mail", JOB)], []
+    for kind, name in (("queue", "mail"), ("job", JOB)):
+        add(store, queue="mail")
+        store.pause(kind, name)
+        taken.append(store.claim(worker, pairs, [offer()], told=True))
+        store.resume(kind, name)
+
+    at_last = store.claim(worker, pairs, [offer()], told=True)
+
+    tells = store.engine.dialect.name == "postgresql"
+    assert taken == [[], []]
+    assert len(at_last) == (2 if tells else 0)
+
+
+def test_what_one_statement_cannot_take_is_left_to_who_looks(store, worker):
+    add(store)
+
+    capped = store.claim(worker, [("default", JOB)], [offer(concurrency=1)], told=True)
+
+    assert capped == []
+    assert len(claim(store, worker, offer(concurrency=1))) == 1

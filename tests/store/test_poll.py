@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.exc import OperationalError
+from store_hands import JOB, add, asked
 from waiting import until
 
 from jobreg.store import database, listening, open_store
@@ -87,3 +88,28 @@ def test_who_cannot_tell_itself_polls_and_tries_again(postgres, monkeypatch):
 
     until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
     ear.close()
+
+
+def test_who_is_told_of_a_run_is_told_where_it_waits(postgres):
+    store = open_store(postgres.fresh())
+    ear = store.database.watch(listen=True)
+    until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
+
+    def told_of() -> list[object]:
+        until(lambda: ear.changed(False), what="it is told")
+        return sorted(ear.pairs) if ear.pairs is not None else [None]
+
+    add(store)
+    of_one = told_of()
+    add(store, "b.job", queue="mail")
+    of_other = told_of()
+    store.insert([asked("a.job"), asked("b.job")])
+    of_many = told_of()
+    add(store, delay=60.0)
+    of_later = told_of()
+
+    assert of_one == [("default", JOB)]
+    assert of_other == [("mail", "b.job")]
+    assert of_many == of_later == [None]
+    ear.close()
+    store.close()
