@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import until
 
 from jobreg import Client
 from jobreg.lifecycle import State
 
-MOMENTS = 24
+MOMENTS, MANY_MOMENTS = 12, 48
 
 
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
@@ -45,7 +46,8 @@ def group_of(session: int) -> list[int]:
     return found
 
 
-def test_sigterm_at_any_moment_of_a_start(client: Client, fake_plugins: Any) -> None:
+@pytest.mark.parametrize("moments", [MOMENTS, pytest.param(MANY_MOMENTS, marks=pytest.mark.slow)])
+def test_sigterm_at_any_moment_of_a_start(client: Client, fake_plugins: Any, moments: int) -> None:
     client.submit("hostile.echo", {"value": 1})
     whole = start(client, fake_plugins)
     total = 0
@@ -59,12 +61,12 @@ def test_sigterm_at_any_moment_of_a_start(client: Client, fake_plugins: Any) -> 
     assert total > 200
     ends = []
 
-    for moment in range(MOMENTS):
+    for moment in range(moments):
         run = client.submit("hostile.echo", {"value": moment})
         worker = start(client, fake_plugins)
         said = lines_of(worker)
         # The last moments are those after the last import: the worker registers and begins.
-        for _ in range(1 + total * (moment + 1) // MOMENTS):
+        for _ in range(1 + total * (moment + 1) // moments):
             next(said, None)
         worker.send_signal(signal.SIGTERM)
         list(said)
@@ -81,5 +83,5 @@ def test_sigterm_at_any_moment_of_a_start(client: Client, fake_plugins: Any) -> 
     first = ends.index(0)
     assert set(ends[:first]) <= {-signal.SIGTERM}
     assert set(ends[first:]) == {0}, ends
-    assert len(ends) - first > MOMENTS // 3
-    print(f"\n{total} lines; ended by the signal itself at {first} of {MOMENTS} moments: {ends}")
+    assert len(ends) - first > moments // 3
+    print(f"\n{total} lines; ended by the signal itself at {first} of {moments} moments: {ends}")
