@@ -28,6 +28,7 @@ from waiting import until
 
 from jobreg import Client, Registry, Worker
 from jobreg.lifecycle import Ending, State
+from jobreg.options import JobOptions
 from jobreg.store import database, listening
 
 
@@ -144,6 +145,44 @@ def test_on_postgresql_a_worker_is_told_of_a_submit(told_only: Client, delay: An
         for number in range(3):
             run = told_only.submit("hostile.echo", {"value": number}, delay=delay)
             assert run.result(4) == number
+
+
+def test_on_postgresql_an_idle_worker_takes_what_it_is_told_of_before_it_looks(
+    told_only: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where it cannot take that by the word alone, it looks, and takes it all the same."""
+    store, done = told_only.store, list[str]()
+    due, claim = store.due, store.claim
+
+    def looks() -> list[tuple[str, str]]:
+        done.append("looks")
+        return due()
+
+    def takes(*asked: Any, **options: Any) -> Any:
+        taken = claim(*asked, **options)
+        if taken:
+            done.append("takes")
+        return taken
+
+    monkeypatch.setattr(store, "due", looks)
+    monkeypatch.setattr(store, "claim", takes)
+    with Worker(store, registry=told_only.registry, concurrency=1) as worker:
+        told_only.submit("hostile.echo", {"value": 0}).result(20)
+        until(lambda: worker._watch.pause(False) > 5, what="it has heard its own word")
+        until(lambda: not worker._look and not worker.settler.holds, what="it is idle")
+        done.clear()
+
+        told_only.submit("hostile.echo", {"value": 1}).result(4)
+        first = done[0]
+        until(lambda: not worker._look and not worker.settler.holds, what="it is idle")
+        told_only.store.catalogue.override("hostile.echo", {"concurrency": 1})
+        until(lambda: worker.ownership.options("hostile.echo", JobOptions()).concurrency == 1, 10)
+        until(lambda: not worker._look, what="it is idle")
+        done.clear()
+        told_only.submit("hostile.echo", {"value": 2}).result(4)
+
+    assert first == "takes"
+    assert done[:2] == ["looks", "takes"]
 
 
 def test_on_postgresql_a_worker_listens_again_when_it_lost_its_ear(
