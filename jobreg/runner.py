@@ -6,9 +6,8 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
-from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import evolve
 
@@ -43,6 +42,15 @@ class _MovedError(Exception):
     """The import fell into an installation."""
 
 
+class Loaded(NamedTuple):
+    """A job that was imported: what to call, with what, and what is said of it in messages."""
+
+    function: Callable[..., object]
+    options: JobOptions
+    binder: Binder
+    who: str
+
+
 def execute(
     claim: Claim,
     control: Control,
@@ -53,7 +61,7 @@ def execute(
     redact: str | None = None,
     raised: Callable[[BaseException], None] = lambda _: None,
     was_moved: Moved = lambda *_: False,
-    loaded: dict[str, Callable[..., object]] | None = None,
+    loaded: dict[str, Loaded] | None = None,
 ) -> Outcome:
     """Run a claimed job here and say what happened; raises nothing the job raised.
 
@@ -83,7 +91,7 @@ class Execution:
         redact: str | None = None,
         raised: Callable[[BaseException], None] = lambda _: None,
         was_moved: Moved = lambda *_: False,
-        loaded: dict[str, Callable[..., object]] | None = None,
+        loaded: dict[str, Loaded] | None = None,
     ) -> None:
         self._claim = claim
         self._control = control
@@ -108,15 +116,18 @@ class Execution:
 
     def load(self) -> tuple[Callable[..., object], Arguments]:
         """Import the function, and bind what the claim has for it."""
+        loaded = self._loaded.get(self._claim.job_name)
+        if loaded is None:
+            loaded = self._loaded[self._claim.job_name] = self._import()
+        function, self._options, self._binder, who = loaded
+        return function, self._binder.bind(codec.decode(self._claim.params), who)
+
+    def _import(self) -> Loaded:
         claim = self._claim
-        function = self._loaded.get(claim.job_name)
-        if function is None:
-            function = _whole(claim.job_name, claim.target, claim.provider, self._was_moved)
-            self._loaded[claim.job_name] = function
-        self._options = options_of(function)
-        self._binder = binder_of(function, claim.job_name)
-        who = _who(claim.job_name, claim.provider)
-        return function, self._binder.bind(codec.decode(claim.params), who)
+        function = _whole(claim.job_name, claim.target, claim.provider, self._was_moved)
+        self._options = options_of(function)  # also for what follows where it cannot be read
+        binder = binder_of(function, claim.job_name)
+        return Loaded(function, self._options, binder, _who(claim.job_name, claim.provider))
 
     def begin(self) -> None:
         """The job's own code runs from now on."""
@@ -277,7 +288,6 @@ def _with_engine(function: Callable[..., object]) -> JobOptions:
     return options if engine == "processes" else evolve(options, engine=engine)
 
 
-@cache
 def _who(job_name: str, provider: Provider | None) -> str:
     by = f" of {provider.dist} {provider.version}" if provider else ""
     return f"Job {job_name!r}{by}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import failpoints
 from ..lifecycle import Claim, Progress
 from ..registry.motion import was_moved
-from ..runner import Execution
+from ..runner import Execution, Loaded
 from . import wire
 from .page import Page
 from .surroundings import Surroundings
@@ -30,7 +30,7 @@ class Serial:
         self._send = send
         self._spent = False
         self._jobs: list[dict[str, Any]] = []
-        self._loaded: dict[str, Callable[..., object]] = {}
+        self._loaded: dict[str, Loaded] = {}
         self.surroundings = Surroundings()
 
     def execute(self, message: dict[str, Any]) -> None:
