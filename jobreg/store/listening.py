@@ -61,7 +61,8 @@ class Listener(Poll):
             while (word := self._connection.pgconn.notifies()) is not None:
                 words += 1
                 self._sure = self._sure or word.relname == self._own.encode()
-                self._note(word.extra.decode())
+                # In the encoding of the database; a place that is not read is looked for.
+                self._note(word.extra.decode("utf-8", "replace"))
             return words > 0
         except (psycopg.Error, SQLAlchemyError, StoreError):
             self.close()

@@ -113,3 +113,20 @@ def test_who_is_told_of_a_run_is_told_where_it_waits(postgres):
     assert of_many == of_later == [None]
     ear.close()
     store.close()
+
+
+def test_whatever_is_said_on_the_channel_is_heard_and_harms_nobody(postgres):
+    store = open_store(postgres.fresh())
+    ear = store.database.watch(listen=True)
+    until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
+
+    ear._connection.execute("SET client_encoding = 'LATIN1'")
+    with store.engine.begin() as connection:
+        for told in ("\n", "mail", "m\xe9l\nx.y", "\n\n\n", "q" * 4000 + "\n" + "n" * 3900):
+            connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (store.database.channel, told))
+    until(lambda: ear.changed(False), what="it is told")
+
+    assert ear.pairs is None
+    assert ear.pause(False) == ear._AGAIN
+    ear.close()
+    store.close()
