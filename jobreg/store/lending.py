@@ -55,26 +55,19 @@ class Lending:
 
     def take(self, within: float) -> Lent | None:
         """The connection that came back last, or a new one; None: all are in use for so long."""
-        home = self._idle
-        try:
-            lent = home.pop()
-        except IndexError:
-            return self._wait(within)
+        home, ends = self._idle, 0.0
+        while True:
+            try:
+                lent = home.pop()
+                break
+            except IndexError:
+                now = clock.seconds()
+            ends = ends or now + within
+            if now > ends:
+                return None
+            time.sleep(_PAUSE)
         if lent is not None:
             return lent
-        return self._one_more(home)
-
-    def _wait(self, within: float) -> Lent | None:
-        """The first connection that comes back."""
-        ends = clock.seconds() + within
-        while clock.seconds() < ends:
-            time.sleep(_PAUSE)
-            home = self._idle
-            with suppress(IndexError):
-                return home.pop() or self._one_more(home)
-        return None
-
-    def _one_more(self, home: list[Lent | None]) -> Lent:
         try:
             connection = self._make()
             return Lent(connection, connection.cursor(), clock.seconds(), home)

@@ -1,0 +1,55 @@
+"""Connections are lent to one verb at a time; who finds none waits for the first that comes back."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from jobreg.store.lending import MOST, Lending
+
+
+@pytest.fixture
+def lending():
+    made = Lending(lambda: sqlite3.connect(":memory:", check_same_thread=False))
+    yield made
+    made.let_go(close=True)
+
+
+def test_the_one_that_came_back_last_is_lent_first(lending):
+    first, second = lending.take(1.0), lending.take(1.0)
+    lending.give_back(second), lending.give_back(first)
+
+    assert lending.take(1.0) is first
+
+
+def test_who_finds_none_is_told_so_after_a_while(lending):
+    lent = [lending.take(0.01) for _ in range(MOST)]
+
+    assert None not in lent
+    assert lending.take(0.01) is None
+
+
+def test_who_finds_none_takes_the_first_that_comes_back(lending):
+    lent = [lending.take(1.0) for _ in range(MOST)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lending.take, 20.0)
+        lending.give_back(lent[3])
+
+        assert waiting.result(20) is lent[3]
+
+
+def test_one_that_cannot_be_made_leaves_its_place_to_the_next(lending):
+    made = lending._make
+
+    def fails():
+        raise sqlite3.OperationalError("unable to open database file")
+
+    lending._make = fails
+    for _ in range(MOST + 1):
+        with pytest.raises(sqlite3.OperationalError):
+            lending.take(0.01)
+    lending._make = made
+
+    assert lending.take(0.01) is not None
