@@ -1,4 +1,4 @@
-"""Connections are lent to one verb at a time; who finds none waits for the first that comes back."""
+"""Connections are lent to one verb at a time; who finds none waits for one that comes back."""
 
 from __future__ import annotations
 
