@@ -1,7 +1,6 @@
 """The first submits of a process to a SQLite file, by the driver alone.
 
-Importing SQLAlchemy takes longer than all the rest of a script that submits one run. The files in
-``sql/sqlite`` are what the statements of :mod:`.statements` compile to; a test holds them equal.
+Importing SQLAlchemy takes longer than all the rest of a script that submits one run.
 """
 
 from __future__ import annotations
@@ -9,18 +8,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 from .. import failpoints
 from ..catalogue import Known
 from ..lifecycle import RunRecord
-from . import records, sqlite_submit
+from . import known, sqlite_submit
 from .version import VERSION, VERSION_TABLE
 
 _PREFIX = "sqlite:///"
-_SQL = Path(__file__).with_name("sql") / "sqlite"
 _BUSY_SECONDS = 5.0
 
 
@@ -58,7 +55,6 @@ def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord |
         with closing(
             sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
         ) as connection:
-            connection.row_factory = sqlite3.Row
             connection.execute(f"PRAGMA synchronous={sync.upper()}")
             return _insert(connection, run, prepare)
     except sqlite3.Error:
@@ -66,10 +62,8 @@ def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord |
 
 
 def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) -> RunRecord | None:
-    asked = {"job_name": run.job_name}
-    versions = connection.execute(_statement("versions_of"), asked).fetchall()
-    overrides = connection.execute(_statement("overrides_of"), asked).fetchall()
-    prepared = prepare(records.known_of(versions, overrides))
+    rows = connection.execute(known.words("?"), (run.job_name, run.job_name)).fetchall()
+    prepared = prepare(known.Remembered().of(run.job_name, rows))
     if prepared.unique_key is not None:
         return None
     connection.execute("BEGIN IMMEDIATE")
@@ -82,8 +76,3 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     connection.execute("COMMIT")
     failpoints.commit("after")
     return stored
-
-
-@cache
-def _statement(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,12 +1,8 @@
-"""The first submits of a process, made by the driver alone, store what ``Store.insert`` stores.
-
-After a change of a statement write the files anew: ``python tests/store/test_direct.py``.
-"""
+"""The first submits of a process, made by the driver alone, store what ``Store.insert`` stores."""
 
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import threading
 from contextlib import closing
@@ -15,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable
-from sqlalchemy.dialects.sqlite import pysqlite
 
 from jobreg import Client, Conflict, Registry
 from jobreg.lifecycle import RunRecord
@@ -24,16 +18,9 @@ from jobreg.request import new_run_id
 from jobreg.store import (
     Store,
     direct,
-    job_statements,
     open_store,
 )
 from jobreg.store.version import VERSION_TABLE
-
-SQL = Path(direct.__file__).with_name("sql") / "sqlite"
-STATEMENTS: dict[str, Executable] = {
-    "versions_of": job_statements.versions_of(),
-    "overrides_of": job_statements.overrides_of(),
-}
 
 
 def as_it_is(run: RunRecord) -> direct.Prepare:
@@ -41,28 +28,11 @@ def as_it_is(run: RunRecord) -> direct.Prepare:
     return lambda _: run
 
 
-def text_of(statement: Any) -> str:
-    """A statement as SQL, its constants written out, its parameters by name."""
-    compiled = statement.compile(dialect=pysqlite.dialect(paramstyle="named"))
-    constants = {
-        name: repr(value)
-        for name, value in compiled.construct_params(_check=False).items()
-        if value is not None
-    }
-    return re.sub(r":(\w+)", lambda it: constants.get(it[1], it[0]), str(compiled)) + "\n"
-
-
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'jobs of all.db'}"
     open_store(url).close()
     return url
-
-
-def test_the_files_are_what_the_statements_compile_to() -> None:
-    files = {file.stem: file.read_text() for file in SQL.glob("*.sql")}
-
-    assert files == {name: text_of(statement) for name, statement in STATEMENTS.items()}
 
 
 @pytest.mark.parametrize(
@@ -174,8 +144,3 @@ def test_a_client_submits_alike_with_and_without_the_store_open(
     assert [run.refresh().params for run in runs] == [{"n": n} for n in range(50)]
     with pytest.raises(Conflict):
         Client(store=url, registry=registry).submit("here.job", {"n": 9}, run_id=runs[0].id)
-
-
-if __name__ == "__main__":
-    for name, statement in STATEMENTS.items():
-        (SQL / f"{name}.sql").write_text(text_of(statement))

@@ -1,3 +1,0 @@
-SELECT jobreg_overrides.job_name, jobreg_overrides.option_name, jobreg_overrides.value, jobreg_overrides.set_at 
-FROM jobreg_overrides 
-WHERE jobreg_overrides.job_name = :job_name
