@@ -82,6 +82,7 @@ class Transactions:
                 if committing:
                     failpoints.commit("after")
         except DBAPIError as error:
+            self._let_go_of_the_dead(error)
             raise self._told(error, committing) from error
         except PoolTimeout as error:
             raise self._all_in_use() from error
@@ -104,8 +105,7 @@ class Transactions:
             wrapped = self.database.wrapped(error, lent)
             if lent is not None:
                 self.database.lending.drop(lent)
-            if wrapped.connection_invalidated:
-                self.database.let_go()  # the others may be as dead
+            self._let_go_of_the_dead(wrapped)
             raise self._told(wrapped, committing=lent is not None and not reading) from wrapped
         except BaseException:
             if lent is not None:  # nobody knows in what it was interrupted
@@ -113,6 +113,10 @@ class Transactions:
             raise
         self.database.lending.give_back(lent)
         return done
+
+    def _let_go_of_the_dead(self, error: DBAPIError) -> None:
+        if error.connection_invalidated:
+            self.database.let_go()  # the others may be as dead
 
     def _leave_those_of_the_parent(self) -> None:
         if os.getpid() != self._pid:

@@ -40,7 +40,7 @@ _LOOK_EVERY = 10.0
 _STALLED = 1.0
 _MIND_EVERY = 0.5
 _AGAIN = 0.05
-_BACKOFF = (0.1, 5.0)
+_BACKOFF = (0.1, 1.5)
 
 
 def _not_waiting() -> None:

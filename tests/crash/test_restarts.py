@@ -109,6 +109,31 @@ def test_postgresql_restarted_under_load(client: Client, server: Databases) -> N
     see(client, server, 3)
 
 
+def test_after_a_long_outage_a_worker_is_soon_back(
+    client: Client, server: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.server is not None
+    waited, outage = list[float](), Worker._outage
+
+    def timed(worker: Worker, error: StoreError) -> None:
+        begun = time.monotonic()
+        outage(worker, error)
+        waited.append(time.monotonic() - begun)
+
+    monkeypatch.setattr(Worker, "_outage", timed)
+    # The longest it may wait, each time.
+    monkeypatch.setattr("jobreg.worker.worker.random.random", lambda: 0.999)
+    with Worker(client.store.full_url, registry=client.registry, concurrency=1):
+        run = submitted(client, "hostile.echo", value=1)
+        until(lambda: over(run), 30, "it works")
+        server.server.stop(signal.SIGKILL)
+        until(lambda: len(waited) >= 8, 60, "a long outage")
+        server.server.start()
+        run = submitted(client, "hostile.echo", value=2)
+        until(lambda: begun(run), 2 * WITHIN, "a claim")
+    assert max(waited) <= WITHIN / 2
+
+
 @pytest.mark.slow
 def test_postgresql_restarted_many_times_under_load(client: Client, server: Databases) -> None:
     see(client, server, ON_DEMAND)

@@ -252,6 +252,19 @@ def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
     assert store.get(run.run_id) == run
 
 
+def test_who_finds_one_connection_dead_lets_go_of_all(ours, monkeypatch):
+    monkeypatch.setattr(database, "PING_AFTER", 1000.0)
+    store = open_store(ours.fresh())
+    run = store.get(add(store).run_id)  # one that SQLAlchemy keeps, and one that is lent
+    ours.server.stop()
+    ours.server.start()
+
+    with pytest.raises(StoreUnavailable):
+        store.get(run.run_id)
+
+    assert add(store).attempt == 0
+
+
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.parametrize("times", [1, 2, 1000])
 def test_a_commit_without_an_answer_is_asked_after_and_safe_to_repeat(
