@@ -18,6 +18,18 @@ def where():
     return {"pid": os.getpid(), "cwd": os.getcwd(), "threads": threading.active_count()}
 
 
+def shares_memory():
+    from multiprocess import resource_tracker, shared_memory
+
+    tracker = resource_tracker._resource_tracker
+    tracked, block = tracker._fd is not None, shared_memory.SharedMemory(create=True, size=8)
+    block.buf[0] = 7
+    value = block.buf[0]
+    block.close()
+    block.unlink()
+    return tracked, value, tracker._pid
+
+
 def raises():
     raise ValueError("what went wrong")
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from .. import failpoints
 from ..catalogue import Known
 from ..lifecycle import RunRecord
-from . import known, sqlite_submit
+from . import forking, known, sqlite_submit
 from .version import VERSION, VERSION_TABLE
 
 _PREFIX = "sqlite:///"
@@ -52,9 +52,12 @@ def insert(url: str, sync: str, run: RunRecord, prepare: Prepare) -> RunRecord |
     try:
         # As a URI, because only so does SQLite not make a file that is missing.
         uri = f"file:{quote(path)}?mode=rw"
-        with closing(
-            sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        ) as connection:
+        with (
+            forking.inside(),
+            closing(
+                sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+            ) as connection,
+        ):
             connection.execute(f"PRAGMA synchronous={sync.upper()}")
             return _insert(connection, run, prepare)
     except sqlite3.Error:

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import known, sqlite_hot, sqlite_submit
+from . import forking, known, sqlite_hot, sqlite_submit
 from .claim_statements import due_names
 from .database import Database, Trouble
 from .inotify import FileNews
@@ -261,6 +261,7 @@ class Watch:
 
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
+        entered = forking.enter()
         try:
             if self._connection is None:
                 self._open()
@@ -270,6 +271,8 @@ class Watch:
             version = self._connection.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
             return True
+        finally:
+            forking.leave(entered)
         changed: bool = version != self._seen
         self._seen = version
         self._asked = clock.seconds()
@@ -298,7 +301,8 @@ class Watch:
     def close(self) -> None:
         """Let go of the file."""
         if self._connection is not None:
-            self._connection.close()
+            with forking.inside():
+                self._connection.close()
             self._connection = None
         if self._news is not None:
             self._news.close()

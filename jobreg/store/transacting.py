@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
+from . import forking
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
 from .lending import Lent
 
@@ -53,7 +54,8 @@ class Transactions:
 
     def close(self) -> None:
         """Let go of the pooled connections."""
-        self.database.let_go()
+        with forking.inside():
+            self.database.let_go()
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that only reads."""
@@ -66,7 +68,7 @@ class Transactions:
     @contextmanager
     def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
         self._leave_those_of_the_parent()
-        committing = False
+        committing, entered = False, forking.enter()
         try:
             engine = self.database.reader if reading else self.engine
             with engine.connect() as connection:
@@ -86,6 +88,8 @@ class Transactions:
             raise self._told(error, committing) from error
         except PoolTimeout as error:
             raise self._all_in_use() from error
+        finally:
+            forking.leave(entered)
 
     def _at_once(self, do: Callable[[Lent], T], *, reading: bool = False) -> T:
         """Do a verb that is written, and commits, in the driver's words.
@@ -93,7 +97,7 @@ class Transactions:
         An answer that is lost there is the one to its COMMIT, unless it was ``reading``.
         """
         self._leave_those_of_the_parent()
-        lent = None
+        lent, entered = None, forking.enter()
         try:
             lent = self.database.lend(reading=reading)
             if lent is None:
@@ -111,8 +115,11 @@ class Transactions:
             if lent is not None:  # nobody knows in what it was interrupted
                 self.database.lending.drop(lent)
             raise
-        self.database.lending.give_back(lent)
-        return done
+        else:
+            self.database.lending.give_back(lent)
+            return done
+        finally:
+            forking.leave(entered)
 
     def _let_go_of_the_dead(self, error: DBAPIError) -> None:
         if error.connection_invalidated:

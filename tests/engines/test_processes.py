@@ -43,6 +43,16 @@ def test_a_child_is_reused_and_belongs_to_one_provider(driver: Driver, tmp_path:
     assert json.loads(other.result or "")["pid"] != first["pid"]  # type: ignore[index]
 
 
+def test_a_job_may_share_memory_by_multiprocess(driver: Driver) -> None:
+    tracked, first, tracker = driver.result("shares_memory")  # type: ignore[misc]
+    _, second, other = driver.result("shares_memory")  # type: ignore[misc]
+
+    assert not tracked, "for a child that shares nothing there is no tracker"
+    assert (first, second) == (7, 7)
+    assert tracker
+    assert other
+
+
 def test_params_the_job_does_not_take_are_refused_all_at_once(driver: Driver) -> None:
     outcome = driver.run("add", c=1, d=2)
 
@@ -275,10 +285,10 @@ def test_a_script_without_a_main_guard_is_not_run_again_in_children(
     script = tmp_path / "unguarded.py"
     script.write_text(
         f"""
-import jobreg.engines.children as children
+import jobreg.engines.nursery as nursery
 from jobreg import Client, Worker
 print("ran")
-children.METHOD = {method!r}
+nursery.METHOD = {method!r}
 client = Client({str(tmp_path / "jobs.db")!r})
 worker = Worker(client.store).start()
 print(client.submit("hostile.echo", {{"value": "told"}}).result(20))

@@ -1,0 +1,126 @@
+"""Copies of a process that has threads in a store can use theirs at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from store_hands import add, states
+from waiting import until
+
+from jobreg.store import forking, open_store
+
+FORKS = 60
+
+
+def ended(pid: int) -> int | None:
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def copy_of_this(do) -> int:
+    """Fork a copy that does something and ends; its process id."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            do()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def in_a_thread(do) -> threading.Thread:
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    made = open_store(f"sqlite:///{tmp_path}/jobs.db")
+    yield made
+    made.close()
+
+
+def test_a_copy_can_use_sqlite_whatever_the_threads_of_its_parent_were_doing_there(store):
+    over = threading.Event()
+
+    def keep_on() -> None:
+        while not over.is_set():
+            add(store)
+
+    threads = [in_a_thread(keep_on) for _ in range(2)]
+    for _ in range(FORKS):
+        pid = copy_of_this(lambda: add(store))
+        try:
+            until(lambda pid=pid: ended(pid) is not None, 20, "the copy has submitted")
+        except BaseException:
+            os.kill(pid, 9)
+            raise
+    over.set()
+    for thread in threads:
+        thread.join(20)
+
+    assert states(store)["queued"] > FORKS
+
+
+def test_a_fork_waits_for_who_is_inside_and_nobody_enters_meanwhile(store):
+    leave, inside = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with store.writing():
+            inside.set()
+            leave.wait(20)
+
+    first = in_a_thread(stay)
+    inside.wait(20)
+    forked = threading.Event()
+
+    def fork() -> None:
+        pid = copy_of_this(lambda: None)
+        forked.set()
+        os.waitpid(pid, 0)
+
+    second = in_a_thread(fork)
+    until(lambda: forking._forks, 20, "it wants to fork")
+    third = in_a_thread(lambda: add(store))
+
+    assert not forked.is_set()
+    leave.set()
+    for thread in (first, second, third):
+        thread.join(20)
+    assert forked.is_set()
+    assert forking._inside == set()
+    assert states(store) == {"queued": 1}
+
+
+def test_a_fork_does_not_wait_for_ever(store, monkeypatch):
+    monkeypatch.setattr(forking, "_WITHIN", 0.1)
+    leave, inside = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with forking.inside():
+            inside.set()
+            leave.wait(20)
+
+    thread = in_a_thread(stay)
+    inside.wait(20)
+    begun = time.monotonic()
+    os.waitpid(copy_of_this(lambda: None), 0)
+
+    assert time.monotonic() - begun < 10
+    leave.set()
+    thread.join(20)
+
+
+def test_who_forks_inside_a_store_waits_for_nobody(store):
+    with store.reading():
+        status = os.waitpid(copy_of_this(lambda: add(store)), 0)[1]
+
+    assert status == 0
+    assert forking._inside == set()
