@@ -23,13 +23,13 @@ def lines_of(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     """Each import that Python tells of (``-v``), each event of the worker."""
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith(b"import ") or b" INFO " in line:
+        if line.startswith(b"import time:") or b" INFO " in line:
             yield line
 
 
 def start(client: Client, fake_plugins: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-v", "-m", "jobreg", "worker", "--concurrency", "1"],
+        [sys.executable, "-X", "importtime", "-m", "jobreg", "worker", "--concurrency", "1"],
         env=fake_plugins.env(JOBREG_STORE=client.settings.store),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
