@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 
 import pytest
 from attrs import evolve
+from clean_copies import clean
 from store_hands import (
     JOB,
     PROVIDER,
@@ -269,11 +269,10 @@ def test_two_threads_take_each_of_500_runs_exactly_once(store):
 
 def test_two_processes_take_each_of_500_runs_exactly_once(store):
     ids = {run.run_id for run in store.insert([asked() for _ in range(500)])}
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(2)
-    pipes = [spawn.Pipe(duplex=False) for _ in range(2)]
+    start = clean.Barrier(2)
+    pipes = [clean.Pipe(duplex=False) for _ in range(2)]
     processes = [
-        spawn.Process(
+        clean.Process(
             target=take_all_and_tell, args=(store.full_url, add_worker(store), start, told)
         )
         for _, told in pipes

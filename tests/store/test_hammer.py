@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from clean_copies import clean
 from store_hands import add_worker, asked, claim, everything, offer, outcome, settle, states
 
 from jobreg import clock
@@ -57,11 +57,10 @@ def _one_of_them(
 
 def by_processes(store: Store, work: Work, seconds: float = 0.0) -> list[Any]:
     """What each of the processes answers that do the work at one time, each as a worker."""
-    spawn = multiprocessing.get_context("spawn")
-    start, answers = spawn.Barrier(PROCESSES), spawn.Queue()
+    start, answers = clean.Barrier(PROCESSES), clean.Queue()
     workers = [add_worker(store, lease=3600.0) for _ in range(PROCESSES)]
     started = [
-        spawn.Process(
+        clean.Process(
             target=_one_of_them, args=(store.full_url, worker, start, answers, work, seconds)
         )
         for worker in workers

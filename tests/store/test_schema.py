@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sqlite3
 import stat
@@ -12,6 +11,7 @@ import threading
 from typing import ClassVar
 
 import pytest
+from clean_copies import clean
 from sqlalchemy import inspect, text
 from store_hands import add, asked
 
@@ -199,10 +199,9 @@ def test_a_schema_that_another_makes_between_two_looks_is_seen(tmp_path, monkeyp
 
 def test_four_processes_may_open_a_new_file_at_once(tmp_path):
     url = f"sqlite:///{tmp_path}/jobs.db"
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(4)
-    pipes = [spawn.Pipe(duplex=False) for _ in range(4)]
-    processes = [spawn.Process(target=open_and_add, args=(url, start, told)) for _, told in pipes]
+    start = clean.Barrier(4)
+    pipes = [clean.Pipe(duplex=False) for _ in range(4)]
+    processes = [clean.Process(target=open_and_add, args=(url, start, told)) for _, told in pipes]
 
     for process in processes:
         process.start()
