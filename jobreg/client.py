@@ -22,15 +22,19 @@ from .options import Duration, count, seconds
 from .registry import JobRef, Registry, default_registry, unknown_job
 from .request import (
     SubmitOptions,
+    can_be_checked_twice,
     checked_level,
     checked_run_id,
     make_request,
     many_requests,
     new_run_id,
+    new_run_ids,
+    one_of_many,
     spread_id,
 )
 from .selection import Filters, Selection, select_runs
 from .store import direct
+from .store.on_demand import OnDemand
 
 if TYPE_CHECKING:
     from .store import Store
@@ -39,10 +43,16 @@ PAGE = 100
 LARGEST_PAGE = 1000
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
+_MANY = 1_000
 _CANDIDATES = 5
 _MOST_NAMES = 50
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
+
+
+class _LookAtAllError(Exception):
+    """Of many runs one cannot be stored without a look at the others."""
+
 
 stand_in: Store | None = None
 """What clients that are given no store take; set by :func:`jobreg.verbs.standing_in` alone."""
@@ -194,12 +204,41 @@ class Client:
         """Ask for many runs, all or none. See :func:`submit_many`."""
         if not isinstance(runs, Iterable):
             raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
-        most = self.settings.max_params
-        records = many_requests(runs, most)
-        if not records:
-            return []
-        self._check_names([record.job_name for record in records])
-        return [Run(self, record) for record in self._insert(records, connection)]
+        asked = list(runs)
+        stored = None if connection is not None else self._insert_on_demand(asked)
+        if stored is None:
+            records = many_requests(asked, self.settings.max_params)
+            self._check_names([record.job_name for record in records])
+            stored = self._insert(records, connection) if records else []
+        return [Run(self, record) for record in stored]
+
+    def _insert_on_demand(self, asked: Sequence[object]) -> list[RunRecord] | None:
+        """Store many runs, each checked while those before it are on their way.
+
+        None, and nothing is stored, where all are to be looked at first: one cannot be used, and
+        what is wrong with the others is to be told as well; or its unique key asks for others.
+        """
+        if len(asked) < _MANY or not self.store.database.overlaps:
+            return None
+        if not all(map(can_be_checked_twice, asked)):
+            return None
+        try:
+            return self.store.insert(OnDemand(len(asked), self._ready_in_turn(asked)))
+        except (BadInput, UnknownJob, JobConflict, _LookAtAllError):
+            return None
+
+    def _ready_in_turn(self, asked: Sequence[object]) -> Iterator[RunRecord]:
+        ids, terms, most = new_run_ids(), dict[str, Terms](), self.settings.max_params
+        for index, each in enumerate(asked):
+            record = one_of_many(index, each, most, ids)
+            known = terms.get(record.job_name)
+            if known is None:
+                self._check_names([record.job_name])
+                known = terms[record.job_name] = self._terms(record.job_name, anew=False)
+            record = known.apply(record)
+            if record.unique_key is not None:
+                raise _LookAtAllError
+            yield record
 
     def request(
         self,

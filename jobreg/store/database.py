@@ -217,6 +217,9 @@ class Database:
         if self.channel is not None:
             connection.execute(statements.tell(self.channel))
 
+    overlaps: bool = False
+    """Does the server store runs while the next ones are still being made here?"""
+
     insert_one: Callable[[Lent, Now, RunRecord], RunRecord] | None = None
     """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
 

@@ -108,6 +108,7 @@ class PostgreSQL(Database):
     """PostgreSQL 12 and later, by psycopg."""
 
     now = NOW
+    overlaps = True
 
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)

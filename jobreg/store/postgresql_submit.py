@@ -65,6 +65,7 @@ class Words:
         kinds = records.Kinds(now)
         ends: dict[int, tuple[str, str]] = {}
         waits: list[str] = []
+        of: list[Kind] = []
         stored: list[RunRecord] = []
         with cursor.copy(self.copy_runs) as copy:
             for some in _slices(runs):
@@ -75,11 +76,13 @@ class Words:
                     begin = f"{_field(run.run_id)}\t{_field(run.job_name)}\t"
                     asked.append(f"{begin}{_field(run.params)}\t{end[0]}")
                     waits.append(begin + end[1])
-                    stored.append(kind.stored(run))
+                    of.append(kind)
                 copy.write("".join(asked))
+        # While the server takes up some, the next are made here; so what can wait comes now.
         with cursor.copy(self.copy_live) as copy:
-            for lines in _slices(waits):
+            for lines, some, their in zip(_slices(waits), _slices(runs), _slices(of), strict=True):
                 copy.write("".join(lines))
+                stored += [kind.stored(run) for kind, run in zip(their, some, strict=True)]
         return stored
 
 

@@ -36,6 +36,7 @@ from .database import ANSWER_WITHIN, Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
 from .offers import Offer
+from .on_demand import OnDemand
 from .pruning import Pruning
 from .reading import Reading
 from .records import LogRow, WorkerRow, micros
@@ -124,13 +125,15 @@ class Store(Reading):
 
         Nothing is stored then, nor where a unique key asks for a look at others.
         """
-        if not runs or any(run.unique_key is not None for run in runs):
+        if not isinstance(runs, OnDemand) and (
+            not runs
+            or any(run.unique_key is not None for run in runs)
+            or len({run.run_id for run in runs}) < len(runs)
+        ):
             return None
         try:
             if len(runs) == 1:
                 return [self._insert_one(runs[0])]
-            if len({run.run_id for run in runs}) < len(runs):
-                return None
             with self._transaction() as connection:
                 return self.database.insert(connection, self.now, runs)
         except StoreError as error:
