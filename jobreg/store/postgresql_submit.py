@@ -64,23 +64,24 @@ class Words:
         """Store new runs, asked for at ``now``, and return them as they stand."""
         kinds = records.Kinds(now)
         ends: dict[int, tuple[str, str]] = {}
-        waits: list[str] = []
+        asked: list[str] = []
         of: list[Kind] = []
         stored: list[RunRecord] = []
-        with cursor.copy(self.copy_runs) as copy:
+        # While the server takes up some, the next are made here. It has most to do with those
+        # that wait, so they come first, and what is not needed for them comes later.
+        with cursor.copy(self.copy_live) as copy:
             for some in _slices(runs):
-                asked = []
+                waits = []
                 for run in some:
                     kind = kinds.of(run)
                     end = ends.get(id(kind)) or ends.setdefault(id(kind), _ends(kind))
                     begin = f"{_field(run.run_id)}\t{_field(run.job_name)}\t"
-                    asked.append(f"{begin}{_field(run.params)}\t{end[0]}")
                     waits.append(begin + end[1])
+                    asked.append(f"{begin}{_field(run.params)}\t{end[0]}")
                     of.append(kind)
-                copy.write("".join(asked))
-        # While the server takes up some, the next are made here; so what can wait comes now.
-        with cursor.copy(self.copy_live) as copy:
-            for lines, some, their in zip(_slices(waits), _slices(runs), _slices(of), strict=True):
+                copy.write("".join(waits))
+        with cursor.copy(self.copy_runs) as copy:
+            for lines, some, their in zip(_slices(asked), _slices(runs), _slices(of), strict=True):
                 copy.write("".join(lines))
                 stored += [kind.stored(run) for kind, run in zip(their, some, strict=True)]
         return stored

@@ -161,8 +161,7 @@ def test_an_answer_to_the_commit_that_is_lost_is_asked_after(client, on_demand, 
 
 def test_whoever_gives_them_may_submit_meanwhile(client, on_demand):
     def giving() -> Iterator[Any]:
-        for each in pairs():
-            yield each
+        yield from pairs()
         client.submit(NAME, {"n": "from within"})
 
     assert len(client.submit_many(giving())) == MANY
