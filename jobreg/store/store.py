@@ -288,12 +288,20 @@ class Store(Reading):
     @again
     def stage_due(self) -> float | None:
         """Queue the scheduled runs that are due; return the seconds until the next one."""
-        with self._transaction(reading=True) as connection:
-            wait = connection.execute(claim_statements.next_due(self.now)).scalar()
-        if wait is not None and wait <= 0:
+        wait = self.next_due()
+        if wait == 0.0:
             with self._transaction() as connection:
                 connection.execute(claim_statements.stage_due(self.now))
-                wait = connection.execute(claim_statements.next_due(self.now)).scalar()
+                wait = self._next_due(connection)
+        return wait
+
+    def next_due(self) -> float | None:
+        """Seconds until the next scheduled run is due, 0 where one is; None where there is none."""
+        with self._transaction(reading=True) as connection:
+            return self._next_due(connection)
+
+    def _next_due(self, connection: Connection) -> float | None:
+        wait = connection.execute(claim_statements.next_due(self.now)).scalar()
         return None if wait is None else max(0.0, wait / 1_000_000)
 
     # pauses

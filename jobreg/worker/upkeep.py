@@ -32,6 +32,7 @@ class Upkeep:
         self._seen: dict[str, tuple[int, float]] = {}
         self._neighbours: list[WorkerRow] = []
         self._sweep_at = self._pids_at = self._stage_at = self._staged = 0.0
+        self._next_due = math.inf
         self._retain = settings.retain
         self.asked: str | None = None
         """What an operator asks of this worker, as of the last sweep."""
@@ -52,9 +53,13 @@ class Upkeep:
         """
         now, queued = clock.seconds(), False
         if now >= self._stage_at:
-            queued, self._staged = True, now
-            wait = self._store.stage_due()
-            self._stage_at = now + min(_STAGE, _STAGE if wait is None else wait)
+            # What was due by now, another worker may have queued before us.
+            queued, self._staged = now >= self._next_due, now
+            wait = self._store.next_due()
+            if wait == 0.0:
+                queued, wait = True, self._store.stage_due()
+            self._next_due = math.inf if wait is None else now + wait
+            self._stage_at = min(now + _STAGE, self._next_due)
         if now >= self._sweep_at:
             self._sweep_at = now + self._every
             queued |= self.sweep(worker_id)

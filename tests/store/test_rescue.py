@@ -212,6 +212,7 @@ def test_due_runs_are_queued_and_the_wait_for_the_next_is_told(store, clock):
 
     for seconds in (0, 9.5, 10, 30):
         clock.set(seconds)
+        assert (store.next_due() == 0) is (seconds >= 10)
         waits.append((store.stage_due(), store.get(first.run_id).state))
 
     assert waits == [
@@ -227,6 +228,7 @@ def test_nothing_scheduled_is_nothing_to_wait_for(store):
     add(store)
 
     assert store.stage_due() is None
+    assert store.next_due() is None
 
 
 def test_a_run_that_crashed_again_waits_before_it_is_due(store, clock):
