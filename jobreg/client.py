@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from . import clock, following, settings
 from .catalogue import Known
-from .errors import BadInput, Conflict, JobConflict, UnknownJob, UnknownRun
+from .errors import BadInput, Conflict, JobConflict, JobRegError, UnknownJob, UnknownRun
 from .handle import Run
 from .judge import Terms
 from .lifecycle import LogLine, Provider, RunRecord, State
@@ -22,11 +22,11 @@ from .options import Duration, count, seconds
 from .registry import JobRef, Registry, default_registry, unknown_job
 from .request import (
     SubmitOptions,
-    can_be_checked_twice,
     checked_level,
     checked_run_id,
     make_request,
     many_requests,
+    names_of_many,
     new_run_id,
     new_run_ids,
     one_of_many,
@@ -34,7 +34,7 @@ from .request import (
 )
 from .selection import Filters, Selection, select_runs
 from .store import direct
-from .store.on_demand import OnDemand
+from .store.on_demand import OnDemand, overlaps
 
 if TYPE_CHECKING:
     from .store import Store
@@ -43,7 +43,9 @@ PAGE = 100
 LARGEST_PAGE = 1000
 # Whoever submits more than this opens the store: a kept connection is quicker from then on.
 _FEW = 20
-_MANY = 1_000
+# So many runs are checked while they are stored, if it does not take the server's patience.
+_MANY = range(1_000, 200_001)
+_CHECKED_WITHIN = 10.0
 _CANDIDATES = 5
 _MOST_NAMES = 50
 # Seconds within which what operators set, and new versions, take effect here.
@@ -51,7 +53,7 @@ _KEEP_KNOWN = 5.0
 
 
 class _LookAtAllError(Exception):
-    """Of many runs one cannot be stored without a look at the others."""
+    """Of many runs one cannot be stored without a look at all."""
 
 
 stand_in: Store | None = None
@@ -218,25 +220,27 @@ class Client:
         None, and nothing is stored, where all are to be looked at first: one cannot be used, and
         what is wrong with the others is to be told as well; or its unique key asks for others.
         """
-        if len(asked) < _MANY or not self.store.database.overlaps:
-            return None
-        if not all(map(can_be_checked_twice, asked)):
+        names = names_of_many(asked) if len(asked) in _MANY else None
+        if names is None or not overlaps(self.settings.store):
             return None
         try:
-            return self.store.insert(OnDemand(len(asked), self._ready_in_turn(asked)))
-        except (BadInput, UnknownJob, JobConflict, _LookAtAllError):
+            self._check_names(sorted(names))
+            terms = {name: self._terms(name, anew=False) for name in names}
+        except JobRegError:
+            return None  # which may come after something else that is wrong
+        try:
+            return self.store.insert(OnDemand(len(asked), self._ready_in_turn(asked, terms)))
+        except (BadInput, _LookAtAllError):
             return None
 
-    def _ready_in_turn(self, asked: Sequence[object]) -> Iterator[RunRecord]:
-        ids, terms, most = new_run_ids(), dict[str, Terms](), self.settings.max_params
+    def _ready_in_turn(
+        self, asked: Sequence[object], terms: Mapping[str, Terms]
+    ) -> Iterator[RunRecord]:
+        ids, most, ends = new_run_ids(), self.settings.max_params, clock.seconds() + _CHECKED_WITHIN
         for index, each in enumerate(asked):
             record = one_of_many(index, each, most, ids)
-            known = terms.get(record.job_name)
-            if known is None:
-                self._check_names([record.job_name])
-                known = terms[record.job_name] = self._terms(record.job_name, anew=False)
-            record = known.apply(record)
-            if record.unique_key is not None:
+            record = terms[record.job_name].apply(record)
+            if record.unique_key is not None or clock.seconds() > ends:
                 raise _LookAtAllError
             yield record
 

@@ -116,9 +116,24 @@ def one_of_many(index: int, each: object, max_params: int, ids: Iterator[str]) -
     )
 
 
-def can_be_checked_twice(each: object) -> bool:
-    """Does :func:`one_of_many` leave one of many as it was?"""
-    return not (isinstance(each, Mapping) and isinstance(each.get("tags"), Iterator))
+def names_of_many(runs: Iterable[object]) -> set[str] | None:
+    """The job names of many, as they stand there.
+
+    None where there is something that is none, or that may be there only once: then it is for
+    :func:`one_of_many` to look at it, and once.
+    """
+    names = set()
+    for each in runs:
+        if isinstance(each, tuple | list) and len(each) == 2:
+            name = each[0]
+        elif isinstance(each, dict) and isinstance(each.get("tags"), tuple | list | None):
+            name = each.get("job_name")
+        else:
+            return None
+        if not isinstance(name, str):
+            return None
+        names.add(name)
+    return names
 
 
 def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:

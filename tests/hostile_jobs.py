@@ -19,15 +19,14 @@ def where():
 
 
 def shares_memory():
-    from multiprocess import resource_tracker, shared_memory
+    from multiprocess import shared_memory
 
-    tracker = resource_tracker._resource_tracker
-    tracked, block = tracker._fd is not None, shared_memory.SharedMemory(create=True, size=8)
+    block = shared_memory.SharedMemory(create=True, size=8)
     block.buf[0] = 7
-    value = block.buf[0]
+    read = block.buf[0]
     block.close()
     block.unlink()
-    return tracked, value, tracker._pid
+    return {"read": read, "pid": os.getpid()}
 
 
 def raises():

@@ -163,7 +163,6 @@ def _prepare(environment: dict[str, str]) -> None:
     """Become a process group that dies with its parent, and reads nothing of the worker's."""
     os.setsid()
     _leave_the_forkserver_alone()
-    _have_no_tracker()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(environment)
@@ -184,15 +183,6 @@ def _leave_the_forkserver_alone() -> None:
     if server is not None and held is not None:
         os.close(held)
         server._forkserver._forkserver_alive_fd = None
-
-
-def _have_no_tracker() -> None:
-    """Let a job that shares memory by multiprocess start what tracks it: nobody has, for us."""
-    module = sys.modules.get("multiprocess.resource_tracker")
-    held = getattr(getattr(module, "_resource_tracker", None), "_fd", None)
-    if module is not None and held is not None:
-        os.close(held)
-        module._resource_tracker._fd = None
 
 
 def _hello(message: dict[str, Any], max_error: int) -> Hello:

@@ -6,11 +6,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import multiprocess
-from multiprocess import connection, forkserver, reduction, resource_tracker, spawn
+from multiprocess import connection, forkserver, reduction, spawn
 
 from ..lifecycle import Provider
 from . import child
@@ -26,7 +25,6 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 _PRELOAD = "jobreg.engines.preload"
 _quietly = threading.local()
 _describe_parent = spawn.get_preparation_data
-_run_tracker, _tracker = resource_tracker.ensure_running, resource_tracker.getfd
 
 
 def _describe_parent_without_main(name: str) -> dict[str, Any]:
@@ -40,26 +38,6 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
         told.pop("init_main_from_name", None)
         told.pop("init_main_from_path", None)
     return told
-
-
-def _run_tracker_for_others() -> None:
-    """Start what tracks shared resources, an interpreter of its own, but not for our children.
-
-    They share none with us. What a job shares, a tracker of its child's own tracks.
-    """
-    if not getattr(_quietly, "on", False):
-        _run_tracker()
-
-
-def _tracker_for_others() -> int:
-    """The pipe to the tracker; for our children one to nowhere, which they close."""
-    number: int = _nowhere() if getattr(_quietly, "on", False) else _tracker()
-    return number
-
-
-@cache
-def _nowhere() -> int:
-    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _forget_forkserver() -> None:
@@ -90,8 +68,6 @@ class Nursery:
         self._context = multiprocess.get_context(method or METHOD)
         self._environment = environment
         spawn.get_preparation_data = _describe_parent_without_main
-        resource_tracker.ensure_running = _run_tracker_for_others
-        resource_tracker.getfd = _tracker_for_others
         if self._context.get_start_method() == "forkserver":
             self._context.set_forkserver_preload([_PRELOAD])
 

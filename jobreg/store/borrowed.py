@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, NullPool
 
 from ..errors import BadInput
+from . import forking
 from .database import Database
 
 _WAY_OUT = "Begin one first, or turn autocommit off."
@@ -43,7 +44,11 @@ class Borrowed:
         if connection is None:
             self._check_driver(given)
             self._lent.connection = given
-            with self._plain().connect() as connection, self._inside(connection):
+            with (
+                forking.inside(),
+                self._plain().connect() as connection,
+                self._inside(connection),
+            ):
                 yield connection
             return
         mine, theirs = self._database.engine.dialect.name, connection.dialect.name
@@ -52,7 +57,7 @@ class Borrowed:
                 f"connection: it is one to {theirs}, and the store is {mine}. Give a connection "
                 "to the store's own database."
             )
-        with self._inside(connection):
+        with forking.inside(), self._inside(connection):
             yield connection
 
     @contextmanager

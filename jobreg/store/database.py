@@ -217,9 +217,6 @@ class Database:
         if self.channel is not None:
             connection.execute(statements.tell(self.channel))
 
-    overlaps: bool = False
-    """Does the server store runs while the next ones are still being made here?"""
-
     insert_one: Callable[[Lent, Now, RunRecord], RunRecord] | None = None
     """Stores one new run on a connection that :meth:`lend` gave, and commits; returns it.
 
@@ -247,10 +244,10 @@ class Database:
         base: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         return base
 
-    def wrapped(self, error: Exception, lent: Lent | None) -> DBAPIError:
-        """An error of the driver as SQLAlchemy tells it."""
+    def wrapped(self, error: Exception, connection: Any) -> DBAPIError:
+        """An error of the driver as SQLAlchemy tells it; None: no connection could be made."""
         dialect: Any = self.engine.dialect
-        lost = lent is None or dialect.is_disconnect(error, lent.connection, None)
+        lost = connection is None or dialect.is_disconnect(error, connection, None)
         made = DBAPIError.instance(
             None, None, error, self.errors, connection_invalidated=lost, dialect=dialect
         )

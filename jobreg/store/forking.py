@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock, get_ident
 
-from .. import clock
-
 _WITHIN = 5.0
 """Seconds for which a fork waits: a thread may be waiting in a store itself, for a lock there."""
 _PAUSE = 0.001
 
 _inside: set[int] = set()
+_stays: set[int] = set()  # for whom a fork has waited in vain, until they leave
 _gate = RLock()  # held by the thread that forks, in which a signal handler may submit
 _forks = 0
 
@@ -29,18 +28,23 @@ def enter() -> int:
     me = get_ident()
     if me in _inside:
         return 0
-    # First in, then looked: who forks looks first, and then who is in.
-    _inside.add(me)
-    while _forks not in (0, me):
+    try:
+        # First in, then looked: who forks looks first, and then who is in.
+        _inside.add(me)
+        while _forks not in (0, me):
+            _inside.discard(me)
+            with _gate:
+                _inside.add(me)
+    except BaseException:  # of a signal handler, or of another thread
         _inside.discard(me)
-        with _gate:
-            _inside.add(me)
+        raise
     return me
 
 
 def leave(entered: int) -> None:
     """Go out again; who came in twice is out with the first."""
     _inside.discard(entered)
+    _stays.discard(entered)
 
 
 @contextmanager
@@ -54,18 +58,23 @@ def inside() -> Iterator[None]:
 
 
 def _shut() -> None:
+    """Let nobody in, and wait; what is raised here, by a signal handler, Python only prints."""
     global _forks
     _gate.acquire()
     _forks = get_ident()
-    ends = clock.seconds() + _WITHIN
-    while _inside - {_forks} and clock.seconds() < ends:
+    # Not our own clock, which a test may hold.
+    ends = time.monotonic() + _WITHIN
+    while others := _inside - _stays - {_forks}:
+        if time.monotonic() > ends:
+            _stays.update(others)
         time.sleep(_PAUSE)
 
 
 def _open() -> None:
     global _forks
-    _forks = 0
-    _gate.release()
+    if _forks == get_ident():  # else it was interrupted before it had shut
+        _forks = 0
+        _gate.release()
 
 
 def _open_in_child() -> None:
@@ -74,6 +83,7 @@ def _open_in_child() -> None:
     _gate = RLock()
     _forks = 0
     _inside.intersection_update({get_ident()})
+    _stays.clear()
 
 
 if hasattr(os, "register_at_fork"):  # where there is a fork

@@ -9,6 +9,11 @@ from typing import overload
 from ..lifecycle import RunRecord
 
 
+def overlaps(url: str) -> bool:
+    """Does the server behind this URL store runs while the next ones are still being made here?"""
+    return url.startswith("postgres")
+
+
 class OnDemand(Sequence[RunRecord]):
     """So many new runs, none with a unique key; each is made when it, or a later one, is read.
 

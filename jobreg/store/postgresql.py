@@ -108,7 +108,6 @@ class PostgreSQL(Database):
     """PostgreSQL 12 and later, by psycopg."""
 
     now = NOW
-    overlaps = True
 
     def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
         super().__init__(url, engine)
@@ -214,7 +213,7 @@ class PostgreSQL(Database):
             with cursor:
                 stored = self._new.copy(cursor, clock_says, runs)
         except psycopg.Error as error:
-            raise DBAPIError.instance("COPY", None, error, Exception) from error
+            raise self.wrapped(error, connection.connection.dbapi_connection) from error
         self.tell(connection)
         return stored
 

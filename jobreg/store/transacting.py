@@ -106,7 +106,7 @@ class Transactions:
         except PoolTimeout as error:
             raise self._all_in_use() from error
         except self.database.errors as error:
-            wrapped = self.database.wrapped(error, lent)
+            wrapped = self.database.wrapped(error, lent and lent.connection)
             if lent is not None:
                 self.database.lending.drop(lent)
             self._let_go_of_the_dead(wrapped)

@@ -15,7 +15,7 @@ from jobreg.client import _MANY
 from jobreg.request import new_run_id
 
 NAME, OTHER = "reports.render", "reports.profile"
-MANY = _MANY + 700
+MANY = _MANY.start + 700
 
 
 @pytest.fixture
@@ -66,7 +66,10 @@ def test_the_server_stores_the_first_while_the_last_is_checked(client, on_demand
     class Looks(UserDict):
         def __iter__(self):
             with client.store.reading() as connection:
-                copies = text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %'")
+                copies = text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY %' "
+                    "AND state = 'active' AND datname = current_database()"
+                )
                 seen.append(connection.execute(copies).scalar_one())
             return super().__iter__()
 
@@ -113,6 +116,21 @@ def test_what_is_read_once_is_read_once(client, on_demand):
 
     assert last.record.tags == ("one", "two")
     assert on_demand == [None]
+
+
+def test_a_bad_one_is_told_of_before_a_store_is_asked(registry):
+    away = Client("postgresql://nobody@127.0.0.1:1/nothing", registry)
+
+    with pytest.raises(BadInput, match=f"run {MANY}"):
+        away.submit_many([*pairs(), 17])
+
+
+def test_checks_that_take_long_are_made_before_the_store_is_kept(client, on_demand, monkeypatch):
+    monkeypatch.setattr("jobreg.client._CHECKED_WITHIN", -1.0)
+
+    assert len(client.submit_many(pairs())) == MANY
+    assert on_demand == [None]
+    assert count(client) == MANY
 
 
 def test_keys_are_looked_at_first(client, on_demand):

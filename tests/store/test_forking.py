@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -110,12 +110,36 @@ def test_a_fork_does_not_wait_for_ever(store, monkeypatch):
 
     thread = in_a_thread(stay)
     inside.wait(20)
-    begun = time.monotonic()
     os.waitpid(copy_of_this(lambda: None), 0)
+    monkeypatch.setattr(forking, "_WITHIN", 1000.0)
+    os.waitpid(copy_of_this(lambda: None), 0)  # it was waited for once
 
-    assert time.monotonic() - begun < 10
+    assert forking._stays == {thread.ident}
     leave.set()
     thread.join(20)
+    assert forking._stays == set()
+
+
+def test_who_is_interrupted_on_the_way_in_is_not_inside(monkeypatch):
+    class Interrupts:
+        def __enter__(self) -> None:
+            raise KeyboardInterrupt
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(forking, "_gate", Interrupts())
+    monkeypatch.setattr(forking, "_forks", -1)
+    with pytest.raises(KeyboardInterrupt):
+        forking.enter()
+
+    assert forking._inside == set()
+
+
+def test_what_is_done_on_a_callers_connection_is_inside(store, tmp_path):
+    with sqlite3.connect(tmp_path / "jobs.db") as given, store.borrowed.use(given):
+        assert forking._inside == {threading.get_ident()}
+
+    assert forking._inside == set()
 
 
 def test_who_forks_inside_a_store_waits_for_nobody(store):
