@@ -20,7 +20,7 @@ MOMENTS, MANY_MOMENTS = 12, 48
 
 
 def lines_of(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Each import that Python tells of (``-v``), each event of the worker."""
+    """Each import that Python tells of (``-X importtime``), each event of the worker."""
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith(b"import time:") or b" INFO " in line:

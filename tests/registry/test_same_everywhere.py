@@ -63,7 +63,7 @@ def answers(fake_plugins, store, processes):
     return [json.loads(each) for each in found]
 
 
-@pytest.mark.parametrize("processes", [8, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_conflict_is_the_same_in_every_process(fake_plugins, tmp_path, processes):
     fake_plugins.add("omega", "1.0", {"shared.job": "o:f", "omega.own": "o:g"}, folder="one")
     fake_plugins.add("alpha", "2.0", {"shared.job": "a:f", "alpha.own": "a:g"}, folder="two")
@@ -82,7 +82,7 @@ def test_a_conflict_is_the_same_in_every_process(fake_plugins, tmp_path, process
     assert before["worker"] == ["alpha.own", "omega.own"]
 
     opened.catalogue.adopt("shared.job", "omega")
-    [after] = answers(fake_plugins, store, max(4, processes // 4))
+    [after] = answers(fake_plugins, store, max(6, processes // 4))
     opened.close()
 
     assert after["jobs list --json"] == whole | torn

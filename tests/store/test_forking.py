@@ -40,6 +40,35 @@ def in_a_thread(do) -> threading.Thread:
     return thread
 
 
+def one_that_stays(within) -> tuple[threading.Thread, threading.Event]:
+    """A thread that is within something until it may leave."""
+    leave, inside = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with within:
+            inside.set()
+            leave.wait(20)
+
+    thread = in_a_thread(stay)
+    inside.wait(20)
+    return thread, leave
+
+
+class Gate:
+    """The gate, which tells that somebody has come to it."""
+
+    def __init__(self) -> None:
+        self._gate, self.reached = threading.RLock(), threading.Event()
+        self.acquire, self.release = self._gate.acquire, self._gate.release
+
+    def __enter__(self) -> None:
+        self.reached.set()
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
 @pytest.fixture
 def store(tmp_path: Path):
     made = open_store(f"sqlite:///{tmp_path}/jobs.db")
@@ -69,47 +98,39 @@ def test_a_copy_can_use_sqlite_whatever_the_threads_of_its_parent_were_doing_the
     assert states(store)["queued"] > FORKS
 
 
-def test_a_fork_waits_for_who_is_inside_and_nobody_enters_meanwhile(store):
-    leave, inside = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with store.writing():
-            inside.set()
-            leave.wait(20)
-
-    first = in_a_thread(stay)
-    inside.wait(20)
-    forked = threading.Event()
+def test_a_fork_waits_for_who_is_inside_and_nobody_enters_meanwhile(store, monkeypatch):
+    gate = Gate()
+    monkeypatch.setattr(forking, "_gate", gate)
+    first, leave = one_that_stays(store.writing())
+    forked, met = threading.Event(), []
 
     def fork() -> None:
         pid = copy_of_this(lambda: None)
         forked.set()
         os.waitpid(pid, 0)
 
+    def come_in() -> None:
+        with forking.inside():
+            met.append(forking._forks)
+
     second = in_a_thread(fork)
     until(lambda: forking._forks, 20, "it wants to fork")
-    third = in_a_thread(lambda: add(store))
+    third = in_a_thread(come_in)
+    until(lambda: gate.reached.is_set() or met, 20, "it wants to come in")
 
     assert not forked.is_set()
+    assert met == []
     leave.set()
     for thread in (first, second, third):
         thread.join(20)
     assert forked.is_set()
+    assert met == [0]
     assert forking._inside == set()
-    assert states(store) == {"queued": 1}
 
 
-def test_a_fork_does_not_wait_for_ever(store, monkeypatch):
+def test_a_fork_does_not_wait_for_ever(monkeypatch):
     monkeypatch.setattr(forking, "_WITHIN", 0.1)
-    leave, inside = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with forking.inside():
-            inside.set()
-            leave.wait(20)
-
-    thread = in_a_thread(stay)
-    inside.wait(20)
+    thread, leave = one_that_stays(forking.inside())
     os.waitpid(copy_of_this(lambda: None), 0)
     monkeypatch.setattr(forking, "_WITHIN", 1000.0)
     os.waitpid(copy_of_this(lambda: None), 0)  # it was waited for once
