@@ -30,19 +30,20 @@ class House:
     def file(self, name: str) -> str:
         return str(self.path / name)
 
-    def worker(self, *options: str, lease: str = "30s") -> Process:
+    def worker(self, *options: str, lease: str = "30s", failpoints: str = "") -> Process:
         """Start a worker and wait until it has registered."""
         before = {row.pid for row in self.client.store.workers()}
         command = ["worker", "--store", self.file("jobs.db"), "--lease", lease, *options]
         with open(self.path / f"worker-{len(self.workers)}.log", "wb") as log:
             worker = self.warm.start(
                 [*command, "--concurrency", "2"],
-                self.plugins.env(),
+                {**self.plugins.env(), "JOBREG_FAILPOINTS": failpoints},
                 output=log,
                 start_new_session=True,
             )
         self.workers.append(worker)
-        until(lambda: self.row(worker.pid), what="the worker registers")
+        until(lambda: self.row(worker.pid) or worker.poll(), what="the worker registers")
+        assert worker.poll() is None, self.log()
         assert worker.pid not in before
         return worker
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .. import clock, failpoints
+from .. import clock, failpoints, proc
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import forking, known, sqlite_hot, sqlite_submit
@@ -148,10 +148,15 @@ class SQLite(Database):
         """What to do next: it is the file, whatever it is."""
         if trouble is Trouble.FULL:
             return f"The disk is full. {trouble.value}"
-        return (
-            "Check the file, its folder and their permissions; "
-            "if another process held it, try again."
-        )
+        pid = proc.writer(path_of(self.url))
+        if pid is None:
+            return (
+                "Check the file, its folder and their permissions; "
+                "if another process held it, try again."
+            )
+        if proc.is_stopped(pid):
+            return f"Process {pid} is stopped while it writes: end it, or kill -CONT {pid}."
+        return f"Process {pid} holds its write lock: let it end its transaction, then try again."
 
     def told(self, error: DBAPIError) -> str:
         """What SQLite said."""

@@ -1,11 +1,14 @@
 """The guard: kills the children's process groups when the supervisor is gone or frozen.
 
+A supervisor that is stopped in the middle of a transaction on SQLite keeps the lock that every
+writer needs. Where its process is the worker's alone, the guard ends it too.
+
 A small process in a session of its own. It reads group numbers from a pipe whose other end only
 the supervisor holds, so the end of the pipe is the end of the supervisor; and it watches a page
 of memory that the supervisor touches, so a supervisor that is stopped is seen too.
 
 :func:`watch_over` runs in that process, started as a file with nothing but the standard library
-and :mod:`jobreg.clock`: no plugin, no site-packages.
+and of ours what imports no more: no plugin, no site-packages.
 """
 
 from __future__ import annotations
@@ -38,10 +41,17 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 class Guard:
-    """The supervisor's end. ``stale`` is how many seconds untouched mean frozen."""
+    """The supervisor's end.
 
-    def __init__(self, stale: float) -> None:
+    Args:
+        stale: how many seconds untouched mean frozen.
+        alone: the process is the worker's, and no application's; it may be ended where it is
+            stopped and holds a lock.
+    """
+
+    def __init__(self, stale: float, *, alone: bool = False) -> None:
         self._stale = stale
+        self._alone = alone
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
@@ -62,9 +72,10 @@ class Guard:
             _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
             # The groups there are go with the command: there is no moment in which the new guard
             # lives and does not know them.
-            told = (Path(__file__).parents[2], file.fileno(), self._stale, *self._groups)
+            supervisor = os.getpid() if self._alone else 0
+            told = (Path(__file__).parents[2], file.fileno(), self._stale, supervisor)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", __file__, *map(str, told)],
+                [sys.executable, "-I", "-S", __file__, *map(str, (*told, *self._groups))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[file.fileno()],
@@ -133,8 +144,17 @@ def kill_groups(groups: Iterable[int]) -> None:
                 kill(group, signal.SIGKILL)
 
 
-def watch_over(descriptor: int, stale: float, groups: set[int]) -> None:
-    """Serve until standard input ends: the guard's process."""
+def _end_stopped_writer(pid: int) -> None:
+    """Kill the supervisor if it is stopped while all who write wait for it."""
+    from jobreg import proc
+
+    if proc.is_stopped(pid) and proc.writes(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def watch_over(descriptor: int, stale: float, supervisor: int, groups: set[int]) -> None:
+    """Serve until standard input ends: the guard's process. No ``supervisor``: it is left alone."""
     from jobreg import clock
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -154,8 +174,10 @@ def watch_over(descriptor: int, stale: float, groups: set[int]) -> None:
         (touched,) = _TOUCHED.unpack_from(page)
         if clock.nanoseconds() - touched > stale * 1e9:
             kill_groups(groups)
+            if supervisor:
+                _end_stopped_writer(supervisor)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    watch_over(int(sys.argv[2]), float(sys.argv[3]), set(map(int, sys.argv[4:])))
+    watch_over(int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), set(map(int, sys.argv[5:])))

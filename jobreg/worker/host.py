@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from .. import proc
 from ..store import WorkerRow
 
 
@@ -47,17 +48,10 @@ def _pid_namespace() -> str | None:
         return None
 
 
-def _stat(pid: int) -> tuple[str, str]:
-    """The state of a process, and when it started, in ticks since boot (proc(5), stat)."""
-    # The command's name may hold anything, parentheses too: fields count from the last one.
-    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    return fields[0], fields[19]
-
-
 def started(pid: int) -> str | None:
     """When a process started, in ticks since boot; None where nobody can say."""
     try:
-        return _stat(pid)[1]
+        return proc.stat(pid)[1]
     except OSError:
         return None
 
@@ -71,7 +65,7 @@ def is_gone(worker: WorkerRow) -> bool:
     if worker.pid_started is None:
         return False
     try:
-        state, ticks = _stat(worker.pid)
+        state, ticks = proc.stat(worker.pid)
     except (FileNotFoundError, ProcessLookupError):
         return _no_such_process(worker.pid)
     except OSError:

@@ -47,6 +47,11 @@ def _not_waiting() -> None:
     """Nobody is to be woken: it has not begun."""
 
 
+def _in_main_thread() -> bool:
+    """Is the process the worker's own? An application has it in another thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
 class Worker:
     """Runs queued runs until it is stopped.
 
@@ -207,7 +212,7 @@ class Worker:
         self.store = self._given_store or open_store(
             self.settings.store, sqlite_sync=self.settings.sqlite_sync
         )
-        guard = Guard(stale=self.settings.lease * FENCE_AT)
+        guard = Guard(stale=self.settings.lease * FENCE_AT, alone=_in_main_thread())
         self.engine = ProcessEngine(self.settings, guard)
         self._wake = self.engine.wake
         self.ownership = Ownership(self.store, self.registry)
@@ -244,7 +249,7 @@ class Worker:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Let SIGTERM and Ctrl-C stop this worker, where it runs in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
+        if not _in_main_thread():
             yield
             return
 

@@ -15,6 +15,7 @@ from waiting import alive, pids_in, until
 
 from jobreg import Run
 from jobreg.lifecycle import Ending, Outcome, State, decide
+from jobreg.proc import is_stopped, writes
 
 
 def _busy(house: House, name: str = "spins") -> list[int]:
@@ -22,6 +23,20 @@ def _busy(house: House, name: str = "spins") -> list[int]:
     file = house.file(f"pids-{len(list(house.path.glob('pids-*')))}")
     house.client.submit(f"hostile.{name}", {"file": file})
     return until(lambda: pids_in(Path(file), 2), what="the job runs")
+
+
+def _freeze(pid: int) -> None:
+    """Stop a supervisor between two transactions: in one, it would be ended for its lock."""
+
+    def frozen() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: is_stopped(pid))
+        if writes(pid):
+            os.kill(pid, signal.SIGCONT)
+            return False
+        return True
+
+    until(frozen, what="it is frozen outside of a transaction")
 
 
 def test_a_killed_supervisor_leaves_no_child_and_no_grandchild(house: House) -> None:
@@ -147,7 +162,7 @@ def test_a_frozen_supervisor_loses_its_children_and_every_write(
     assert old is not None
     pids = _busy(house)
     (run,) = house.client.find()
-    os.kill(first.pid, signal.SIGSTOP)
+    _freeze(first.pid)
 
     until(lambda: not any(map(alive, pids)), lease + 0.5, "the guard kills the children")
     house.worker(lease=f"{lease}s")
@@ -178,13 +193,27 @@ def _second_attempt(house: House, run: Run, meanwhile: str) -> None:
         run.cancel().wait(10)
 
 
+def test_a_supervisor_frozen_in_a_transaction_does_not_keep_the_store(house: House) -> None:
+    lease = 2.0
+    first = house.worker(lease=f"{lease}s", failpoints="beat.before_commit=stop@2")
+    pids = _busy(house)
+    (run,) = house.client.find()
+
+    until(lambda: is_stopped(first.pid), 2 * lease, "it is frozen with the write lock")
+    until(lambda: first.poll() is not None, lease + 1, "the guard ends it")
+    assert first.wait() == -signal.SIGKILL
+    assert not any(map(alive, pids))
+    house.worker()
+    until(lambda: run.refresh().attempt == 2, 5, "another takes over")
+
+
 def test_a_worker_frozen_and_thawed_alone_blames_no_run(house: House) -> None:
     lease = 1.0
     worker = house.worker(lease=f"{lease}s")
     pids = _busy(house)
     (run,) = house.client.find()
 
-    os.kill(worker.pid, signal.SIGSTOP)
+    _freeze(worker.pid)
     until(lambda: not any(map(alive, pids)), lease + 0.5, "the guard kills the children")
     os.kill(worker.pid, signal.SIGCONT)
     until(lambda: run.refresh().attempt >= 2, 10, "it runs again")

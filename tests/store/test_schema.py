@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -14,11 +15,21 @@ import pytest
 from clean_copies import clean
 from sqlalchemy import inspect, text
 from store_hands import add, asked
+from waiting import until
 
 from jobreg import BadInput, SchemaMismatch, StoreError, StoreUnavailable
+from jobreg.proc import is_stopped
 from jobreg.store import exists, open_store, schema, sqlite
 from jobreg.store.tables import metadata
 from jobreg.store.version import VERSION, VERSION_TABLE
+
+WRITES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("begun", flush=True)
+sys.stdin.read()
+"""
 
 
 def open_and_add(url, start, told):
@@ -358,6 +369,25 @@ class TestSqlite:
             opened.insert([asked()])
 
         assert opened.find() == ([], None)
+
+    def test_who_holds_the_file_is_named(self, url, monkeypatch):
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+        opened = open_store(url)
+        other = subprocess.Popen(
+            [sys.executable, "-c", WRITES, opened.database.url.database],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        with other:
+            assert other.stdout.readline() == b"begun\n"
+            with pytest.raises(StoreUnavailable, match=rf"Process {other.pid} holds its"):
+                opened.insert([asked()])
+            other.send_signal(signal.SIGSTOP)
+            until(lambda: is_stopped(other.pid))
+            with pytest.raises(StoreUnavailable, match=rf"or kill -CONT {other.pid}\."):
+                opened.insert([asked()])
+            other.send_signal(signal.SIGCONT)
+            other.stdin.close()
+        opened.insert([asked()])
 
     @pytest.mark.parametrize(
         ("bad", "told"),

@@ -1,0 +1,57 @@
+"""What Linux tells of processes (proc(5)): their state, and who holds SQLite's write lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_WRITE_LOCK = 120
+"""The byte of the file with the name's end -shm that a writer locks (sqlite.org/walformat.html)."""
+
+
+def stat(pid: int) -> tuple[str, str]:
+    """The state of a process, one letter, and when it started, in ticks since boot.
+
+    Raises:
+        OSError: there is no such process, or nobody can say.
+    """
+    # The command's name may hold anything, parentheses too: fields count from the last one.
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return fields[0], fields[19]
+
+
+def is_stopped(pid: int) -> bool:
+    """Is this process certainly stopped by a signal, as by SIGSTOP or Ctrl-Z?"""
+    try:
+        return stat(pid)[0] == "T"
+    except OSError:
+        return False
+
+
+def writes(pid: int) -> bool:
+    """Does this process certainly hold the write lock of a SQLite database?"""
+    return any(each == pid for each, _ in _writers())
+
+
+def writer(database: Path) -> int | None:
+    """The process that holds the write lock of this database; None: nobody, or it is untold."""
+    try:
+        inode = database.with_name(database.name + "-shm").stat().st_ino
+    except OSError:
+        return None
+    return next((pid for pid, its in _writers() if its == inode), None)
+
+
+def _writers() -> Iterator[tuple[int, int]]:
+    """Process and inode of each lock on a byte where SQLite's writers have theirs."""
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        # "1: POSIX  ADVISORY  WRITE 4711 08:02:1234 120 120"; who waits has "->" after the number.
+        fields = line.split()
+        if fields[1:4:2] == ["POSIX", "WRITE"] and fields[6:] == [str(_WRITE_LOCK)] * 2:
+            pid = int(fields[4])
+            if pid > 0:  # else it is of another pid namespace
+                yield pid, int(fields[5].rpartition(":")[2])
