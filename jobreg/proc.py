@@ -51,7 +51,9 @@ def _writers() -> Iterator[tuple[int, int]]:
     for line in lines:
         # "1: POSIX  ADVISORY  WRITE 4711 08:02:1234 120 120"; who waits has "->" after the number.
         fields = line.split()
-        if fields[1:4:2] == ["POSIX", "WRITE"] and fields[6:] == [str(_WRITE_LOCK)] * 2:
-            pid = int(fields[4])
-            if pid > 0:  # else it is of another pid namespace
-                yield pid, int(fields[5].rpartition(":")[2])
+        if fields[1:4:2] != ["POSIX", "WRITE"] or "EOF" in fields:
+            continue
+        pid, place, first, last = fields[4:]
+        # Locks side by side are told as one. No process: it is of another pid namespace.
+        if int(first) <= _WRITE_LOCK <= int(last) and int(pid) > 0:
+            yield int(pid), int(place.rpartition(":")[2])

@@ -86,9 +86,9 @@ def test_a_worker_on_the_same_host_takes_over_within_three_seconds(house: House)
     until(lambda: pids_in(Path(house.file("pids")), 2))
     house.worker()
 
+    os.kill(first.pid, signal.SIGSTOP)  # so that it cannot settle what ends now
     flag.touch()
     Path(house.file("pids")).unlink()
-    os.kill(first.pid, signal.SIGSTOP)  # so that it cannot settle what just ended
     first.kill()
     killed = time.monotonic()
     run.wait(10)
