@@ -55,7 +55,7 @@ def reach(name: str) -> None:
         _reached[name] += 1
         number, count = _armed[name]
         if _reached[name] == count:
-            # To this thread: one that another is to take lets this one go on meanwhile.
+            # To this thread: what the process is sent, another may take while this one goes on.
             signal.pthread_kill(threading.get_ident(), number)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 _WRITE_LOCK = 120
@@ -24,36 +24,33 @@ def is_stopped(pid: int) -> bool:
     """Is this process certainly stopped by a signal, as by SIGSTOP or Ctrl-Z?"""
     try:
         return stat(pid)[0] == "T"
-    except OSError:
+    except (OSError, IndexError):
         return False
 
 
-def writes(pid: int) -> bool:
-    """Does this process certainly hold the write lock of a SQLite database?"""
-    return any(each == pid for each, _ in _writers())
-
-
 def writer(database: Path) -> int | None:
-    """The process that holds the write lock of this database; None: nobody, or it is untold."""
+    """The process that holds the write lock of a SQLite database; None: nobody, or it is untold."""
     try:
         inode = database.with_name(database.name + "-shm").stat().st_ino
-    except OSError:
+        return writer_among(Path("/proc/locks").read_text().splitlines(), inode)
+    except (OSError, ValueError):
         return None
-    return next((pid for pid, its in _writers() if its == inode), None)
 
 
-def _writers() -> Iterator[tuple[int, int]]:
-    """Process and inode of each lock on a byte where SQLite's writers have theirs."""
-    try:
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return
+def writer_among(lines: Iterable[str], inode: int) -> int | None:
+    """Who has the write lock in the file of this inode, by the lines of ``/proc/locks``.
+
+    Raises:
+        ValueError: a line is not as proc(5) says.
+    """
     for line in lines:
         # "1: POSIX  ADVISORY  WRITE 4711 08:02:1234 120 120"; who waits has "->" after the number.
         fields = line.split()
         if fields[1:4:2] != ["POSIX", "WRITE"] or "EOF" in fields:
             continue
         pid, place, first, last = fields[4:]
-        # Locks side by side are told as one. No process: it is of another pid namespace.
-        if int(first) <= _WRITE_LOCK <= int(last) and int(pid) > 0:
-            yield int(pid), int(place.rpartition(":")[2])
+        if int(place.rpartition(":")[2]) != inode or int(pid) <= 0:
+            continue  # of another file, or of a process in another pid namespace
+        if int(first) <= _WRITE_LOCK <= int(last):  # locks side by side are told as one
+            return int(pid)
+    return None

@@ -42,7 +42,9 @@ class House:
                 start_new_session=True,
             )
         self.workers.append(worker)
-        until(lambda: self.row(worker.pid) or worker.poll(), what="the worker registers")
+        until(
+            lambda: self.row(worker.pid) or worker.poll() is not None, what="the worker registers"
+        )
         assert worker.poll() is None, self.log()
         assert worker.pid not in before
         return worker

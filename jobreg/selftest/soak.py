@@ -82,7 +82,8 @@ class Fleet:
         """Those that hold runs and are not frozen."""
         busy = self.store.busy()
         pids = {row.pid for row in self.store.workers() if busy.get(row.worker_id)}
-        return [each for each in self.running if each.pid in pids - self.thaw_at.keys()]
+        found = (each for each in self.running if each.pid in pids - self.thaw_at.keys())
+        return [each for each in found if each.poll() is None]
 
     def freeze(self, worker: subprocess.Popen[bytes], seconds: float) -> None:
         """Stop a process where it stands; :meth:`thaw` lets it go on after so long."""
@@ -217,7 +218,8 @@ class _Load:
     def _submit(self, batch: list[dict[str, object]]) -> None:
         """Submit until the store took it; it stands still where workers die at its locks.
 
-        Whom we froze while it held the one lock of a SQLite file gives it up only when thawed.
+        Whom we froze while it held the one lock of a SQLite file gives it up only when thawed, or
+        when its guard ends it.
         """
         ends = clock.seconds() + _DRAIN
         while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, event, exc
@@ -122,6 +123,11 @@ class Database:
         """The same connections, as they are used to read only."""
         self.lending = Lending(self.make_to_lend)
         self._own_words: str | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it is; None where it is on a server."""
+        return None
 
     channel: str | None = None
     """What an insert is to be told on, for those who listen; None where nobody can."""

@@ -52,6 +52,11 @@ class SQLite(Database):
     now = NOW
     makes_itself = True
 
+    @property
+    def file(self) -> Path:
+        """Where the database is."""
+        return path_of(self.url)
+
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
         return Watch(self.url)
@@ -148,19 +153,23 @@ class SQLite(Database):
         """What to do next: it is the file, whatever it is."""
         if trouble is Trouble.FULL:
             return f"The disk is full. {trouble.value}"
-        pid = proc.writer(path_of(self.url))
-        if pid is None:
-            return (
-                "Check the file, its folder and their permissions; "
-                "if another process held it, try again."
-            )
-        if proc.is_stopped(pid):
-            return f"Process {pid} is stopped while it writes: end it, or kill -CONT {pid}."
-        return f"Process {pid} holds its write lock: let it end its transaction, then try again."
+        return (
+            "Check the file, its folder and their permissions; "
+            "if another process held it, try again."
+        )
 
     def told(self, error: DBAPIError) -> str:
-        """What SQLite said."""
-        return str(error.orig)
+        """What SQLite said; of a lock, who holds it where that can be known."""
+        said = str(error.orig)
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            return said
+        pid = proc.writer(self.file)
+        if pid is None:
+            return said
+        if pid == os.getpid():
+            return f"{said} by this process"
+        stopped = f", which is stopped: end it, or kill -CONT {pid}"
+        return f"{said} by process {pid}{stopped if proc.is_stopped(pid) else ''}"
 
 
 def path_of(url: URL) -> Path:

@@ -1,7 +1,7 @@
 """The guard: kills the children's process groups when the supervisor is gone or frozen.
 
 A supervisor that is stopped in the middle of a transaction on SQLite keeps the lock that every
-writer needs. Where its process is the worker's alone, the guard ends it too.
+writer needs. Where its process is the worker's alone, the guard ends it too (decision 31).
 
 A small process in a session of its own. It reads group numbers from a pipe whose other end only
 the supervisor holds, so the end of the pipe is the end of the supervisor; and it watches a page
@@ -45,13 +45,13 @@ class Guard:
 
     Args:
         stale: how many seconds untouched mean frozen.
-        alone: the process is the worker's, and no application's; it may be ended where it is
-            stopped and holds a lock.
+        database: the SQLite file whose lock a stopped supervisor must not keep; it is ended for
+            that. None: it never is.
     """
 
-    def __init__(self, stale: float, *, alone: bool = False) -> None:
+    def __init__(self, stale: float, database: Path | None = None) -> None:
         self._stale = stale
-        self._alone = alone
+        self._database = "" if database is None else database.absolute()
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
@@ -72,10 +72,10 @@ class Guard:
             _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
             # The groups there are go with the command: there is no moment in which the new guard
             # lives and does not know them.
-            supervisor = os.getpid() if self._alone else 0
-            told = (Path(__file__).parents[2], file.fileno(), self._stale, supervisor)
+            told = (file.fileno(), self._stale, self._database, *self._groups)
+            ours = Path(__file__).parents[2]
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", __file__, *map(str, (*told, *self._groups))],
+                [sys.executable, "-I", "-S", __file__, str(ours), *map(str, told)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[file.fileno()],
@@ -144,18 +144,9 @@ def kill_groups(groups: Iterable[int]) -> None:
                 kill(group, signal.SIGKILL)
 
 
-def _end_stopped_writer(pid: int) -> None:
-    """Kill the supervisor if it is stopped while all who write wait for it."""
-    from jobreg import proc
-
-    if proc.is_stopped(pid) and proc.writes(pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def watch_over(descriptor: int, stale: float, supervisor: int, groups: set[int]) -> None:
-    """Serve until standard input ends: the guard's process. No ``supervisor``: it is left alone."""
-    from jobreg import clock
+def watch_over(descriptor: int, stale: float, database: Path | None, groups: set[int]) -> None:
+    """Serve until standard input ends: the guard's process."""
+    from jobreg import clock, proc
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # who ends the supervisor ends us by the pipe
@@ -174,10 +165,14 @@ def watch_over(descriptor: int, stale: float, supervisor: int, groups: set[int])
         (touched,) = _TOUCHED.unpack_from(page)
         if clock.nanoseconds() - touched > stale * 1e9:
             kill_groups(groups)
-            if supervisor:
-                _end_stopped_writer(supervisor)
+            supervisor = os.getppid()
+            if database and proc.writer(database) == supervisor and proc.is_stopped(supervisor):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(supervisor, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    watch_over(int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]), set(map(int, sys.argv[5:])))
+    _, _, descriptor, stale, database, *groups = sys.argv
+    of = Path(database) if database else None
+    watch_over(int(descriptor), float(stale), of, set(map(int, groups)))

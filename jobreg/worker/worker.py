@@ -48,7 +48,7 @@ def _not_waiting() -> None:
 
 
 def _in_main_thread() -> bool:
-    """Is the process the worker's own? An application has it in another thread."""
+    """Is this the thread that gets the signals?"""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -212,7 +212,9 @@ class Worker:
         self.store = self._given_store or open_store(
             self.settings.store, sqlite_sync=self.settings.sqlite_sync
         )
-        guard = Guard(stale=self.settings.lease * FENCE_AT, alone=_in_main_thread())
+        # An application that has us in another thread is not to be ended for our sake.
+        database = self.store.database.file if _in_main_thread() else None
+        guard = Guard(self.settings.lease * FENCE_AT, database)
         self.engine = ProcessEngine(self.settings, guard)
         self._wake = self.engine.wake
         self.ownership = Ownership(self.store, self.registry)

@@ -19,6 +19,8 @@ import pytest
 from waiting import alive, pids_in, until
 
 from jobreg import BadInput, Client, Conflict, Registry, StoreUnavailable, Worker
+from jobreg.proc import is_stopped
+from jobreg.store import sqlite
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "embed-a-worker.md"
 BLOCKING = """
@@ -357,6 +359,41 @@ def test_a_script_that_forgets_to_stop_its_worker_ends_all_the_same(
 
     assert run_script(environ, tmp_path, "script.py").split() == ["ran", "0", "1", "2"]
     assert Client(environ["JOBREG_STORE"]).store.workers() == []
+
+
+STANDS = """
+import jobreg, sys
+
+jobreg.Worker(concurrency=2, lease="1s").start()
+sys.stdin.read()
+"""
+
+
+def test_an_application_that_is_stopped_while_it_writes_is_left_to_who_stopped_it(
+    environ: dict[str, str], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 1.0)
+    client = Client(environ["JOBREG_STORE"], registry)
+    application = subprocess.Popen(
+        [sys.executable, "-c", STANDS], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=environ | {"JOBREG_FAILPOINTS": "settle.before_commit=stop"},
+    )  # fmt: skip
+    try:
+        client.submit("hostile.spins", {"file": str(tmp_path / "pids")})
+        pids = until(lambda: pids_in(tmp_path / "pids", 2), what="the job runs")
+        client.submit("hostile.echo", {"value": 1})
+        until(lambda: is_stopped(application.pid), what="it is frozen with the write lock")
+        until(lambda: not any(map(alive, pids)), what="its guard has seen it")
+
+        told = f"locked by process {application.pid}, which is stopped"
+        with pytest.raises(StoreUnavailable, match=told):
+            client.submit("hostile.echo", {"value": 2})
+
+        assert is_stopped(application.pid)
+    finally:
+        application.kill()
+        application.communicate()
+        client.close()
 
 
 def test_a_function_of_the_main_module_is_refused_and_told_the_ways_out(
