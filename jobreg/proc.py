@@ -31,7 +31,8 @@ def is_stopped(pid: int) -> bool:
 def writer(database: Path) -> int | None:
     """The process that holds the write lock of a SQLite database; None: nobody, or it is untold."""
     try:
-        inode = database.with_name(database.name + "-shm").stat().st_ino
+        whole = database.resolve()  # what SQLite has beside a file it has beside where that lies
+        inode = whole.with_name(whole.name + "-shm").stat().st_ino
         return writer_among(Path("/proc/locks").read_text().splitlines(), inode)
     except (OSError, ValueError):
         return None

@@ -56,6 +56,8 @@ def test_who_writes_to_a_database_is_known_while_it_does(tmp_path: Path) -> None
     connection.execute("BEGIN IMMEDIATE")
 
     assert proc.writer(file) == os.getpid()
+    (tmp_path / "link.db").symlink_to(file)
+    assert proc.writer(tmp_path / "link.db") == os.getpid()
     connection.execute("ROLLBACK")
     assert proc.writer(file) is None
     connection.close()
