@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hostile_jobs import JOBS, SOURCE
-from waiting import pids_in, until
+from waiting import descriptors, pids_in, until
 
 HOSTILE = "\x1b[31mred\x07 \u202eturned\u2028line\r"
 FIELDS = ["at", "attempt", "stream", "level", "logger", "text"]
@@ -137,18 +137,14 @@ def test_ctrl_c_ends_a_follower_and_nothing_else(jobreg, environ, tmp_path):
     done(jobreg, "echo")
     waiting = jobreg("submit", "hostile.echo", "--delay", "1h").stdout.strip()
     follower = begin(environ, tmp_path, "runs", "logs", waiting, "-f", "--json")
-    until(lambda: _reads(follower.pid, tmp_path / "jobs.db"), 20, "it has opened the store")
+    store = os.path.realpath(tmp_path / "jobs.db")
+    until(lambda: descriptors(follower.pid).count(store) > 1, 20, "it has opened the store")
 
     follower.send_signal(signal.SIGINT)
     stdout, stderr = follower.communicate(timeout=30)
 
     assert (follower.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
     assert json.loads(jobreg("runs", "show", run_id, "--json").stdout)["state"] == "succeeded"
-
-
-def _reads(pid: int, file: Path) -> bool:
-    links = Path(f"/proc/{pid}/fd")
-    return sum(os.path.realpath(each) == str(file) for each in links.iterdir()) > 1
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(jobreg, environ, tmp_path):

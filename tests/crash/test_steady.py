@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import until
+from waiting import descriptors, until
 
 from jobreg import Client
 from jobreg.selftest.soak import descendants
@@ -52,7 +52,7 @@ def look(pid: int) -> tuple[int, int, int]:
     """
     folder = Path(f"/proc/{pid}")
     pages = int((folder / "statm").read_text().split()[1])
-    opened = [os.readlink(each) for each in (folder / "fd").iterdir()]
+    opened = descriptors(pid)
     of_store = [each for each in opened if "jobs.db" in each]
     assert len(of_store) <= 9
     return (
