@@ -102,6 +102,9 @@ class Client:
     @property
     def store(self) -> Store:
         """The store, opened on first use."""
+        store = self._store
+        if store is not None:
+            return store
         with self._opening:
             if self._store is None:
                 from .store import open_store
@@ -139,15 +142,15 @@ class Client:
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
         record = self.request(job_name, params, **options)
-        self._check_names([record.job_name])
         if connection is not None:
-            return Run(self, self._insert([record], connection)[0])
+            return Run(self, self.store.insert([self._ready_one(record)], connection)[0])
         return Run(self, self._insert_one(record))
 
     def _insert_one(self, record: RunRecord) -> RunRecord:
         """Store one run, without SQLAlchemy where the process may never need it."""
         if self._store is None and self._submitted < _FEW and not _store_is_imported():
             self._submitted += 1
+            self._check_name(record.job_name)
             stored = direct.insert(
                 self.settings.store,
                 self.settings.sqlite_sync,
@@ -156,39 +159,49 @@ class Client:
             )
             if stored is not None:
                 return stored
-        return self._insert([record])[0]
+        return self.store.insert([self._ready_one(record)])[0]
 
-    def _insert(self, records: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
-        """Store runs as the store's knowledge of their jobs would have them."""
-        return self.store.insert(self._prepared(records), connection)
+    def _ready_one(self, record: RunRecord) -> RunRecord:
+        """A run as it is to be stored, its name and parameters judged; nothing is stored.
 
-    def ready(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """Runs as they are to be stored, their names and parameters judged; nothing is stored."""
-        self._check_names([record.job_name for record in records])
-        return self._prepared(records)
-
-    def _prepared(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        The name of one that was there before is not judged.
+        """
+        name, judge = record.job_name, record.retried_from is None
+        terms = self._terms(name, judge=judge)
         try:
-            return self._prepare(records)
+            return terms.apply(record)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
-            return self._prepare(records, anew=True)
+            return self._terms(name, judge=judge, anew=True).apply(record)
+
+    def ready(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Runs as :meth:`_ready_one` has them, all or none."""
+        try:
+            return self._ready(records)
+        except BadInput:
+            return self._ready(records, anew=True)
+
+    def _ready(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
+        names = dict.fromkeys(record.job_name for record in records)
+        terms = {name: self._terms(name, anew=anew) for name in names}
+        return [terms[record.job_name].apply(record) for record in records]
 
     def _installed(self, name: str) -> Provider | None:
         return _provider(self.registry.snapshot().jobs.get(name))
 
-    def _prepare(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
-        terms = {name: self._terms(name, anew) for name in {each.job_name for each in records}}
-        return [terms[record.job_name].apply(record) for record in records]
+    def _terms(self, name: str, *, anew: bool = False, judge: bool = True) -> Terms:
+        """What bears on the runs of a job, as it was some seconds ago unless wanted anew.
 
-    def _terms(self, name: str, anew: bool) -> Terms:
-        """What bears on the runs of a job, as it was some seconds ago unless wanted anew."""
+        Raises:
+            UnknownJob, JobConflict: as :meth:`_check_name`, where the name is to be judged.
+        """
         ref = self.registry.snapshot().jobs.get(name)
-        kept = self._known.get(name)
-        now = clock.seconds()
+        if ref is None and judge:
+            ref = self._check_name(name)
+        kept, now = self._known.get(name), clock.seconds()
         if kept is None or anew or kept.read < now - _KEEP_KNOWN:
             known = self.store.catalogue.of(name)
-        elif kept.ref == ref:
+        elif kept.ref is ref or kept.ref == ref:
             return kept.terms
         else:
             now, known = kept.read, kept.known
@@ -210,8 +223,7 @@ class Client:
         stored = None if connection is not None else self._insert_on_demand(asked)
         if stored is None:
             records = many_requests(asked, self.settings.max_params)
-            self._check_names([record.job_name for record in records])
-            stored = self._insert(records, connection) if records else []
+            stored = self.store.insert(self.ready(records), connection) if records else []
         return [Run(self, record) for record in stored]
 
     def _insert_on_demand(self, asked: Sequence[object]) -> list[RunRecord] | None:
@@ -224,8 +236,7 @@ class Client:
         if names is None or not overlaps(self.settings.store):
             return None
         try:
-            self._check_names(sorted(names))
-            terms = {name: self._terms(name, anew=False) for name in names}
+            terms = {name: self._terms(name) for name in names}
         except JobRegError:
             return None  # which may come after something else that is wrong
         try:
@@ -258,19 +269,21 @@ class Client:
         """
         return make_request(job_name, params, options, self.settings.max_params)
 
-    def _check_names(self, names: Sequence[str]) -> None:
-        """Refuse a name that neither this installation, a live worker nor the store knows."""
-        installed = self.registry.snapshot().jobs
-        for name in dict.fromkeys(names):
-            if name in installed:
-                continue
-            try:
-                self.registry.ref(name)
-            except UnknownJob as error:
-                self._check_elsewhere(name, error)
-            except JobConflict:
-                if not self.store.catalogue.owners([name]):
-                    raise
+    def _check_name(self, name: str) -> JobRef | None:
+        """Refuse a name that nobody knows; where its job is, if that is here.
+
+        Raises:
+            UnknownJob: neither this installation, a live worker nor the store knows the name.
+            JobConflict: several distributions claim it here, and no operator chose one.
+        """
+        try:
+            return self.registry.ref(name)
+        except UnknownJob as error:
+            self._check_elsewhere(name, error)
+        except JobConflict:
+            if not self.store.catalogue.owners([name]):
+                raise
+        return None
 
     def _check_elsewhere(self, name: str, error: UnknownJob) -> None:
         """Refuse a name that is not installed here, unless a live worker or the store knows it."""
@@ -381,7 +394,7 @@ class Client:
                 max_crashes=record.max_crashes, max_age=record.max_age, tags=record.tags,
                 unique_key=record.unique_key, unique_policy="reject",
             )  # fmt: skip
-            return Run(self, self._insert([copy])[0])
+            return Run(self, self.store.insert([self._ready_one(copy)])[0])
         if not record.state.final or not self.store.reopen(record):
             now = run.refresh().state
             raise Conflict(

@@ -67,14 +67,16 @@ def encode_params(params: Mapping[str, Any] | None, cap: int) -> str:
     Raises:
         BadInput: not an object with string keys, not JSON, or over ``cap`` bytes.
     """
+    value: Any = params
     if params is None:
         return "{}"
-    if not isinstance(params, Mapping):
-        raise BadInput(
-            f"params is a {type(params).__name__}; a job takes named parameters: "
-            'give an object such as {"account": 42}.'
-        )
-    value: Any = params if type(params) is dict else dict(params)
+    if type(params) is not dict:  # as nearly all are
+        if not isinstance(params, Mapping):
+            raise BadInput(
+                f"params is a {type(params).__name__}; a job takes named parameters: "
+                'give an object such as {"account": 42}.'
+            )
+        value = dict(params)
     if fault(value, "params"):
         value = _plain(value, "params", BadInput)
     return _encode(value, "params", cap, "JOBREG_MAX_PARAMS", BadInput)

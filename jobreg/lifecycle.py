@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from .options import DEFAULT_PRIORITY, DEFAULT_QUEUE, DEFAULTS, Backoff, JobOptions
+from .options import DEFAULTS, Backoff, JobOptions
 
 if TYPE_CHECKING:
     from attrs import frozen as often_made
@@ -363,13 +363,3 @@ def decide_lost(
         return evolve(outcome, state=State.FAILED, reason=Reason.CRASHED)
     delay = crash_wait(outcome.crashes)
     return evolve(outcome, state=State.SCHEDULED if delay else State.QUEUED, delay=delay)
-
-
-def stored_queue(record: RunRecord) -> str:
-    """The queue a run waits in when its submitter named none."""
-    return record.queue if record.queue is not None else DEFAULT_QUEUE
-
-
-def stored_priority(record: RunRecord) -> int:
-    """The priority of a run whose submitter named none."""
-    return record.priority if record.priority is not None else DEFAULT_PRIORITY

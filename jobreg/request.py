@@ -43,6 +43,11 @@ class SubmitOptions(TypedDict, total=False):
 # Bytes of chance for each id; the two highest bits of one digit say how they are arranged.
 _NOISE = 10
 _VARIANT = {f"{digit:x}": f"{8 + digit % 4:x}" for digit in range(16)}
+# The system takes longer to answer than to give more.
+_AHEAD = 64
+_ends: list[str] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ends.clear)  # else both would use them
 _OPTIONS = frozenset(SubmitOptions.__annotations__)
 
 
@@ -159,15 +164,15 @@ def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
 
 def new_run_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
-    return _spelt(_moment(), os.urandom(_NOISE).hex())
+    return _moment() + _chance()
 
 
 def new_run_ids(at_once: int = 100) -> Iterator[str]:
-    """Run ids without end; time and chance are asked for so many at once."""
+    """Run ids without end; what time it is, is asked for so many at once."""
     while True:
-        moment, noise = _moment(), os.urandom(_NOISE * at_once).hex()
-        for place in range(0, len(noise), 2 * _NOISE):
-            yield _spelt(moment, noise[place : place + 2 * _NOISE])
+        moment = _moment()
+        for _ in range(at_once):
+            yield moment + _chance()
 
 
 def _moment() -> str:
@@ -176,8 +181,19 @@ def _moment() -> str:
     return f"{when[:8]}-{when[8:]}-7"
 
 
-def _spelt(moment: str, noise: str) -> str:
-    return f"{moment}{noise[:3]}-{_VARIANT[noise[3]]}{noise[4:7]}-{noise[7:19]}"
+def _chance() -> str:
+    """How one id ends; many are made in advance."""
+    while True:
+        try:
+            return _ends.pop()
+        except IndexError:
+            noise = os.urandom(_NOISE * _AHEAD).hex()
+            size = 2 * _NOISE
+            _ends.extend(_end(noise[at : at + size]) for at in range(0, len(noise), size))
+
+
+def _end(noise: str) -> str:
+    return f"{noise[:3]}-{_VARIANT[noise[3]]}{noise[4:7]}-{noise[7:19]}"
 
 
 def checked_run_id(value: object, nor: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 MAX_DEPTH = 100
 # Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
 _LONGEST_INT = 10**4300
-_SHORT = 2**63
+_SHORTEST, _SHORT = -(2**63), 2**63
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -24,7 +24,7 @@ def _is_usual(value: Any) -> bool:
     """Is it such as most are, and nothing wrong with it? False says nothing."""
     kind = type(value)
     if kind is int:
-        return bool(-_SHORT < value < _SHORT)
+        return bool(_SHORTEST < value < _SHORT)
     return value.isascii() if kind is str else kind is bool or value is None
 
 

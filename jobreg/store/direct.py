@@ -73,7 +73,7 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     version = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()
     if version is None or version[0] != VERSION:
         return None
-    stored = sqlite_submit.insert_one(connection.execute, sqlite_submit.NOW, prepared)
+    stored = sqlite_submit.insert_one(connection.execute, sqlite_submit.clock(), prepared)
     failpoints.begin("insert")
     failpoints.commit("before")
     connection.execute("COMMIT")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define
-from sqlalchemy import Engine
+from sqlalchemy import Dialect
 
 from .. import clock
 
@@ -27,18 +27,14 @@ class Lent:
 
     connection: Any
     cursor: Any
+    dialect: Dialect
     since: float
     home: list[Lent | None]
 
-    def executing(self, engine: Engine) -> Callable[[str, Any], Any]:
-        """What executes a statement with its values, and returns the cursor."""
-        cursor, do_execute = self.cursor, engine.dialect.do_execute
-
-        def execute(words: str, values: Any) -> Any:
-            do_execute(cursor, words, values)
-            return cursor
-
-        return execute
+    def execute(self, words: str, values: Any) -> Any:
+        """Execute a statement with its values, and return the cursor."""
+        self.dialect.do_execute(self.cursor, words, values)
+        return self.cursor
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -49,8 +45,9 @@ class Lent:
 class Lending:
     """The connections to one database. ``make`` makes one more, where all are in use."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], dialect: Dialect) -> None:
         self._make = make
+        self._dialect = dialect
         self._idle: list[Lent | None] = [None] * MOST
 
     def take(self, within: float) -> Lent | None:
@@ -70,7 +67,8 @@ class Lending:
             return lent
         try:
             connection = self._make()
-            return Lent(connection, connection.cursor(), clock.seconds(), home)
+            cursor = connection.cursor()
+            return Lent(connection, cursor, self._dialect, clock.seconds(), home)
         except BaseException:
             home.append(None)
             raise

@@ -148,12 +148,12 @@ class PostgreSQL(Database):
 
     def due_at_once(self, lent: Lent) -> list[Pair]:
         """As :meth:`due`, on a lent connection."""
-        return self._words.due(lent.executing(self.engine))
+        return self._words.due(lent.execute)
 
     def known_at_once(self, lent: Lent, name: str) -> known.Rows:
         """What is known of a job. Who asks, asks otherwise where the answer does not come soon."""
         self.bound(lent.connection, database.PING_WITHIN)
-        rows: known.Rows = lent.executing(self.engine)(self._known, (name, name)).fetchall()
+        rows: known.Rows = lent.execute(self._known, (name, name)).fetchall()
         return rows
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
@@ -176,9 +176,7 @@ class PostgreSQL(Database):
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, by one statement."""
         failpoints.commit("before")
-        claims = self._words.claim(
-            lent.executing(self.engine), self.words_of(now), worker_id, queue, offer
-        )
+        claims = self._words.claim(lent.execute, self.words_of(now), worker_id, queue, offer)
         failpoints.commit("after")
         return claims
 
@@ -221,7 +219,7 @@ class PostgreSQL(Database):
         """Store one new run by one statement, which is its own transaction."""
         failpoints.commit("before")
         words = self._new.insert_one(self.words_of(now))
-        lent.executing(self.engine)(words, values_of(run))
+        lent.execute(words, values_of(run))
         failpoints.commit("after")
         ((clock_says, _),) = lent.cursor.fetchall()
         return records.kind_of(run, clock_says).stored(run)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from ..lifecycle import RunRecord, stored_priority, stored_queue
+from ..lifecycle import RunRecord
 from . import records
 from .records import Kind
 
@@ -110,11 +110,9 @@ def _field(value: Any) -> str:
 
 def values_of(run: RunRecord) -> tuple[Any, ...]:
     """What the statement for one run binds."""
-    at = run.scheduled_at
+    at, lasting = run.scheduled_at, records.lasting_of(run)
     return (
-        run.run_id, run.job_name, run.params, stored_queue(run), stored_priority(run),
-        run.timeout, run.max_attempts, run.max_crashes, run.max_age,
-        records.tags_text(run),
-        run.retried_from, run.unique_key, None if at is None else records.to_stored_time(at),
-        records.micros(run.delay), int(run.queue is None), int(run.priority is None),
+        run.run_id, run.job_name, run.params, *lasting.asked,
+        None if at is None else records.to_stored_time(at), records.micros(run.delay),
+        *lasting.by_default,
     )  # fmt: skip

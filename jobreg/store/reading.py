@@ -80,7 +80,7 @@ class Reading(Transactions):
     def known_rows(self, name: str) -> known.Rows | None:
         """What is known of a job, for :class:`.known.Remembered`; None where that is no quicker."""
         ask = self.database.known_at_once
-        return None if ask is None else self._at_once(lambda lent: ask(lent, name), reading=True)
+        return None if ask is None else self._at_once(ask, name, reading=True)
 
     def cancels_asked(self, worker_id: str) -> list[tuple[str, int]]:
         """The (run id, attempt) this worker holds that somebody wants cancelled."""

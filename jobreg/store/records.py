@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import asdict, frozen
 
@@ -25,9 +26,8 @@ from ..lifecycle import (
     Reason,
     RunRecord,
     State,
-    stored_priority,
-    stored_queue,
 )
+from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from .offers import Offer
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Row = Mapping[Any, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(seconds: float) -> int:
@@ -44,12 +45,12 @@ def micros(seconds: float) -> int:
 
 def to_stored_time(moment: datetime) -> int:
     """An aware datetime as microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_stored_time(stored: int | None) -> datetime | None:
     """Microseconds since 1970 as an aware datetime in UTC."""
-    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+    return None if stored is None else _EPOCH + stored * _MICROSECOND
 
 
 @frozen(kw_only=True)
@@ -255,8 +256,7 @@ CLAIMED = ("worker_id", "try_limit", "crash_limit", "dist", "version", "started_
 """Those that it fills as well where it is stored as already claimed."""
 
 
-@frozen
-class Kind:
+class Kind(NamedTuple):
     """What new runs have in common that differ in id, job and parameters alone.
 
     ``asked`` and ``waits`` are their two rows after those, in the order of :data:`ASKED` and
@@ -293,37 +293,79 @@ class Kinds:
         return kind
 
 
-_KIND = (
+_LASTING = (
     "queue", "priority", "timeout", "max_attempts", "max_crashes", "max_age", "tags",
-    "retried_from", "unique_key", "scheduled_at", "delay",
+    "retried_from", "unique_key",
 )  # fmt: skip
-_kind_key = attrgetter(*_KIND)
+_lasting_key = attrgetter(*_LASTING)
+_kind_key = attrgetter(*_LASTING, "scheduled_at", "delay")
 _NAMES = {state: state.value for state in State}
 
 
-def tags_text(run: RunRecord) -> str:
-    """Tags as they are stored."""
-    return json.dumps(list(run.tags), ensure_ascii=False) if run.tags else "[]"
+class Lasting(NamedTuple):
+    """What a kind of new runs holds whenever it is asked for: its rows and records around times.
+
+    ``by_default`` says of queue and priority whether the submitter said nothing (1) or did (0).
+    """
+
+    asked: tuple[Any, ...]
+    by_default: tuple[int, int]
+    waits: tuple[Any, ...]
+    waits_then: tuple[Any, ...]
+    shared: tuple[Any, ...]
+    shared_then: tuple[Any, ...]
+
+
+def lasting_of(run: RunRecord) -> Lasting:
+    """What a new run has in common with others at any time."""
+    return _lasting(*_lasting_key(run))
+
+
+@lru_cache(256)
+def _lasting(
+    queue: str | None,
+    priority: int | None,
+    timeout: float | None,
+    tries: int | None,
+    crashes: int | None,
+    age: float | None,
+    tags: tuple[str, ...],
+    retried_from: str | None,
+    key: str | None,
+) -> Lasting:
+    by_default = int(queue is None), int(priority is None)
+    first = (
+        DEFAULT_QUEUE if queue is None else queue,
+        DEFAULT_PRIORITY if priority is None else priority,
+    )
+    limits = timeout, tries, crashes, age
+    tags_text = json.dumps(list(tags), ensure_ascii=False) if tags else "[]"
+    return Lasting(
+        asked=(*first, *limits, tags_text, retried_from, key),
+        by_default=by_default,
+        waits=(*first, *by_default),
+        waits_then=(0, 0, 0, tries, crashes, key, 0),
+        # In the order of the fields of RunRecord: by name it would take twice as long for each.
+        shared=(*first, *limits, tags, 0.0),
+        shared_then=(retried_from, key, "return"),
+    )
 
 
 def kind_of(run: RunRecord, now: int) -> Kind:
     """The kind of a new run that is asked for at ``now``."""
-    at, tags = run.scheduled_at, tags_text(run)
-    due = now + micros(run.delay) if at is None else to_stored_time(at)
-    state = State.SCHEDULED if due > now else State.QUEUED
-    queue, priority = stored_queue(run), stored_priority(run)
-    tries, crashes, key = run.max_attempts, run.max_crashes, run.unique_key
-    defaults = int(run.queue is None), int(run.priority is None)
-    limits = run.timeout, tries, crashes, run.max_age
+    asked, _, waits, waits_then, shared, shared_then = lasting_of(run)
     created = from_stored_time(now)
-    scheduled = created if due == now else from_stored_time(due)
+    due, scheduled, state = now, created, State.QUEUED
+    if run.delay or run.scheduled_at is not None:
+        at = run.scheduled_at
+        due = now + micros(run.delay) if at is None else to_stored_time(at)
+        scheduled = from_stored_time(due)
+        state = State.SCHEDULED if due > now else State.QUEUED
     return Kind(
-        (queue, priority, *limits, tags, run.retried_from, key, now, due, 0, 0, 0),
-        (_NAMES[state], queue, priority, *defaults, due, 0, 0, 0, tries, crashes, key, 0),
-        # In the order of the fields of RunRecord: by name it would take twice as long for each.
-        (queue, priority, *limits, run.tags, 0.0, scheduled, run.retried_from, key, "return",
-         state, None, None, None, 0, 0, 0, created),
-    )  # fmt: skip
+        (*asked, now, due, 0, 0, 0),
+        (_NAMES[state], *waits, due, *waits_then),
+        (*shared, scheduled, *shared_then, state, None, None, None, 0, 0, 0, created),
+    )
 
 
 def new_columns(run: RunRecord, now: int) -> tuple[dict[str, Any], dict[str, Any]]:

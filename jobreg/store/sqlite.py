@@ -63,12 +63,12 @@ class SQLite(Database):
 
     def due_at_once(self, lent: Lent) -> list[Pair]:
         """Which pairs have queued runs, and are not paused."""
-        found = lent.executing(self.engine)(DUE, ()).fetchall()
+        found = lent.execute(DUE, ()).fetchall()
         return [(queue, name) for queue, name in found]
 
     def known_at_once(self, lent: Lent, name: str) -> known.Rows:
         """What is known of a job."""
-        rows: known.Rows = lent.executing(self.engine)(_KNOWN, (name, name)).fetchall()
+        rows: known.Rows = lent.execute(_KNOWN, (name, name)).fetchall()
         return rows
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
@@ -91,10 +91,7 @@ class SQLite(Database):
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, in a transaction of its own."""
-        words = self.words_of(now)
-        return self._written(
-            lent, lambda execute: sqlite_hot.claim(execute, words, worker_id, queue, offer)
-        )
+        return self._written(lent, sqlite_hot.claim, self.words_of(now), worker_id, queue, offer)
 
     def finish(
         self,
@@ -117,17 +114,21 @@ class SQLite(Database):
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run in a transaction of its own."""
-        words = self.words_of(now)
-        return self._written(lent, lambda execute: sqlite_submit.insert_one(execute, words, run))
+        return self._written(lent, self._insert_one, now, run)
 
-    def _written(self, lent: Lent, do: Callable[[Callable[[str, Any], Any]], T]) -> T:
-        """A transaction of the driver's, of what ``do`` executes in it; what that returns."""
-        execute = lent.executing(self.engine)
+    def _insert_one(self, execute: sqlite_submit.Execute, now: Now, run: RunRecord) -> RunRecord:
+        if now is type(self).now:
+            return sqlite_submit.insert_one(execute, sqlite_submit.clock(), run)
+        (clock,) = execute(f"SELECT {self.words_of(now)}", ()).fetchone()
+        return sqlite_submit.insert_one(execute, clock, run)
+
+    def _written(self, lent: Lent, do: Callable[..., T], *arguments: Any) -> T:
+        """A transaction of the driver's, of what ``do(execute, *arguments)`` does in it."""
         try:
-            execute("BEGIN IMMEDIATE", ())
-            done = do(execute)
+            lent.execute("BEGIN IMMEDIATE", ())
+            done = do(lent.execute, *arguments)
             failpoints.commit("before")
-            self.engine.dialect.do_commit(lent.connection)
+            lent.dialect.do_commit(lent.connection)
         except BaseException:
             # A connection that is only closed may hold its lock for a while.
             lent.connection.rollback()

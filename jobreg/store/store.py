@@ -125,11 +125,7 @@ class Store(Reading):
 
         Nothing is stored then, nor where a unique key asks for a look at others.
         """
-        if not isinstance(runs, OnDemand) and (
-            not runs
-            or any(run.unique_key is not None for run in runs)
-            or len({run.run_id for run in runs}) < len(runs)
-        ):
+        if not _may_be_new(runs):
             return None
         try:
             if len(runs) == 1:
@@ -144,7 +140,7 @@ class Store(Reading):
     def _insert_one(self, run: RunRecord) -> RunRecord:
         insert = self.database.insert_one
         if insert is not None:
-            return self._at_once(lambda lent: insert(lent, self.now, run))
+            return self._at_once(insert, self.now, run)
         with self._transaction() as connection:
             return self.database.insert(connection, self.now, [run])[0]
 
@@ -208,7 +204,7 @@ class Store(Reading):
         plain = claiming.plain(pairs, offers, queues)
         claim = self.database.claim_at_once
         if plain is not None and claim is not None:
-            claims = self._at_once(lambda lent: claim(lent, self.now, worker_id, *plain))
+            claims = self._at_once(claim, self.now, worker_id, *plain)
             if claims:
                 return claims
         if told:
@@ -425,6 +421,17 @@ class Store(Reading):
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
         return True
+
+
+def _may_be_new(runs: Sequence[RunRecord]) -> bool:
+    """Can these be stored without a look at others, unless one of their ids is there?"""
+    if len(runs) == 1:
+        return runs[0].unique_key is None
+    return isinstance(runs, OnDemand) or (
+        len(runs) > 0
+        and all(run.unique_key is None for run in runs)
+        and len({run.run_id for run in runs}) == len(runs)
+    )
 
 
 def _is_live(connection: Connection, worker_id: str) -> bool:

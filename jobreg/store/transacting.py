@@ -17,7 +17,6 @@ from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
 from . import forking
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
-from .lending import Lent
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -91,8 +90,8 @@ class Transactions:
         finally:
             forking.leave(entered)
 
-    def _at_once(self, do: Callable[[Lent], T], *, reading: bool = False) -> T:
-        """Do a verb that is written, and commits, in the driver's words.
+    def _at_once(self, do: Callable[..., T], *arguments: Any, reading: bool = False) -> T:
+        """Do a verb that is written, and commits, in the driver's words: ``do(lent, *arguments)``.
 
         An answer that is lost there is the one to its COMMIT, unless it was ``reading``.
         """
@@ -102,7 +101,7 @@ class Transactions:
             lent = self.database.lend(reading=reading)
             if lent is None:
                 raise self._all_in_use()
-            done = do(lent)
+            done = do(lent, *arguments)
         except PoolTimeout as error:
             raise self._all_in_use() from error
         except self.database.errors as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -154,18 +156,40 @@ def test_a_run_id_with_other_parameters_is_a_conflict(client):
 
 def test_run_ids_are_uuids_of_version_7_and_later_ones_sort_later():
     ids, last = [], 0
-    while len(ids) < 20:  # one in each of twenty milliseconds
-        if (now := time.time_ns() // 1_000_000) > last:
-            last = now
-            ids.append(new_run_id())
-            while time.time_ns() // 1_000_000 == now:
-                pass
+    for _ in range(200):  # each in a millisecond later than the one before
+        ids.append(new_run_id())
+        last = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == last:
+            pass
 
     assert ids == sorted(ids)
     assert {(UUID(each).version, UUID(each).variant) for each in ids} == {
         (7, "specified in RFC 4122")
     }
     assert abs((UUID(ids[-1]).int >> 80) - last) < 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_and_its_parent_make_different_run_ids():
+    new_run_id()  # what chance gives is asked for ahead
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, " ".join(new_run_id() for _ in range(20)).encode())
+        os._exit(0)
+    made = {new_run_id()[14:] for _ in range(20)}
+    os.waitpid(child, 0)
+    told = os.read(ours, 4096).decode().split()
+
+    assert len(told) == 20
+    assert not made & {each[14:] for each in told}
+
+
+def test_threads_make_different_run_ids():
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: new_run_id(), range(5_000)))
+
+    assert len({each[14:] for each in ids}) == 5_000
 
 
 def test_run_ids_do_not_collide():

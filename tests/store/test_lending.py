@@ -6,13 +6,15 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from jobreg.store.lending import MOST, Lending
 
 
 @pytest.fixture
 def lending():
-    made = Lending(lambda: sqlite3.connect(":memory:", check_same_thread=False))
+    dialect = SQLiteDialect()
+    made = Lending(lambda: sqlite3.connect(":memory:", check_same_thread=False), dialect)
     yield made
     made.let_go(close=True)
 
