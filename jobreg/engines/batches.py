@@ -22,7 +22,7 @@ LEAST = 0.00005
 """Seconds that the shortest run takes, with what is to be done about it."""
 LATE = 0.020
 """Seconds after which what stands behind a run is called back."""
-# Unread messages must never fill the pipe to a child: who writes them would wait for the job.
+# What does not fit into the pipe to a child waits here, where it is of no use to others.
 _BYTES = 32 * 1024
 
 
@@ -41,15 +41,18 @@ class Batches:
             known = self._seconds.get(claim.job_name, took)
             self._seconds[claim.job_name] = 0.8 * known + 0.2 * took
 
-    def short_of_work(self, children: Iterable[Child], claim: Claim) -> Child | None:
-        """The busy child that serves this claim's provider and has least to do, if too little."""
+    def short_of_work(self, children: Iterable[Child], claim: Claim, now: float) -> Child | None:
+        """The busy child that serves this claim's provider and has least to do, if too little.
+
+        None that a run holds up: what it was given would be called back, again and again.
+        """
         if self._estimate(claim) is None:
             return None
         least, found = WORK / 2, None
         for each in children:
             if each.lane != PROCESSES or each.provider != claim.provider:
                 continue
-            if each.given and each.takes_more:
+            if each.given and each.takes_more and not _is_held_up(each, now):
                 work = self._work(each)
                 if work < least and each.runs < self._child_runs:
                     least, found = work, each
@@ -83,11 +86,7 @@ class Batches:
 
     def is_late(self, child: Child, now: float) -> bool:
         """Has a child executed one run for so long that those behind it should go elsewhere?"""
-        if len(child.given) < 2:
-            return False
-        since = child.page.since
-        # What is imported now would be imported elsewhere as well.
-        return since is not None and now - max(since, child.handed) > LATE
+        return len(child.given) > 1 and _is_held_up(child, now)
 
     def _work(self, child: Child) -> float:
         """Seconds of work that a child has, about; without end where that is not known."""
@@ -114,3 +113,10 @@ class Batches:
         )
         seconds = self._seconds.get(claim.job_name)
         return None if alone or seconds is None or seconds > WORK / 2 else seconds
+
+
+def _is_held_up(child: Child, now: float) -> bool:
+    """Has it executed one run for longer than short ones take?"""
+    since = child.page.since
+    # What is imported now would be imported elsewhere as well.
+    return since is not None and now - max(since, child.handed) > LATE

@@ -54,6 +54,10 @@ class Child:
     """Did somebody close or spoil the pipe of messages? Who it was, nobody can say."""
     spent: bool = False
     """Is it to be given nothing more?"""
+    unsent: bytes = b""
+    """What did not fit into the pipe: it reads nothing while a job executes."""
+    awaits_room: bool = False
+    """Does the minder wake when something fits again?"""
     ended: bool = False
     looked: float = 0.0
     runs: int = 0
@@ -61,6 +65,9 @@ class Child:
     peak: int | None = None
     """The most it was seen to have in memory, in bytes."""
     measured: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        os.set_blocking(self.pipe.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -172,11 +179,19 @@ class Child:
         return [], claims
 
     def send(self, line: bytes) -> None:
-        """Hand it a message. A dead one hears nothing; its sentinel tells."""
-        rest = memoryview(line)
-        with contextlib.suppress(OSError):
-            while rest:
-                rest = rest[os.write(self.pipe.fileno(), rest) :]
+        """Hand it a message, what does not fit into the pipe later: nobody waits for a job."""
+        self.unsent += line
+        self.send_on()
+
+    def send_on(self) -> None:
+        """Hand it as much as now fits of what it was not sent yet."""
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[os.write(self.pipe.fileno(), self.unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # a dead one hears nothing; its sentinel tells
+            self.unsent = b""
 
     def ask(self, number: int, why: Ending, grace: float) -> None:
         """Ask one run to end, if it executes, and set the time at which it is no longer asked."""

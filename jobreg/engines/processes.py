@@ -192,6 +192,7 @@ class ProcessEngine:
         while self._open or self._children:
             with self._lock:
                 self._try_to_hand_out()
+                self._wait_for_room()
                 pause = self._pause()
                 self._sleeps_until = clock.seconds() + pause
             if self._heard >= _MANY:
@@ -230,6 +231,7 @@ class ProcessEngine:
         pauses = [each.looks_again(now) for each in self._children]
         pauses += [each.says_again(now) for each in self._children]
         pauses += [self._batches.looks_again(each) for each in self._children]
+        pauses += [0.0 for each in self._children if each.unsent and not each.awaits_room]
         return max(0.0, min([_TICK, *(pause for pause in pauses if pause is not None)]))
 
     def _hand_out_probes(self) -> None:
@@ -264,7 +266,7 @@ class ProcessEngine:
         assert claim.provider is not None
         fresh = claim.options.isolation == "fresh"
         to = self._free_child(claim.provider, fresh=fresh, bear=bear)
-        to = to or self._batches.short_of_work(self._children, claim)
+        to = to or self._batches.short_of_work(self._children, claim, clock.seconds())
         if to is None:
             return None
         return to, self._batches.next_for(to, waiting, len(self._children))
@@ -332,6 +334,15 @@ class ProcessEngine:
         self._ears.register(to.process.sentinel, selectors.EVENT_READ, ended)
         for end in to.capture.ours:
             self._ears.register(end, selectors.EVENT_READ, partial(self._overhear, to, end))
+
+    def _wait_for_room(self) -> None:
+        """Let the minder wake where a child reads that has not been sent everything."""
+        for each in self._children:
+            if bool(each.unsent) != each.awaits_room and not each.pipe.closed:
+                each.awaits_room = not each.awaits_room
+                events = selectors.EVENT_WRITE if each.awaits_room else 0
+                read = partial(self._read, each)
+                self._ears.modify(each.pipe, selectors.EVENT_READ | events, read)
 
     def _overhear(self, each: Child, end: int) -> None:
         """Take what is in one pipe of a child's output."""
@@ -462,6 +473,7 @@ class ProcessEngine:
         if each.is_dead(now):
             self._bury(each)
             return
+        each.send_on()
         if each.kill_at is not None and now >= each.kill_at:
             each.end_grace()
         if each.is_stuck(now):

@@ -5,7 +5,6 @@ Who is to blame when it dies is in docs/decisions/0025-many-runs-in-one-child.md
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ THREADS = 20
 """Runs that may be under way in the threads of one child."""
 
 _REMIND_EVERY = 0.1
-_SEND_AGAIN = 0.02
 
 
 def places_of(engine: str) -> int:
@@ -49,11 +47,6 @@ class SharedChild(Child):
     """Did we kill it for the sake of one run? The others are not to blame."""
     proved: bool = False
     """Did any run ever begin here?"""
-    unsent: bytes = b""
-
-    def __attrs_post_init__(self) -> None:
-        # A loop that a job blocks reads nothing: who writes to it must not wait.
-        os.set_blocking(self.pipe.fileno(), False)
 
     @property
     def sorting(self) -> SortingCapture:
@@ -129,20 +122,6 @@ class SharedChild(Child):
         """Seconds until there is something to be passed on."""
         return self.sorting.wait(now)
 
-    def send(self, line: bytes) -> None:
-        """Hand it a message, what does not fit into the pipe later."""
-        self.unsent += line
-        self._send_on()
-
-    def _send_on(self) -> None:
-        try:
-            while self.unsent:
-                self.unsent = self.unsent[os.write(self.pipe.fileno(), self.unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:  # a dead one hears nothing
-            self.unsent = b""
-
     # limits
 
     def ask(self, number: int, why: Ending, grace: float) -> None:
@@ -170,7 +149,6 @@ class SharedChild(Child):
 
     def over(self, now: float) -> list[int]:
         """The runs that are over their time, by number."""
-        self._send_on()
         self._remind(now)
         return [
             number
@@ -206,8 +184,6 @@ class SharedChild(Child):
         ]
         if self.kill_at is not None:
             pauses += [self.kill_at - now, _REMIND_EVERY]
-        if self.unsent:
-            pauses.append(_SEND_AGAIN)
         return min(pauses, default=None)
 
     # its end

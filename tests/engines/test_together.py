@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,63 @@ def test_what_stands_behind_a_long_run_begins_elsewhere(
     assert long.run_id not in driver.outcomes
     flag.touch()
     assert driver.outcome(long).ending is Ending.SUCCEEDED
+
+
+def test_what_waits_behind_long_runs_is_not_handed_over_again_and_again(
+    driver: Driver,
+    together: Callable[..., list[Claim]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, flag = tmp_path / "pids", tmp_path / "flag"
+    long = {"file": str(file), "flag": str(flag)}
+    given: list[Any] = []
+    rounds: list[float] = []
+    monkeypatch.setattr(
+        "jobreg.engines.children.wire.run_to", spy(given, "jobreg.engines.wire", "run_to")
+    )
+    pause = driver.engine._pause
+    monkeypatch.setattr(
+        driver.engine, "_pause", lambda: [found := pause(), rounds.append(found)][0]
+    )
+
+    def looked(number: int) -> bool:
+        driver.engine._nudge()
+        return len(rounds) > number
+
+    claims = together(long, long, *({"value": number} for number in range(NUMBER)))
+    try:
+        until(lambda: pids_in(file, 2), what="both children execute a long run")
+        until(lambda: looked(len(claims)), what="the minder goes on")
+
+        assert sum(map(len, given)) <= 4 * len(claims)
+    finally:
+        flag.touch()
+    assert {each.ending for each in outcomes(driver, claims)} == {Ending.SUCCEEDED}
+
+
+def test_a_child_that_reads_nothing_keeps_nobody_waiting(
+    driver: Driver, together: Callable[..., list[Claim]]
+) -> None:
+    (first,) = together({"value": 0})
+    pid = driver.outcome(first).pid
+    assert pid is not None
+    large = "x" * 5_000
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(1) as one_by_one:
+            handed = one_by_one.submit(
+                lambda: [together({"value": large})[0] for _ in range(5 * NUMBER)]
+            )
+            try:
+                until(handed.done, what="all were handed over")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            claims = handed.result()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert {each.ending for each in outcomes(driver, claims)} == {Ending.SUCCEEDED}
 
 
 def test_one_of_many_is_over_its_time_and_the_others_are_not(
