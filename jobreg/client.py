@@ -141,25 +141,26 @@ class Client:
         **options: Unpack[SubmitOptions],
     ) -> Run:
         """Ask for one run of a job and return its handle. See :func:`submit`."""
-        record = self.request(job_name, params, **options)
+        record = make_request(job_name, params, options, self.settings.max_params)
         if connection is not None:
             return Run(self, self.store.insert([self._ready_one(record)], connection)[0])
-        return Run(self, self._insert_one(record))
+        stored = self._insert_directly(record) if self._store is None else None
+        if stored is None:
+            stored = self.store.insert([self._ready_one(record)])[0]
+        return Run(self, stored)
 
-    def _insert_one(self, record: RunRecord) -> RunRecord:
-        """Store one run, without SQLAlchemy where the process may never need it."""
-        if self._store is None and self._submitted < _FEW and not _store_is_imported():
-            self._submitted += 1
-            self._check_name(record.job_name)
-            stored = direct.insert(
-                self.settings.store,
-                self.settings.sqlite_sync,
-                record,
-                lambda known: Terms.of(known, self._installed(record.job_name)).apply(record),
-            )
-            if stored is not None:
-                return stored
-        return self.store.insert([self._ready_one(record)])[0]
+    def _insert_directly(self, record: RunRecord) -> RunRecord | None:
+        """Store one run without SQLAlchemy, if this process may never need that; else nothing."""
+        if self._submitted >= _FEW or _store_is_imported():
+            return None
+        self._submitted += 1
+        self._check_name(record.job_name)
+        return direct.insert(
+            self.settings.store,
+            self.settings.sqlite_sync,
+            record,
+            lambda known: Terms.of(known, self._installed(record.job_name)).apply(record),
+        )
 
     def _ready_one(self, record: RunRecord) -> RunRecord:
         """A run as it is to be stored, its name and parameters judged; nothing is stored.
@@ -172,7 +173,7 @@ class Client:
             return terms.apply(record)
         except BadInput:
             # By what was read some seconds ago; another version may have come since.
-            return self._terms(name, judge=judge, anew=True).apply(record)
+            return self._terms(name, judge=False, anew=True).apply(record)
 
     def ready(self, records: Sequence[RunRecord]) -> list[RunRecord]:
         """Runs as :meth:`_ready_one` has them, all or none."""
@@ -183,7 +184,7 @@ class Client:
 
     def _ready(self, records: Sequence[RunRecord], *, anew: bool = False) -> list[RunRecord]:
         names = dict.fromkeys(record.job_name for record in records)
-        terms = {name: self._terms(name, anew=anew) for name in names}
+        terms = {name: self._terms(name, judge=not anew, anew=anew) for name in names}
         return [terms[record.job_name].apply(record) for record in records]
 
     def _installed(self, name: str) -> Provider | None:

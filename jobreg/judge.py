@@ -14,7 +14,7 @@ from hashlib import sha256
 from types import NoneType
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from . import codec
 from .catalogue import Entry, Known
@@ -45,6 +45,14 @@ class Terms:
     versions: tuple[Entry, ...]
     installed: Provider | None
     options: JobOptions
+    silent: bool = field(init=False)
+    """Do they say nothing of any run?"""
+
+    @silent.default
+    def _say_nothing(self) -> bool:
+        options = self.options
+        said = options.queue, options.priority, options.unique
+        return not self.versions and said == (None, None, None)
 
     @classmethod
     def of(cls, known: Known, installed: Provider | None) -> Terms:
@@ -62,6 +70,8 @@ class Terms:
         Raises:
             BadInput: no version of the job would take its parameters; each fault, with its path.
         """
+        if self.silent:
+            return record
         versions, options = self.versions, self.options
         # One that is installed here, and that the store never saw, may be the one that will run it.
         if versions and self.installed in (None, *(each.provider for each in versions)):

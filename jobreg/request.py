@@ -70,7 +70,7 @@ def make_request(
         # As most are: what is not said needs no check.
         text = codec.encode_params(params, max_params)
         run_id = new_run_id() if ids is None else next(ids)
-        return RunRecord(run_id=run_id, job_name=job_name, params=text)
+        return RunRecord(run_id, job_name, text)
     unknown = options.keys() - _OPTIONS
     if unknown:
         raise BadInput(

@@ -164,7 +164,9 @@ def forks_and_exits():
     return "the parent"
 
 
-def does(value=None, prints=None, kills=None, file=None, flag=None, folder=None, where=False):
+def does(
+    value=None, prints=None, kills=None, file=None, flag=None, folder=None, where=False, tells=False
+):
     if prints is not None:
         print(prints)
         sys.stdout.flush()
@@ -175,6 +177,8 @@ def does(value=None, prints=None, kills=None, file=None, flag=None, folder=None,
         with open(file, "a") as opened:
             opened.write(f"{os.getpid()}\\n")
     while flag is not None and not os.path.exists(flag):
+        if tells:
+            current_run().progress(time.monotonic())
         time.sleep(0.01)
     if folder is not None:
         os.chdir(folder)
@@ -341,6 +345,14 @@ def reports_progress():
     for number in range(12):
         current_run().progress(number, 12)
         time.sleep(0.1)
+
+
+def prints_with_progress():
+    for number in range(6):
+        print("x" * 999)
+        sys.stdout.flush()
+        current_run().progress(number, 6)
+        time.sleep(0.11)
 
 
 def says_progress(times):

@@ -22,7 +22,7 @@ LEAST = 0.00005
 """Seconds that the shortest run takes, with what is to be done about it."""
 LATE = 0.020
 """Seconds after which what stands behind a run is called back."""
-# What does not fit into the pipe to a child waits here, where it is of no use to others.
+# Of parameters: what does not fit into the pipe of a child that executes would only wait for it.
 _BYTES = 32 * 1024
 
 

@@ -373,9 +373,12 @@ class ProcessEngine:
             data = os.read(each.pipe.fileno(), wire.READ)
             if not data:
                 raise EOFError
+            first = next(iter(each.given), None)
             for line in each.lines.feed(data):
                 self._understand(each, wire.unpack(line))
-            self._went_on(each)
+            if next(iter(each.given), None) != first:
+                each.next()
+            self._let_go(each)
         except BlockingIOError:
             return
         except (EOFError, OSError, ValueError, TypeError, LookupError) as error:
@@ -449,13 +452,12 @@ class ProcessEngine:
             self._recall(each)
             each.spent = True
 
-    def _went_on(self, each: Child) -> None:
-        """A child is at another claim; one that had enough of them ends after the last."""
+    def _let_go(self, each: Child) -> None:
+        """A child that had enough claims ends after the last."""
         if each.runs >= self._settings.child_runs:
             each.spent = True
         if each.spent and not each.given:
             each.kill()
-        each.next()
 
     def _recall(self, each: Child) -> None:
         """Take back what a child has not begun; it is the next to be handed out."""

@@ -114,35 +114,23 @@ class Store(Reading):
 
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        stored = self._insert_new(runs)
-        if stored is not None:
-            return stored
+        if _may_be_new(runs):
+            try:
+                return self._insert_new(runs)
+            except StoreError as error:
+                known = isinstance(error, Undone) or isinstance(error.__cause__, IntegrityError)
+                if not known:
+                    raise
         with self._transaction() as connection:
             return Inserting(connection, self.database, self.now).insert(runs)
 
-    def _insert_new(self, runs: Sequence[RunRecord]) -> list[RunRecord] | None:
-        """Store runs as if none of their ids were there, which is the rule; None: one is.
-
-        Nothing is stored then, nor where a unique key asks for a look at others.
-        """
-        if not _may_be_new(runs):
-            return None
-        try:
-            if len(runs) == 1:
-                return [self._insert_one(runs[0])]
-            with self._transaction() as connection:
-                return self.database.insert(connection, self.now, runs)
-        except StoreError as error:
-            if isinstance(error, Undone) or isinstance(error.__cause__, IntegrityError):
-                return None
-            raise
-
-    def _insert_one(self, run: RunRecord) -> RunRecord:
-        insert = self.database.insert_one
-        if insert is not None:
-            return self._at_once(insert, self.now, run)
+    def _insert_new(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
+        """Store runs as if none of their ids were there, which is the rule; else nothing."""
+        insert_one = self.database.insert_one
+        if insert_one is not None and len(runs) == 1:
+            return [self._at_once(insert_one, self.now, runs[0])]
         with self._transaction() as connection:
-            return self.database.insert(connection, self.now, [run])[0]
+            return self.database.insert(connection, self.now, runs)
 
     @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:

@@ -66,7 +66,8 @@ class Transactions:
 
     @contextmanager
     def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
-        self._leave_those_of_the_parent()
+        if os.getpid() != self._pid:
+            self._leave_those_of_the_parent()
         committing, entered = False, forking.enter()
         try:
             engine = self.database.reader if reading else self.engine
@@ -95,7 +96,8 @@ class Transactions:
 
         An answer that is lost there is the one to its COMMIT, unless it was ``reading``.
         """
-        self._leave_those_of_the_parent()
+        if os.getpid() != self._pid:
+            self._leave_those_of_the_parent()
         lent, entered = None, forking.enter()
         try:
             lent = self.database.lend(reading=reading)
@@ -125,10 +127,9 @@ class Transactions:
             self.database.let_go()  # the others may be as dead
 
     def _leave_those_of_the_parent(self) -> None:
-        if os.getpid() != self._pid:
-            # The parent's connections stay the parent's: drop them here without closing them.
-            self.database.let_go(close=False)
-            self._pid = os.getpid()
+        # The parent's connections stay the parent's: drop them here without closing them.
+        self.database.let_go(close=False)
+        self._pid = os.getpid()
 
     def _all_in_use(self) -> StoreError:
         return StoreUnavailable(

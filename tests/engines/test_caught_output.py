@@ -138,6 +138,16 @@ def test_ten_megabytes_are_kept_to_the_cap_and_the_rest_is_counted(driver: Drive
     assert {each.text for each in printed[:-1]} == {"x" * 99}
 
 
+@pytest.mark.parametrize("max_log", [3_000])
+def test_progress_makes_no_new_room_for_output(driver: Driver) -> None:
+    *printed, marker = driver.log("prints_with_progress")
+
+    kept = sum(len(each.text) + 1 for each in printed)
+    cut = int(marker.text.split()[2].replace(",", ""))
+    assert 2_000 <= kept <= 3_000
+    assert abs(kept + cut - 6_000) < 10
+
+
 @pytest.mark.parametrize("max_log", [20_000_000])
 def test_a_larger_cap_keeps_it_all(driver: Driver) -> None:
     lines = driver.log("prints_lines", number=100_000, width=100)

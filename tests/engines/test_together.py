@@ -117,14 +117,16 @@ def test_what_stands_behind_a_long_run_begins_elsewhere(
     assert driver.outcome(long).ending is Ending.SUCCEEDED
 
 
+@pytest.mark.parametrize("tells", [False, True])
 def test_what_waits_behind_long_runs_is_not_handed_over_again_and_again(
     driver: Driver,
     together: Callable[..., list[Claim]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    tells: bool,
 ) -> None:
     file, flag = tmp_path / "pids", tmp_path / "flag"
-    long = {"file": str(file), "flag": str(flag)}
+    long = {"file": str(file), "flag": str(flag), "tells": tells}
     given: list[Any] = []
     rounds: list[float] = []
     monkeypatch.setattr(
@@ -142,7 +144,7 @@ def test_what_waits_behind_long_runs_is_not_handed_over_again_and_again(
     claims = together(long, long, *({"value": number} for number in range(NUMBER)))
     try:
         until(lambda: pids_in(file, 2), what="both children execute a long run")
-        until(lambda: looked(len(claims)), what="the minder goes on")
+        until(lambda: looked(3 * len(claims)), what="the minder goes on")
 
         assert sum(map(len, given)) <= 4 * len(claims)
     finally:
