@@ -237,7 +237,7 @@ class Store(Reading):
                 [each for each in outcomes if each.state is State.SUCCEEDED],
             )  # fmt: skip
             rest = [each for each in outcomes if (each.run_id, each.attempt) not in done]
-            if any(each.state is State.QUEUED for each in rest):
+            if any(each.state in (State.QUEUED, State.SCHEDULED) for each in rest):
                 self.database.tell(connection)
             return settling.settle(connection, self.now, worker_id, host, rest)
 
@@ -360,6 +360,8 @@ class Store(Reading):
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)
             connection.execute(worker_statements.forget_worker(), asked)
+            if rows:
+                self.database.tell(connection)
             return len(rows)
 
     @again
@@ -408,6 +410,7 @@ class Store(Reading):
             if not connection.execute(statements.reopen_run(self.now), asked).rowcount:
                 return False
             connection.execute(statements.requeue_run(self.now), asked)
+            self.database.tell(connection)
         return True
 
 

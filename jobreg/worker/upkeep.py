@@ -86,6 +86,11 @@ class Upkeep:
         """Somebody wrote to the database: the next due time may have changed."""
         self._stage_at = min(self._stage_at, self._staged + _STAGE_AGAIN)
 
+    def expect(self, seconds: float) -> None:
+        """A run was scheduled by us: it is due so many seconds from now."""
+        self._next_due = min(self._next_due, clock.seconds() + seconds)
+        self._stage_at = min(self._stage_at, self._next_due)
+
     def sweep(self, worker_id: str) -> bool:
         """Take back the runs of every dead worker; True when there were any."""
         everybody = self._store.workers()
@@ -100,6 +105,8 @@ class Upkeep:
                 if taken is not None:
                     emit("worker.rescued", worker_id=row.worker_id, runs=taken)
                     rescued = rescued or taken > 0
+        if rescued:
+            self.look_for_due()
         return rescued
 
     def _sight(self, row: WorkerRow, now: float) -> tuple[int, float]:

@@ -20,7 +20,7 @@ from ..engines.base import Note, Output
 from ..engines.processes import ProcessEngine
 from ..errors import Conflict, StoreError
 from ..events import emit
-from ..lifecycle import Ending, Outcome
+from ..lifecycle import Ending, Outcome, State
 from ..options import Duration, seconds
 from ..registry import Registry, default_registry
 from ..store import Store, open_store
@@ -351,6 +351,9 @@ class Worker:
         if settled:
             self.scribe.forget(settled)
             self._look = True
+            waits = [each.delay for each in settled if each.state is State.SCHEDULED]
+            if waits:
+                self.upkeep.expect(min(waits))
 
     def _look_around(self) -> None:
         """Has somebody written to the database?"""

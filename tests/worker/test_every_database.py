@@ -76,6 +76,31 @@ def test_the_runs_of_a_killed_worker_are_taken_over(
                 worker.wait()
 
 
+def test_a_retry_does_not_wait_for_the_next_look_at_the_schedule(
+    client: Client, start_worker: Any
+) -> None:
+    worker = start_worker()
+    until(lambda: getattr(worker._watch, "_sure", True), what="it hears what it is told")
+    begun = time.monotonic()
+
+    run = client.submit("hostile.third_time_lucky")
+
+    assert run.result(30) == 3
+    assert time.monotonic() - begun < 5
+
+
+def test_a_retry_by_hand_is_told_to_an_idle_worker(client: Client, start_worker: Any) -> None:
+    worker = start_worker()
+    run = client.submit("hostile.raises").wait(20)
+    until(lambda: getattr(worker._watch, "_sure", True), what="it hears what it is told")
+    begun = time.monotonic()
+
+    run.retry()
+    until(lambda: run.refresh().attempt == 2 and run.state.final, 30)
+
+    assert time.monotonic() - begun < 5
+
+
 def test_a_worker_goes_on_when_its_server_was_restarted(
     request: pytest.FixtureRequest, client: Client, start_worker: Any
 ) -> None:
