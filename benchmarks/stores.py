@@ -70,5 +70,7 @@ def _databases(kind: str, settings: dict[str, str]) -> servers.Databases:
     if kind == "postgres":
         server = servers.PostgresServer(fsync="on", synchronous_commit="on", **settings)
     else:
-        server = servers.MariaServer("--innodb-flush-log-at-trx-commit=1")
+        server = servers.MariaServer(
+            "--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT"
+        )
     return servers.Databases(server.url, server)
