@@ -154,12 +154,12 @@ class Client:
         if self._submitted >= _FEW or _store_is_imported():
             return None
         self._submitted += 1
-        self._check_name(record.job_name)
+        installed = _provider(self._check_name(record.job_name))
         return direct.insert(
             self.settings.store,
             self.settings.sqlite_sync,
             record,
-            lambda known: Terms.of(known, self._installed(record.job_name)).apply(record),
+            lambda known: Terms.of(known, installed).apply(record),
         )
 
     def _ready_one(self, record: RunRecord) -> RunRecord:
@@ -186,9 +186,6 @@ class Client:
         names = dict.fromkeys(record.job_name for record in records)
         terms = {name: self._terms(name, judge=not anew, anew=anew) for name in names}
         return [terms[record.job_name].apply(record) for record in records]
-
-    def _installed(self, name: str) -> Provider | None:
-        return _provider(self.registry.snapshot().jobs.get(name))
 
     def _terms(self, name: str, *, anew: bool = False, judge: bool = True) -> Terms:
         """What bears on the runs of a job, as it was some seconds ago unless wanted anew.

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import clock, extras
 from ..errors import StoreError
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import claim_statements, known, reading_statements, records, statements
+from . import claim_statements, known, new_runs, reading_statements, statements
 from .lending import Lending, Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
@@ -208,11 +208,11 @@ class Database:
     ) -> list[RunRecord]:
         """Store new runs, tell those who listen, and return the runs as they stand."""
         clock = connection.execute(reading_statements.clock(now)).scalar_one()
-        rows = [records.new_columns(run, clock) for run in runs]
+        rows = [new_runs.new_columns(run, clock) for run in runs]
         connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
         connection.execute(statements.insert_live(False), [waits for _, waits in rows])
         self.tell(connection)
-        kinds = records.Kinds(clock)
+        kinds = new_runs.Kinds(clock)
         return [kinds.of(run).stored(run) for run in runs]
 
     def tell(self, connection: Connection) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Insert, Select, bindparam, insert, select
 
 from ..lifecycle import RunRecord
-from . import records, statements
+from . import new_runs, records, statements
 from .records import Row, to_stored_time
 from .tables import runs
 from .transacting import again
@@ -80,13 +80,13 @@ def _created(run: RunRecord) -> int:
 
 def _waits(run: RunRecord) -> Row:
     """A live row: queued, and due since its time."""
-    return records.new_columns(run, _created(run))[1]
+    return new_runs.new_columns(run, _created(run))[1]
 
 
 def _columns(run: RunRecord) -> Row:
     created, error = _created(run), run.error
     return {
-        **records.new_columns(run, created)[0],
+        **new_runs.new_columns(run, created)[0],
         "state": run.state.value if run.state.final else None,
         "reason": None if run.reason is None else run.reason.value,
         "result": run.result,

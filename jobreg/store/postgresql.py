@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints
 from ..errors import BadInput
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import database, known, postgresql_hot, reading_statements, records
+from . import database, known, new_runs, postgresql_hot, reading_statements
 from .bounded import NETWORK, connect_with_bounds
 from .database import Database, Poll, Trouble
 from .lending import Lent
@@ -204,7 +204,7 @@ class PostgreSQL(Database):
         if len(runs) == 1:
             words, values = self._new.insert_one(self.words_of(now)), values_of(runs[0])
             clock_says = connection.exec_driver_sql(words, values).one()[0]
-            return [records.kind_of(runs[0], clock_says).stored(runs[0])]
+            return [new_runs.kind_of(runs[0], clock_says).stored(runs[0])]
         clock_says = connection.execute(reading_statements.clock(now)).scalar_one()
         cursor: Any = connection.connection.cursor()
         try:
@@ -222,7 +222,7 @@ class PostgreSQL(Database):
         lent.execute(words, values_of(run))
         failpoints.commit("after")
         ((clock_says, _),) = lent.cursor.fetchall()
-        return records.kind_of(run, clock_says).stored(run)
+        return new_runs.kind_of(run, clock_says).stored(run)
 
     def make_to_lend(self) -> Any:
         """A connection on which each statement commits by itself."""

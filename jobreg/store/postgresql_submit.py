@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ..lifecycle import RunRecord
-from . import records
-from .records import Kind
+from . import new_runs, records
+from .new_runs import Kind
 
 INSERT_ONE = """
 WITH asked AS (
@@ -52,8 +52,8 @@ class Words:
         before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
         self.runs, self.live = f"{before}jobreg_runs", f"{before}jobreg_live"
         self._channel = channel.replace("'", "''").replace("%", "%%")
-        self.copy_runs = COPY.format(table=self.runs, columns=", ".join(records.ASKED))
-        self.copy_live = COPY.format(table=self.live, columns=", ".join(records.WAITING))
+        self.copy_runs = COPY.format(table=self.runs, columns=", ".join(new_runs.ASKED))
+        self.copy_live = COPY.format(table=self.live, columns=", ".join(new_runs.WAITING))
         self.insert_one = lru_cache(4)(self._insert_one)
 
     def _insert_one(self, now: str) -> str:
@@ -62,7 +62,7 @@ class Words:
 
     def copy(self, cursor: Any, now: int, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Store new runs, asked for at ``now``, and return them as they stand."""
-        kinds = records.Kinds(now)
+        kinds = new_runs.Kinds(now)
         ends: dict[int, tuple[str, str]] = {}
         asked: list[str] = []
         of: list[Kind] = []
@@ -110,7 +110,7 @@ def _field(value: Any) -> str:
 
 def values_of(run: RunRecord) -> tuple[Any, ...]:
     """What the statement for one run binds."""
-    at, lasting = run.scheduled_at, records.lasting_of(run)
+    at, lasting = run.scheduled_at, new_runs.lasting_of(run)
     return (
         run.run_id, run.job_name, run.params, *lasting.asked,
         None if at is None else records.to_stored_time(at), records.micros(run.delay),

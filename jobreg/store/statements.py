@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from .records import ASKED, CLAIMED, WAITING
+from .new_runs import ASKED, CLAIMED, WAITING
 from .tables import RUNNING, live, runs
 
 Now = ColumnElement[int]
@@ -51,7 +51,7 @@ def given_now(read: Callable[[], int]) -> Now:
 
 @cache
 def insert_runs() -> Insert:
-    """Store what was asked of new runs: columns as :func:`.records.new_columns` makes them."""
+    """Store what was asked of new runs: columns as :func:`.new_runs.new_columns` makes them."""
     return insert(runs).inline().values(**{name: bindparam(name) for name in ASKED})
 
 

@@ -23,6 +23,7 @@ from ..lifecycle import (
 from . import (
     claim_statements,
     claiming,
+    new_runs,
     reading_statements,
     records,
     settle_statements,
@@ -160,7 +161,7 @@ class Store(Reading):
             self._refuse_known(connection, run.run_id)
             Inserting(connection, self.database, self.now).make_room(run)
             clock = connection.execute(reading_statements.clock(self.now)).scalar_one()
-            asked, waits = records.new_columns(run, clock)
+            asked, waits = new_runs.new_columns(run, clock)
             connection.execute(statements.insert_runs(), asked)
             live = {**waits, **claimed, "started_at": clock}
             connection.execute(statements.insert_live(True), live)

@@ -133,9 +133,12 @@ def test_what_waits_behind_long_runs_is_not_handed_over_again_and_again(
         "jobreg.engines.children.wire.run_to", spy(given, "jobreg.engines.wire", "run_to")
     )
     pause = driver.engine._pause
-    monkeypatch.setattr(
-        driver.engine, "_pause", lambda: [found := pause(), rounds.append(found)][0]
-    )
+
+    def noted_pause() -> float:
+        rounds.append(pause())
+        return rounds[-1]
+
+    monkeypatch.setattr(driver.engine, "_pause", noted_pause)
 
     def looked(number: int) -> bool:
         driver.engine._nudge()
