@@ -256,7 +256,7 @@ class MariaServer(Server):
             f"--port={self.port}", f"--socket={self.folder}/socket", "--skip-name-resolve",
             f"--pid-file={self.folder}/pid", "--skip-log-bin", "--max-connections=200",
             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
-            # As PostgreSQL's fsync=off: a busy disk made statements wait longer than a client does.
+            # As PostgreSQL's fsync=off.
             "--innodb-flush-method=nosync", *self._options,
         ]  # fmt: skip
 

@@ -15,7 +15,7 @@ from attrs import define
 from .. import clock, codec, failpoints
 from ..errors import LeaseLost
 from ..lifecycle import Claim, Ending, Outcome, Progress, decide
-from . import settle_statements, settling
+from . import settling
 from .opening import open_store
 from .store import Store
 
@@ -57,9 +57,8 @@ def _settle(store: Store, given: Any, claim: Claim, outcome: Outcome) -> None:
     flush = getattr(given, "flush", None)  # of a session, whose writes come before ours
     if flush is not None:
         flush()
-    asked = {"of_worker": claim.worker_id, "run_ids": [claim.run_id]}
     with store.borrowed.use(given) as connection:
-        rows = connection.execute(settle_statements.held(store.now, False), asked).mappings()
+        rows = settling.held(connection, store.now, claim.worker_id, [claim.run_id])
         row = next((row for row in rows if row["attempt"] == claim.attempt), None)
         if row is None:
             raise LeaseLost(

@@ -34,14 +34,23 @@ _FENCE = and_(
 
 
 @cache
-def held(now: Now, whole: bool) -> Select[Any]:
-    """The running rows of :of_worker (:run_ids or all), whole, locked, with the clock."""
-    rows = select(live, now.label("now")).where(
-        live.c.worker_id == bindparam("of_worker"), live.c.state == RUNNING
+def held(now: Now) -> Select[Any]:
+    """The rows of :run_ids that :of_worker runs, whole, locked, with the clock.
+
+    MySQL locks each row it looks at: left to choose, it came by all that run, or by the whole
+    table, and waited for what other workers held.
+    """
+    return (
+        select(live, now.label("now"))
+        .where(
+            live.c.run_id.in_(bindparam("run_ids", expanding=True)),
+            live.c.worker_id == bindparam("of_worker"),
+            live.c.state == RUNNING,
+        )
+        .order_by(live.c.seq)
+        .with_hint(live, "FORCE INDEX (run_id)", "mysql")
+        .with_for_update()
     )
-    if not whole:
-        rows = rows.where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
-    return rows.order_by(live.c.seq).with_for_update()
 
 
 @cache

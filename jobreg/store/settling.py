@@ -21,13 +21,26 @@ def settle(
     """Write decided outcomes of a worker's runs under their fence; those that were refused."""
     if not outcomes:
         return []
-    asked = {"of_worker": worker_id, "run_ids": [each.run_id for each in outcomes]}
-    rows = connection.execute(settle_statements.held(now, False), asked).mappings()
-    held = {(row["run_id"], row["attempt"]): row for row in rows}
-    mine = [each for each in outcomes if (each.run_id, each.attempt) in held]
-    write(connection, now, host, [(held[each.run_id, each.attempt], each) for each in mine])
-    rest = [each for each in outcomes if (each.run_id, each.attempt) not in held]
+    run_ids = [each.run_id for each in outcomes]
+    rows = held(connection, now, worker_id, run_ids)
+    ours = {(row["run_id"], row["attempt"]): row for row in rows}
+    mine = [each for each in outcomes if (each.run_id, each.attempt) in ours]
+    write(connection, now, host, [(ours[each.run_id, each.attempt], each) for each in mine])
+    rest = [each for each in outcomes if (each.run_id, each.attempt) not in ours]
     return _without_recorded(connection, worker_id, rest) if rest else []
+
+
+def all_held(connection: Connection, now: Now, worker_id: str) -> Sequence[Row]:
+    """The live rows of a worker that can claim no more, locked."""
+    found = connection.execute(settle_statements.holding(), {"of_worker": worker_id})
+    run_ids = [row.run_id for row in found]
+    return held(connection, now, worker_id, run_ids) if run_ids else []
+
+
+def held(connection: Connection, now: Now, worker_id: str, run_ids: Sequence[str]) -> Sequence[Row]:
+    """The live rows of these runs that a worker runs, locked."""
+    asked = {"of_worker": worker_id, "run_ids": run_ids}
+    return connection.execute(settle_statements.held(now), asked).mappings().all()
 
 
 def _without_recorded(

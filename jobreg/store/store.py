@@ -354,9 +354,7 @@ class Store(Reading):
                 and not connection.execute(worker_statements.fence_worker(), asked).rowcount
             ):
                 return None
-            rows = (
-                connection.execute(settle_statements.held(self.now, True), asked).mappings().all()
-            )
+            rows = settling.all_held(connection, self.now, worker.worker_id)
             alone = len(rows) == 1
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)

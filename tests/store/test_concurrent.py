@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, or_, select
 from store_hands import (
     JOB,
     add,
@@ -30,8 +30,9 @@ from store_hands import (
 from waiting import until
 
 from jobreg import Conflict
-from jobreg.lifecycle import Ending, State
+from jobreg.lifecycle import Ending, Progress, State
 from jobreg.store import Store, claim_statements, open_store, settle_statements, worker_statements
+from jobreg.store.tables import live
 
 _WAITING = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
@@ -109,7 +110,7 @@ def test_a_rescue_waits_for_a_settle_and_finds_nothing_left(server_store):
     with ExitStack() as stack:
         connection = stack.enter_context(server_store.writing())
         rows = connection.execute(
-            settle_statements.held(server_store.now, False),
+            settle_statements.held(server_store.now),
             {"of_worker": worker, "run_ids": [run.run_id]},
         ).all()
         rescue = meanwhile.begin(lambda: server_store.rescue(row))
@@ -127,7 +128,8 @@ def test_a_settle_waits_for_a_rescue_and_is_refused(server_store):
 
     with server_store.writing() as connection:
         rows = connection.execute(
-            settle_statements.held(server_store.now, True), {"of_worker": worker}
+            settle_statements.held(server_store.now),
+            {"of_worker": worker, "run_ids": [run.run_id]},
         ).all()
         settled = meanwhile.begin(lambda: settle(server_store, worker, outcome(taken)))
         back = {
@@ -166,6 +168,43 @@ def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
     assert locked.job_name == JOB
     assert [each.run_id for each in taken] == [second.run_id]
     assert server_store.get(first.run_id).state is State.QUEUED
+
+
+# How many runs there are, how many of them one worker holds, and how many another does: by what a
+# database counts of these it chooses how to look for the first ones.
+CROWDS = [(3, 1, 1), (50, 10, 0), (60, 50, 0), (60, 50, 5), (100, 50, 0), (1000, 50, 50)]
+
+
+@pytest.mark.parametrize(("total", "mine", "others"), CROWDS)
+def test_a_worker_waits_for_no_run_of_another(server_store, total, mine, others):
+    """A database that looks at runs of others on the way to these locks them too, or waits."""
+    server_store.insert([asked() for _ in range(total)])
+    worker, other = add_worker(server_store), add_worker(server_store)
+    first, *rest = claim(server_store, worker, offer(most=mine))
+    claim(server_store, other, offer(most=others))
+    row, half = row_of(server_store, worker), rest[: len(rest) // 2]
+
+    with server_store.writing() as connection:
+        not_mine = or_(live.c.worker_id.is_(None), live.c.worker_id != worker)
+        by_age = select(live.c.seq).where(not_mine).order_by(live.c.seq)
+        *theirs, _ = connection.execute(by_age).scalars().all()
+        by_seq = select(live.c.seq).where(live.c.seq.in_(theirs)).with_for_update()
+        held = connection.execute(by_seq.with_hint(live, "FORCE INDEX (PRIMARY)", "mysql")).all()
+        (last,) = claim(server_store, worker)
+        server_store.note_progress(worker, [(first.run_id, first.attempt, Progress(0.5))])
+        server_store.cancel(first.run_id)
+        asked_for = server_store.cancels_asked(worker)
+        refused = settle(server_store, worker, outcome(first, Ending.ERROR), *map(outcome, half))
+        staged = server_store.stage_due()
+        rescued = server_store.rescue(row)
+
+    assert len(held) == total - mine - 1
+    assert last.run_id not in {each.run_id for each in (first, *rest)}
+    assert asked_for == [(first.run_id, first.attempt)]
+    assert refused == []
+    assert staged is None
+    assert rescued == mine - len(half)
+    assert states(server_store).get("running", 0) == others
 
 
 def at_once(number: int, verb: Callable[[int], Any]) -> list[Any]:

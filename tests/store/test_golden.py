@@ -76,7 +76,6 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
         ("tag",),
         ("since", "until"),
     ),
-    "whole": (False, True),
     "channel": ("jobreg",),
     "claimed": (False, True),
     "one_attempt": (False, True),
