@@ -70,7 +70,6 @@ def role(pid: int) -> str:
     line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     for word, name in (
         ("guard.py", "guard"),
-        ("resource_tracker", "resource tracker"),
         ("forkserver", "forkserver"),
         ("worker", "supervisor"),
     ):

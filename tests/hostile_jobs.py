@@ -18,9 +18,10 @@ def where():
     return {"pid": os.getpid(), "cwd": os.getcwd(), "threads": threading.active_count()}
 
 
-def shares_memory():
-    from multiprocess import shared_memory
+def shares_memory(module):
+    from importlib import import_module
 
+    shared_memory = import_module(f"{module}.shared_memory")
     block = shared_memory.SharedMemory(create=True, size=8)
     block.buf[0] = 7
     read = block.buf[0]

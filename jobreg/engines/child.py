@@ -176,13 +176,18 @@ def _leave_the_forkserver_alone() -> None:
     """Close our copy of the pipe by which the forkserver knows that the supervisor lives.
 
     multiprocess hands it to every child; while one holds it, a forkserver whose supervisor was
-    killed does not end, and so its death never reaches the children.
+    killed does not end, and so its death never reaches the children. Beside it comes, in the place
+    of the supervisor's tracker of semaphores, what leads nowhere (:mod:`.nursery`): a job that has
+    some gets a tracker of its child's own.
     """
     server = sys.modules.get("multiprocess.forkserver")
     held = getattr(getattr(server, "_forkserver", None), "_forkserver_alive_fd", None)
     if server is not None and held is not None:
         os.close(held)
         server._forkserver._forkserver_alive_fd = None
+        tracker = sys.modules["multiprocess.resource_tracker"]._resource_tracker
+        os.close(tracker._fd)
+        tracker._fd = None
 
 
 def _hello(message: dict[str, Any], max_error: int) -> Hello:

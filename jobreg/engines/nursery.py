@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import multiprocess
-from multiprocess import connection, forkserver, reduction, spawn
+from multiprocess import connection, forkserver, reduction, resource_tracker, spawn
 
 from ..lifecycle import Provider
 from . import child
@@ -23,8 +24,10 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 """How children are started: from a small clean process where there is one, else afresh."""
 
 _PRELOAD = "jobreg.engines.preload"
-_quietly = threading.local()
+_ours = threading.local()  # says whether this thread starts one of our children
 _describe_parent = spawn.get_preparation_data
+_run_tracker = resource_tracker.ensure_running
+_tracker_line = resource_tracker.getfd
 
 
 def _describe_parent_without_main(name: str) -> dict[str, Any]:
@@ -34,10 +37,36 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
     ``if __name__ == "__main__"`` guard would start workers in its children.
     """
     told: dict[str, Any] = _describe_parent(name)
-    if getattr(_quietly, "on", False):
+    if hasattr(_ours, "nowhere"):
         told.pop("init_main_from_name", None)
         told.pop("init_main_from_path", None)
     return told
+
+
+def _run_tracker_for_others() -> None:
+    """Start the tracker, a Python of its own that holds semaphores in evidence: we have none."""
+    if not hasattr(_ours, "nowhere"):
+        _run_tracker()
+
+
+def _tracker_line_of_others() -> int:
+    """Where a new child tells the tracker of semaphores; ours starts its own, if its job has any.
+
+    What ours are given instead, they close.
+    """
+    line: int = _ours.nowhere if hasattr(_ours, "nowhere") else _tracker_line()
+    return line
+
+
+@contextmanager
+def _starting_ours() -> Iterator[None]:
+    """Meanwhile ``multiprocess`` starts what this thread asks for as is right for our children."""
+    _ours.nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield
+    finally:
+        os.close(_ours.nowhere)
+        del _ours.nowhere
 
 
 def _forget_forkserver() -> None:
@@ -69,6 +98,8 @@ class Nursery:
         self._environment = environment
         spawn.get_preparation_data = _describe_parent_without_main
         if self._context.get_start_method() == "forkserver":
+            resource_tracker.ensure_running = _run_tracker_for_others
+            resource_tracker.getfd = _tracker_line_of_others
             self._context.set_forkserver_preload([_PRELOAD])
 
     def start(self, provider: Provider, engine: str) -> Child:
@@ -90,15 +121,14 @@ class Nursery:
             name="jobreg-child",
             daemon=True,
         )
-        _quietly.on = True
         try:
-            process.start()
+            with _starting_ours():
+                process.start()
         except BaseException:
             capture.close()
             page.close()
             raise
         finally:
-            _quietly.on = False
             theirs.close()
             capture.hand_over()
             os.close(descriptor)

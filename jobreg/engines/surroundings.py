@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
 # Those in C: that of the module signal makes an Enum of each answer, ten times as slow; this
@@ -11,7 +12,9 @@ import threading
 from _signal import getsignal
 from _thread import _count as count_threads
 from collections.abc import Callable
+from pathlib import Path
 
+_TRACKERS = ("multiprocess.resource_tracker", "multiprocessing.resource_tracker")
 _SIGNALS = tuple(
     int(number)
     for number in signal.valid_signals()
@@ -44,11 +47,12 @@ class Surroundings:
     def _has_subprocess(self) -> bool:
         """Has it one nobody waited for? What that prints would be taken for the next run's."""
         if self._children is None:
-            return _waits_for_one()
+            return _waits_for_one() and not _all_are_trackers(_children_of_all_threads())
         try:
-            return bool(os.pread(self._children, 1, 0))
+            found = os.pread(self._children, 4096, 0)
         except OSError:  # the job closed what it did not open
             return True
+        return bool(found) and not _all_are_trackers(found)
 
 
 def _children_of_this_thread() -> int | None:
@@ -62,6 +66,26 @@ def _children_of_this_thread() -> int | None:
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+
+
+def _children_of_all_threads() -> bytes:
+    """Their process ids; nothing where the system does not tell."""
+    try:
+        files = list(Path("/proc/self/task").glob("*/children"))
+        return b" ".join(file.read_bytes() for file in files)
+    except OSError:  # a thread has ended meanwhile
+        return b""
+
+
+def _all_are_trackers(told: bytes) -> bool:
+    """Is each of these subprocesses one that only keeps count of what jobs share with others?
+
+    Python starts it at the first semaphore or shared memory, and it serves all jobs that follow.
+    """
+    found = (getattr(sys.modules.get(name), "_resource_tracker", None) for name in _TRACKERS)
+    trackers = {str(getattr(each, "_pid", None)).encode() for each in found}
+    pids = set(told.split())
+    return bool(pids) and pids <= trackers
 
 
 def _waits_for_one() -> bool:

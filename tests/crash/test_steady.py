@@ -19,7 +19,7 @@ from jobreg.selftest.soak import descendants
 FEW = 1_000
 MIB = 2**20
 AT_MOST = 10 * MIB
-PROCESSES = 5  # guard, forkserver, resource tracker, and two children
+PROCESSES = 4  # guard, forkserver, and two children
 
 
 @pytest.fixture

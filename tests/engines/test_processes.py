@@ -43,8 +43,9 @@ def test_a_child_is_reused_and_belongs_to_one_provider(driver: Driver, tmp_path:
     assert json.loads(other.result or "")["pid"] != first["pid"]  # type: ignore[index]
 
 
-def test_a_job_that_shares_memory_by_multiprocess_keeps_its_child(driver: Driver) -> None:
-    first, second = (driver.result("shares_memory") for _ in range(2))
+@pytest.mark.parametrize("module", ["multiprocess", "multiprocessing"])
+def test_a_job_that_shares_memory_keeps_its_child(driver: Driver, module: str) -> None:
+    first, second = (driver.result("shares_memory", module=module) for _ in range(2))
 
     assert first == second == {"read": 7, "pid": driver.result("pid")}
 

@@ -54,6 +54,16 @@ def test_twenty_are_under_way_at_once_in_one_child(driver: Driver) -> None:
     assert {result(driver.run("pid", THREADED))} == pids
 
 
+@pytest.mark.parametrize("module", ["multiprocess", "multiprocessing"])
+def test_jobs_that_share_memory_keep_their_child(driver: Driver, module: str) -> None:
+    before = result(driver.run("pid", THREADED))
+
+    told = [result(driver.run("shares_memory", THREADED, module=module)) for _ in range(3)]
+
+    assert told == [{"read": 7, "pid": before}] * 3
+    assert result(driver.run("pid", THREADED)) == before
+
+
 def test_what_a_job_raises_is_its_error(driver: Driver) -> None:
     outcome = driver.run("raises", THREADED)
 

@@ -78,10 +78,6 @@ class Application:
         return until(lambda: (run := self.get(run_id))["state"] == "succeeded" and run)["result"]
 
 
-def tracker(pid: int) -> bool:
-    return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
 StartApplication = Callable[..., Application]
 
 
@@ -496,8 +492,7 @@ def test_children_end_with_the_worker_though_a_forked_copy_of_it_lives_on(
     ) as process:  # fmt: skip
         assert process.stdout is not None
         copy = int(process.stdout.readline())
-        # multiprocess has its tracker live as long as any copy of who started it.
-        below = [pid for pid in children_of(process.pid) if pid != copy and not tracker(pid)]
+        below = [pid for pid in children_of(process.pid) if pid != copy]
         jobs = pids_in(tmp_path / "pids", 2) or []
         try:
             process.kill()
