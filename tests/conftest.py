@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -20,6 +21,12 @@ from jobreg.testing import write_plugin
 os.environ["SSL_CERT_FILE"] = os.devnull
 
 RunCli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_finish() -> None:
+    """What is here now stays: no collection of the tests' need look at it, nor a fork copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 class FakePlugins:

@@ -1,9 +1,20 @@
 """Jobs that behave well and badly, for tests of engines and workers."""
 
 SOURCE = """
-import asyncio, ctypes, logging, os, signal, sqlite3, subprocess, sys, threading, time
+import ctypes, logging, os, signal, sqlite3, subprocess, sys, threading, time
 from pathlib import Path
 from jobreg import Backoff, CancelRun, Interrupted, RetryLater, Snooze, current_run, job
+
+
+class Late:
+    # It takes as long to import as all the rest, in each child of each test; few jobs need it.
+    def __getattr__(self, name):
+        import asyncio
+
+        return getattr(asyncio, name)
+
+
+asyncio = Late()
 
 
 def echo(value=None):
