@@ -22,13 +22,24 @@ from ..lifecycle import Claim, Outcome
 from . import records
 from .offers import Basis, Head, Offer, Pair
 
-LIVE = "SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'"
-
 HEADS = """
 SELECT {place}, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
 FROM jobreg_live
 WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
+LIMIT ?"""
+
+# The same with all that a claim is made of: what is read once in one statement.
+NEXT = """
+SELECT live.seq, live.priority, live.due_at, live.job_name, live.suspect, live.max_attempts,
+    live.max_crashes,
+    live.run_id, live.attempt + 1, live.tries, live.crashes, runs.params, runs.timeout,
+    runs.max_attempts, runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect
+FROM jobreg_live AS live
+CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
+WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
+    AND EXISTS (SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live')
+ORDER BY live.priority DESC, live.due_at, live.seq
 LIMIT ?"""
 
 TAKE = """
@@ -66,6 +77,7 @@ SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progre
     queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
 WHERE run_id = ? AND state IS NULL"""
 
+_OF_HEAD = len(Head._fields)
 # SQLite takes 500 selects in one.
 _TOGETHER = 50
 
@@ -97,25 +109,29 @@ def take(
     execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequence[int]
 ) -> Sequence[Any]:
     """Claim queued runs by their live rows; see :meth:`.database.Database.take`."""
-    numbers = json.dumps(list(seqs))
-    limits = basis.max_attempts, basis.max_crashes
-    asked = (worker_id, basis.provider.dist, basis.provider.version, *limits, numbers)
-    execute(TAKE.format(now=now), asked)
+    numbers = _mark(execute, now, worker_id, basis, seqs)
     rows: Sequence[Any] = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
     return rows
 
 
+def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequence[int]) -> str:
+    """Let queued runs be this worker's; their live rows, as one value of a statement."""
+    numbers = json.dumps(list(seqs))
+    limits = basis.max_attempts, basis.max_crashes
+    asked = (worker_id, basis.provider.dist, basis.provider.version, *limits, numbers)
+    execute(TAKE.format(now=now), asked)
+    return numbers
+
+
 def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) -> list[Claim]:
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
-    if execute(LIVE, (worker_id,)).fetchone() is None:
-        return []
-    pair = queue, offer.job_name
-    found = heads(execute, {pair: offer.most})[pair]
-    seqs = [head.seq for head in takewhile(offer.is_plain, found)]
-    if not seqs:
-        return []
-    rows = {row[0]: row[1:] for row in take(execute, now, worker_id, offer.basis, seqs)}
-    return [records.claim_under(offer, worker_id, *rows[seq]) for seq in seqs]
+    asked = (queue, offer.job_name, worker_id, offer.most)
+    rows = execute(NEXT.format(now=now), asked).fetchall()
+    taken = list(takewhile(lambda row: offer.is_plain(Head(*row[:_OF_HEAD])), rows))
+    if taken:
+        # Nobody else writes between the two: what was read is what is taken.
+        _mark(execute, now, worker_id, offer.basis, [row[0] for row in taken])
+    return [records.claim_under(offer, worker_id, *row[_OF_HEAD:]) for row in taken]
 
 
 def finish(

@@ -45,10 +45,11 @@ def quiet(stderr, path):
 
 def each_in_turn(*forms):
     """Every command in every form; in the quick suite each command in one, all forms in turn."""
-    for number, path in enumerate(sorted(set(VALID) - LONG)):
-        for index, form in enumerate(forms):
-            marks = [] if number % len(forms) == index else [pytest.mark.slow]
-            yield pytest.param(path, form, marks=marks)
+    return [
+        pytest.param(path, form, marks=[] if number % len(forms) == index else [pytest.mark.slow])
+        for number, path in enumerate(sorted(set(VALID) - LONG))
+        for index, form in enumerate(forms)
+    ]
 
 
 @pytest.mark.parametrize(("path", "form"), each_in_turn("people", "json"))
@@ -232,3 +233,28 @@ def test_no_more_is_done_after_ctrl_c(interrupt, kept):
 
     assert (code, stderr) == (130, "jobreg: interrupted\n")
     assert {kept.get(each).state for each in ids} == {"queued"}
+
+
+AT_THE_END = """
+import atexit, threading, time
+
+def late():
+    time.sleep(0.3)
+    open("thread", "w").close()
+
+threading.Thread(target=late).start()
+atexit.register(lambda: print("the last word"))
+"""
+
+
+def test_a_command_ends_when_its_threads_have_and_does_what_was_registered(
+    start, fake_plugins, tmp_path
+):
+    (fake_plugins.path / "sitecustomize.py").write_text(AT_THE_END)
+
+    process = start(["queues", "list"])
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stderr) == (0, "")
+    assert stdout.endswith("\nthe last word\n")
+    assert (tmp_path / "thread").exists()

@@ -19,6 +19,7 @@ from jobreg.store import (
     reading_statements,
     settle_statements,
     sqlite,
+    sqlite_hot,
     statements,
 )
 
@@ -102,6 +103,20 @@ def test_hot_statements_are_answered_from_an_index(full):
         assert index in told or "optimized away" in told, (statement, told)
         assert _SCANS[name] not in told, (statement, told)
     assert _SORTS[name] not in plans["heads"]
+
+
+def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full):
+    if full.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL is told so by HEADS, and MariaDB by claim_statements")
+    words = sqlite_hot.NEXT.format(now=full.database.words_of(full.now))
+    with full.writing() as connection:
+        asked_for = ("q1", "foreign.n1", "w", 10)
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", asked_for).all()
+
+    told = "\n".join(map(str, rows))
+    assert "jobreg_live_heads" in told
+    assert "SCAN" not in told.replace("SCAN CONSTANT ROW", "")
+    assert _SORTS["sqlite"] not in told
 
 
 # A page's order, what else is asked, and the index that gives it in that order.
