@@ -5,11 +5,10 @@ A file of its own, because Ctrl-C may come while the command line is still being
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -37,23 +36,7 @@ def main() -> NoReturn:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(code)
-    _end(code)
-
-
-def _end(code: int) -> NoReturn:
-    """End as the interpreter does, but for taking apart what it holds: a sixth of a short command.
-
-    Where the last of the output cannot be written, it is the interpreter's to tell.
-    """
-    if "threading" in sys.modules:
-        cast(Any, sys.modules["threading"])._shutdown()
-    atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        sys.exit(code)
-    os._exit(code)
+    sys.exit(code)
 
 
 def _open_missing_streams() -> None:

@@ -29,6 +29,9 @@ from .tap import Tap
 if TYPE_CHECKING:
     from multiprocess.connection import Connection
 
+NAME = "jobreg-child"
+"""What ``multiprocess`` calls a process that is one of our children."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -167,6 +170,9 @@ def _prepare(environment: dict[str, str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Until there is a handler; the forkserver held it back until now (:mod:`.preload`).
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     importlib.invalidate_caches()  # the forkserver may be older than what pip just installed

@@ -37,7 +37,7 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
     ``if __name__ == "__main__"`` guard would start workers in its children.
     """
     told: dict[str, Any] = _describe_parent(name)
-    if hasattr(_ours, "nowhere"):
+    if getattr(_ours, "on", False):
         told.pop("init_main_from_name", None)
         told.pop("init_main_from_path", None)
     return told
@@ -45,7 +45,7 @@ def _describe_parent_without_main(name: str) -> dict[str, Any]:
 
 def _run_tracker_for_others() -> None:
     """Start the tracker, a Python of its own that holds semaphores in evidence: we have none."""
-    if not hasattr(_ours, "nowhere"):
+    if _nowhere() is None:
         _run_tracker()
 
 
@@ -54,19 +54,27 @@ def _tracker_line_of_others() -> int:
 
     What ours are given instead, they close.
     """
-    line: int = _ours.nowhere if hasattr(_ours, "nowhere") else _tracker_line()
+    nowhere = _nowhere()
+    line: int = _tracker_line() if nowhere is None else nowhere
     return line
 
 
+def _nowhere() -> int | None:
+    """What stands in the place of the line to the tracker for what this thread starts now."""
+    return getattr(_ours, "nowhere", None)
+
+
 @contextmanager
-def _starting_ours() -> Iterator[None]:
+def _starting_ours(*, tracked: bool) -> Iterator[None]:
     """Meanwhile ``multiprocess`` starts what this thread asks for as is right for our children."""
-    _ours.nowhere = os.open(os.devnull, os.O_WRONLY)
+    _ours.on = True
+    _ours.nowhere = None if tracked else os.open(os.devnull, os.O_WRONLY)
     try:
         yield
     finally:
-        os.close(_ours.nowhere)
-        del _ours.nowhere
+        if not tracked:
+            os.close(_ours.nowhere)
+        _ours.on, _ours.nowhere = False, None
 
 
 def _forget_forkserver() -> None:
@@ -97,7 +105,8 @@ class Nursery:
         self._context = multiprocess.get_context(method or METHOD)
         self._environment = environment
         spawn.get_preparation_data = _describe_parent_without_main
-        if self._context.get_start_method() == "forkserver":
+        self._forks = self._context.get_start_method() == "forkserver"
+        if self._forks:
             resource_tracker.ensure_running = _run_tracker_for_others
             resource_tracker.getfd = _tracker_line_of_others
             self._context.set_forkserver_preload([_PRELOAD])
@@ -118,11 +127,11 @@ class Nursery:
                 [_Descriptor(end) for end in capture.theirs],
                 engine,
             ),
-            name="jobreg-child",
+            name=child.NAME,
             daemon=True,
         )
         try:
-            with _starting_ours():
+            with _starting_ours(tracked=not self._forks):
                 process.start()
         except BaseException:
             capture.close()

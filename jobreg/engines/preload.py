@@ -2,6 +2,9 @@
 
 import gc
 import signal
+from typing import Any
+
+from multiprocess import spawn
 
 from ..signature import conversion, encoding
 from . import child
@@ -11,8 +14,20 @@ __all__ = ["child", "conversion", "encoding"]
 
 # A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it, its
 # children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
-# supervisor, when their pipe closes.
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+# supervisor, when their pipe closes. So it is held back here, and for each child until that says
+# what it is to do there.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+_prepare = spawn.prepare
+
+
+def _prepare_others(told: dict[str, Any]) -> None:
+    """Let SIGTERM end a process of the application's own, which has this forkserver too."""
+    if told.get("name") != child.NAME:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    _prepare(told)
+
+
+spawn.prepare = _prepare_others
 
 # What is here stays for the life of every child: no collection need look at it, nor, by writing
 # into it, make a copy of its pages.

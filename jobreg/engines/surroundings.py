@@ -12,6 +12,7 @@ import threading
 from _signal import getsignal
 from _thread import _count as count_threads
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _TRACKERS = ("multiprocess.resource_tracker", "multiprocessing.resource_tracker")
@@ -70,11 +71,11 @@ def _children_of_this_thread() -> int | None:
 
 def _children_of_all_threads() -> bytes:
     """Their process ids; nothing where the system does not tell."""
-    try:
-        files = list(Path("/proc/self/task").glob("*/children"))
-        return b" ".join(file.read_bytes() for file in files)
-    except OSError:  # a thread has ended meanwhile
-        return b""
+    told = b""
+    for file in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended; others have its subprocesses now
+            told += b" " + file.read_bytes()
+    return told
 
 
 def _all_are_trackers(told: bytes) -> bool:

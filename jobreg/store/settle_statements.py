@@ -49,6 +49,7 @@ def held(now: Now) -> Select[Any]:
         )
         .order_by(live.c.seq)
         .with_hint(live, "FORCE INDEX (run_id)", "mysql")
+        .with_hint(live, "FORCE INDEX (run_id)", "mariadb")  # an engine of the job's own
         .with_for_update()
     )
 

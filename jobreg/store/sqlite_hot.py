@@ -126,7 +126,8 @@ def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequen
 def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) -> list[Claim]:
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
     asked = (queue, offer.job_name, worker_id, offer.most)
-    rows = execute(NEXT.format(now=now), asked).fetchall()
+    # One after the other: what comes after one that is not taken may hold much, and is not read.
+    rows = execute(NEXT.format(now=now), asked)
     taken = list(takewhile(lambda row: offer.is_plain(Head(*row[:_OF_HEAD])), rows))
     if taken:
         # Nobody else writes between the two: what was read is what is taken.

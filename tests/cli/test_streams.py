@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from commands import LONG, NAME, QUEUED, STORELESS, VALID, call
@@ -135,6 +136,16 @@ def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
     assert everything(kept)["jobreg_runs"]
 
 
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG - STORELESS))
+def test_a_command_leaves_the_store_a_single_file(warm, environ, tmp_path, kept, path):
+    file = Path(kept.engine.url.database)
+    kept.close()
+
+    assert warm.run(call(path), environ, tmp_path).returncode == 0
+
+    assert [each.name for each in file.parent.glob(f"{file.name}*")] == [file.name]
+
+
 @pytest.mark.parametrize("path", sorted(set(VALID) - LONG - {"worker"}))
 def test_output_that_cannot_be_written_is_told(warm, environ, tmp_path, path):
     with open("/dev/full", "w") as full, tempfile.TemporaryFile() as errors:
@@ -233,28 +244,3 @@ def test_no_more_is_done_after_ctrl_c(interrupt, kept):
 
     assert (code, stderr) == (130, "jobreg: interrupted\n")
     assert {kept.get(each).state for each in ids} == {"queued"}
-
-
-AT_THE_END = """
-import atexit, threading, time
-
-def late():
-    time.sleep(0.3)
-    open("thread", "w").close()
-
-threading.Thread(target=late).start()
-atexit.register(lambda: print("the last word"))
-"""
-
-
-def test_a_command_ends_when_its_threads_have_and_does_what_was_registered(
-    start, fake_plugins, tmp_path
-):
-    (fake_plugins.path / "sitecustomize.py").write_text(AT_THE_END)
-
-    process = start(["queues", "list"])
-    stdout, stderr = process.communicate(timeout=60)
-
-    assert (process.returncode, stderr) == (0, "")
-    assert stdout.endswith("\nthe last word\n")
-    assert (tmp_path / "thread").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, create_engine, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 from store_hands import JOB, add_worker, asked, claim, offer
@@ -14,6 +14,7 @@ from jobreg.store import (
     Store,
     claim_statements,
     finding,
+    mysql,
     open_store,
     postgresql_hot,
     reading_statements,
@@ -105,9 +106,8 @@ def test_hot_statements_are_answered_from_an_index(full):
     assert _SORTS[name] not in plans["heads"]
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full):
-    if full.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL is told so by HEADS, and MariaDB by claim_statements")
     words = sqlite_hot.NEXT.format(now=full.database.words_of(full.now))
     with full.writing() as connection:
         asked_for = ("q1", "foreign.n1", "w", 10)
@@ -182,3 +182,12 @@ def test_looking_for_due_names_does_not_look_at_every_run(full):
         told = plan(full, DUE[name])
         assert "jobreg_live_heads" in told
         assert _SCANS[name] not in told.replace(_PAUSES, "")
+
+
+@pytest.mark.parametrize("name", ["mysql", "mariadb"])
+def test_runs_that_are_held_are_looked_up_by_id_also_on_an_engine_of_the_jobs(name):
+    dialect = create_engine(f"{name}+pymysql://").dialect
+
+    words = str(settle_statements.held(mysql.MySQL.now).compile(dialect=dialect))
+
+    assert "FORCE INDEX (run_id)" in words

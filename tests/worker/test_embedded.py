@@ -467,6 +467,38 @@ def test_a_forked_copy_can_have_a_worker_of_its_own(
     assert run_script(environ, tmp_path, "script.py") == "7\n"
 
 
+BESIDE = """
+import time
+import jobreg, multiprocess
+
+if __name__ == "__main__":
+    with jobreg.Worker(concurrency=1):
+        jobreg.submit("hostile.echo", {"value": 1}).result(20)
+        context = multiprocess.get_context("forkserver")
+        sleeper = context.Process(target=time.sleep, args=(60,))
+        sleeper.start()
+        sleeper.terminate()
+        print(sleeper.join(20), sleeper.exitcode)
+        lock, queue = context.Lock(), context.Queue()
+        process = context.Process(target=queue.put, args=("told",))
+        process.start()
+        print(queue.get(timeout=20), process.join(20))
+        tracker = multiprocess.resource_tracker._resource_tracker._pid
+        print(b"resource_tracker" in open(f"/proc/{tracker}/cmdline", "rb").read())
+        print(jobreg.submit("hostile.echo", {"value": 2}).result(20))
+"""
+
+
+def test_an_application_uses_multiprocess_beside_a_worker(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(BESIDE)
+
+    told = run_script(environ, tmp_path, "script.py")
+
+    assert told == "None -15\ntold None\nTrue\n2\n"
+
+
 OUTLIVED = """
 import os, sys, time
 import jobreg
