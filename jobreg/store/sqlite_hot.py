@@ -42,6 +42,9 @@ WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
 ORDER BY live.priority DESC, live.due_at, live.seq
 LIMIT ?"""
 
+LET_GO = "SELECT 1 LIMIT 0"
+"""Ends what was not read to its end: as long as that lasts, the write-ahead log only grows."""
+
 TAKE = """
 UPDATE jobreg_live
 SET state = 'running', attempt = attempt + 1, worker_id = ?, dist = ?, version = ?,
@@ -132,6 +135,8 @@ def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) 
     if taken:
         # Nobody else writes between the two: what was read is what is taken.
         _mark(execute, now, worker_id, offer.basis, [row[0] for row in taken])
+    else:
+        execute(LET_GO, ())
     return [records.claim_under(offer, worker_id, *row[_OF_HEAD:]) for row in taken]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from attrs import evolve
@@ -382,3 +384,16 @@ def test_of_many_names_the_first_runs_are_taken_in_order(store, worker, first):
 
     assert taken == wanted[: len(taken)]
     assert len(taken) == 60
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_claim_that_takes_nothing_lets_go_of_the_write_ahead_log(store):
+    worker = add_worker(store)
+    for _ in range(3):
+        add(store, max_attempts=1, max_crashes=1)  # the first of which is not taken ahead
+
+    claim(store, worker, offer(most=3, ahead=3))
+
+    with closing(sqlite3.connect(store.engine.url.database)) as other:
+        busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
