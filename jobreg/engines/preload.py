@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 from typing import Any
 
 from multiprocess import spawn
@@ -12,11 +13,6 @@ from . import child
 # Once here, and not again in every child whose job has annotations.
 __all__ = ["child", "conversion", "encoding"]
 
-# A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it, its
-# children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
-# supervisor, when their pipe closes. So it is held back here, and for each child until that says
-# what it is to do there.
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 _prepare = spawn.prepare
 
 
@@ -27,9 +23,20 @@ def _prepare_others(told: dict[str, Any]) -> None:
     _prepare(told)
 
 
-spawn.prepare = _prepare_others
+def _settle_in() -> None:
+    """Make of this process one that only forks."""
+    # A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it,
+    # its children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
+    # supervisor, when their pipe closes. So it is held back here, and for each child until that
+    # says what it is to do there.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    spawn.prepare = _prepare_others
+    # What is here stays for the life of every child: no collection need look at it, nor, by
+    # writing into it, make a copy of its pages.
+    gc.collect()
+    gc.freeze()
 
-# What is here stays for the life of every child: no collection need look at it, nor, by writing
-# into it, make a copy of its pages.
-gc.collect()
-gc.freeze()
+
+# Whoever reads all our modules imports this one too, and nothing of it is for his process.
+if any("multiprocess.forkserver" in word for word in sys.orig_argv):
+    _settle_in()

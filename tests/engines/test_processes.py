@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -309,3 +310,17 @@ def test_closing_twice_is_harmless(driver: Driver) -> None:
     driver.engine.close()
     with contextlib.suppress(OSError):
         driver.engine.close()
+
+
+def test_what_the_forkserver_loads_changes_no_other_process() -> None:
+    code = (
+        "import gc, signal\n"
+        "before = signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.getsignal(signal.SIGTERM)\n"
+        "import jobreg.engines.preload\n"
+        "after = signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.getsignal(signal.SIGTERM)\n"
+        "print(before == after, gc.get_freeze_count())\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True 0\n"
