@@ -67,8 +67,8 @@ def _nowhere() -> int | None:
 @contextmanager
 def _starting_ours(*, tracked: bool) -> Iterator[None]:
     """Meanwhile ``multiprocess`` starts what this thread asks for as is right for our children."""
-    _ours.on = True
     _ours.nowhere = None if tracked else os.open(os.devnull, os.O_WRONLY)
+    _ours.on = True
     try:
         yield
     finally:

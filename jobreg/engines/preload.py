@@ -5,7 +5,7 @@ import signal
 import sys
 from typing import Any
 
-from multiprocess import spawn
+from multiprocess import parent_process, spawn
 
 from ..signature import conversion, encoding
 from . import child
@@ -19,6 +19,7 @@ _prepare = spawn.prepare
 def _prepare_others(told: dict[str, Any]) -> None:
     """Let SIGTERM end a process of the application's own, which has this forkserver too."""
     if told.get("name") != child.NAME:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     _prepare(told)
 
@@ -28,8 +29,9 @@ def _settle_in() -> None:
     # A service manager sends SIGTERM to every process of a unit. Were the forkserver to die of it,
     # its children would die with it (PR_SET_PDEATHSIG) and cut short the drain; it ends with the
     # supervisor, when their pipe closes. So it is held back here, and for each child until that
-    # says what it is to do there.
+    # says what it is to do there. Another thread, if something has started one, hears it in vain.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.signal(signal.SIGTERM, lambda *_: None)
     spawn.prepare = _prepare_others
     # What is here stays for the life of every child: no collection need look at it, nor, by
     # writing into it, make a copy of its pages.
@@ -37,6 +39,7 @@ def _settle_in() -> None:
     gc.freeze()
 
 
-# Whoever reads all our modules imports this one too, and nothing of it is for his process.
-if any("multiprocess.forkserver" in word for word in sys.orig_argv):
+# Whoever reads all our modules imports this one too, and nothing of it is for his process, nor for
+# one that a forkserver has forked.
+if parent_process() is None and any("multiprocess.forkserver" in each for each in sys.orig_argv):
     _settle_in()

@@ -39,6 +39,7 @@ class Lent:
     def close(self) -> None:
         """Let go of the connection."""
         with suppress(Exception):
+            self.cursor.close()  # what it has not read to its end would outlive the connection
             self.connection.close()
 
 

@@ -136,12 +136,18 @@ def test_closed_streams_do_no_harm(environ, tmp_path, kept, path, closed):
     assert everything(kept)["jobreg_runs"]
 
 
-@pytest.mark.parametrize("path", sorted(set(VALID) - LONG - STORELESS))
-def test_a_command_leaves_the_store_a_single_file(warm, environ, tmp_path, kept, path):
+@pytest.mark.parametrize(
+    ("path", "cold"),
+    [(path, False) for path in sorted(set(VALID) - LONG - STORELESS)] + [("queues pause", True)],
+)
+def test_a_command_leaves_the_store_a_single_file(start, warm, environ, tmp_path, kept, path, cold):
     file = Path(kept.engine.url.database)
     kept.close()
 
-    assert warm.run(call(path), environ, tmp_path).returncode == 0
+    if cold:
+        assert start(call(path)).wait(60) == 0
+    else:
+        assert warm.run(call(path), environ, tmp_path).returncode == 0
 
     assert [each.name for each in file.parent.glob(f"{file.name}*")] == [file.name]
 

@@ -290,7 +290,19 @@ def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.S
     assert house.rows() == []
 
 
-def test_a_sigterm_to_every_process_of_the_unit_lets_the_job_finish(house: House) -> None:
+IN_A_THREAD = """
+import threading, time
+
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("site", ["", IN_A_THREAD], ids=["plain", "threaded"])
+def test_a_sigterm_to_every_process_of_the_unit_lets_the_job_finish(
+    house: House, site: str
+) -> None:
+    """Also where the forkserver has a thread, as some profilers start in every process."""
+    (house.plugins.path / "sitecustomize.py").write_text(site)
     worker = house.worker()
     run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
     until(lambda: pids_in(Path(house.file("pids"))))

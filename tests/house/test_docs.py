@@ -6,7 +6,6 @@ import doctest
 import importlib
 import pkgutil
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,15 +161,6 @@ def test_every_name_of_the_testing_module_is_documented_and_no_other():
     assert set(re.findall(r":: jobreg\.testing\.(\w+)", page)) == set(testing.__all__)
 
 
-@pytest.fixture
-def _own_signals() -> Iterator[None]:
-    """What a module does to signals (engines/preload.py ignores SIGTERM) ends with the test."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.usefixtures("_own_signals")
 @pytest.mark.parametrize("name", modules())
 def test_the_examples_in_docstrings_hold(name, tmp_path, monkeypatch):
     monkeypatch.setenv("JOBREG_STORE", str(tmp_path / "jobs.db"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
@@ -55,3 +56,20 @@ def test_one_that_cannot_be_made_leaves_its_place_to_the_next(lending):
     lending._make = made
 
     assert lending.take(0.01) is not None
+
+
+def test_what_was_not_read_to_its_end_does_not_outlive_the_connection(tmp_path):
+    file = tmp_path / "some.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE some (number INTEGER)")
+        other.execute("INSERT INTO some VALUES (1), (2)")
+        lent = Lending(lambda: sqlite3.connect(file), SQLiteDialect()).take(1.0)
+        cursor = lent.execute("SELECT number FROM some", ())
+        assert cursor.fetchone() == (1,)
+
+        lent.close()
+
+        other.execute("INSERT INTO some VALUES (3)")
+        busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
