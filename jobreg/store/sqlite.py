@@ -263,7 +263,7 @@ class Watch:
     times a second.
     """
 
-    _SOON, _SLOWER, _LATER, _AT_LEAST, _UNTOLD = 0.00005, 1.25, 0.25, 2.0, 0.02
+    _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
 
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None
@@ -305,7 +305,7 @@ class Watch:
         if self._news is None:
             return self._UNTOLD
         if self._soon < self._LATER:
-            self._soon *= self._SLOWER
+            self._soon *= 1.5
             return self._soon
         return max(0.0, self._asked + self._AT_LEAST - clock.seconds())
 

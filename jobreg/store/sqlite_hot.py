@@ -29,12 +29,14 @@ WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
 LIMIT ?"""
 
-# The same with all that a claim is made of: what is read once in one statement.
-NEXT = """
+# In the order in which records.claim_under takes them, behind the run's id and attempt.
+_OF_CLAIM = """live.tries, live.crashes, runs.params, runs.timeout, runs.max_attempts,
+    runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect"""
+
+# Heads, each with all that a claim is made of.
+NEXT = f"""
 SELECT live.seq, live.priority, live.due_at, live.job_name, live.suspect, live.max_attempts,
-    live.max_crashes,
-    live.run_id, live.attempt + 1, live.tries, live.crashes, runs.params, runs.timeout,
-    runs.max_attempts, runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect
+    live.max_crashes, live.run_id, live.attempt + 1, {_OF_CLAIM}
 FROM jobreg_live AS live
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
@@ -52,9 +54,8 @@ SET state = 'running', attempt = attempt + 1, worker_id = ?, dist = ?, version =
     crash_limit = coalesce(max_crashes, ?)
 WHERE seq IN (SELECT value FROM json_each(?)) AND +state = 'queued'"""
 
-CLAIMED = """
-SELECT live.seq, live.run_id, live.attempt, live.tries, live.crashes, runs.params, runs.timeout,
-    runs.max_attempts, runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect
+CLAIMED = f"""
+SELECT live.seq, live.run_id, live.attempt, {_OF_CLAIM}
 FROM json_each(?) AS taken
 CROSS JOIN jobreg_live AS live ON live.seq = taken.value
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
