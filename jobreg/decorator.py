@@ -1,7 +1,7 @@
 """``@job``: marks a function as a job and returns it unchanged.
 
 A file of its own, because every plugin imports it: the options are checked by
-:mod:`jobreg.options`, which is loaded when the first function is decorated.
+:mod:`jobreg.options`, which is loaded when the first function is decorated that has any.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from .options import Backoff, Duration
+    from .options import Backoff, Duration, JobOptions
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -88,11 +88,10 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         'report of 42'
     """
     from .errors import BadInput, InvalidJob
-    from .options import JobOptions
 
     if function is not None and not callable(function):
         raise BadInput(f"@job({function!r}): give the name as @job(name={function!r}).")
-    checked = JobOptions.of(**options)
+    checked = _checked(options) if options else None
 
     def mark(function: F) -> F:
         if not callable(function):
@@ -101,3 +100,9 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         return function
 
     return mark if function is None else mark(function)
+
+
+def _checked(options: dict[str, object]) -> JobOptions:
+    from .options import JobOptions
+
+    return JobOptions.of(**options)

@@ -16,7 +16,7 @@ LIMIT = 60.0
 """Seconds the module may take to import."""
 
 # Runs in a fresh interpreter. Who asked for a module is whose code the nearest frame runs that is
-# not the import system's.
+# not the import system's, which has another name until something imports importlib.
 _WATCH = """
 import json, os, sys
 module, answer = sys.argv[1], int(sys.argv[2])
@@ -26,8 +26,8 @@ importers = {}
 
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        frame = sys._getframe(1)
-        while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == "importlib":
+        frame, system = sys._getframe(1), ("importlib", "_frozen_importlib")
+        while frame and str(frame.f_globals.get("__name__")).partition(".")[0] in system:
             frame = frame.f_back
         importers.setdefault(name, frame.f_globals.get("__name__") if frame else None)
 

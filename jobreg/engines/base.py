@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import frozen
 
@@ -35,8 +35,7 @@ class Output:
 Report = Outcome | Hello | Note | Output
 
 
-@frozen
-class Room:
+class Room(NamedTuple):
     """Where claims of one lane could begin at once.
 
     ``places`` are in children that execute others of them; ``children`` could be had for them,

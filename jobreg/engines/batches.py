@@ -61,6 +61,8 @@ class Batches:
     def next_for(self, child: Child, waiting: deque[Claim], children: int) -> list[Claim]:
         """Take from what waits what this child is to have next; at least one claim."""
         batch = [waiting.popleft()]
+        if not waiting:
+            return batch
         first = batch[0]
         work, size = self._estimate(first), len(first.params)
         if work is None:

@@ -35,10 +35,11 @@ class Bell:
         if timeout < _FINEST:  # which poll would make a whole one
             time.sleep(timeout)
             timeout = 0.0
-        ears.poll(timeout * 1000)
-        self._rung = False
-        with contextlib.suppress(OSError):
-            os.read(self._out, 4096)
+        for end, _ in ears.poll(timeout * 1000):
+            if end == self._out:
+                self._rung = False
+                with contextlib.suppress(OSError):
+                    os.read(end, 4096)
 
     def close(self) -> None:
         """Let go of the pipe. Who rings then is not heard."""

@@ -100,23 +100,26 @@ class Lanes:
             )
             for lane in lanes
         }
-        served = {each.lane for each in children if each.busy} | set(self.waiting())
-        without = [lane for lane in lanes if rooms[lane].total <= 0 and lane not in served]
+        without = [lane for lane in lanes if rooms[lane].total <= 0]
+        if without:
+            served = {each.lane for each in children if each.busy} | set(self.waiting())
+            without = [lane for lane in without if lane not in served]
         self._wishes = {lane: self._wishes.get(lane, now) for lane in without}
-        if any(now - since >= PATIENCE for since in self._wishes.values()):
+        if without and now - min(self._wishes.values()) >= PATIENCE:
             return {}
         return rooms
 
     def _count(self, children: Collection[Child]) -> tuple[int, dict[Lane, int]]:
         """Children that could be had, fewer than none where claims wait; places in others."""
-        free = self._concurrency - sum(each.busy for each in children) - len(self[PROCESSES])
+        free = self._concurrency - len(self[PROCESSES])
         places: dict[Lane, int] = {}
         for each in children:
+            free -= each.busy
             if each.given and each.lane != PROCESSES:
                 places[each.lane] = places.get(each.lane, 0) + each.places
-        for lane in self.waiting():
-            if lane != PROCESSES:
-                left, fill = places.get(lane, 0) - len(self[lane]), places_of(lane[0])
+        for lane, waiting in self._waiting.items():
+            if waiting and lane != PROCESSES:
+                left, fill = places.get(lane, 0) - len(waiting), places_of(lane[0])
                 more = max(0, -(left // fill))  # children that those who wait will need
                 free, places[lane] = free - more, left + more * fill
         return free, places

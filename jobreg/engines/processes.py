@@ -51,6 +51,7 @@ class ProcessEngine:
     def __init__(self, settings: Settings, groups: Groups, method: str | None = None) -> None:
         self._nursery = Nursery({"JOBREG_STORE": settings.store}, method)
         self._settings = settings
+        self._caps = {name: getattr(settings, name) for name in _CAPS}
         self._groups = groups
         self._children: list[Child] = []
         self._lanes = Lanes(settings.concurrency)
@@ -248,7 +249,6 @@ class ProcessEngine:
 
     def _hand_out_claims(self, *, bear: bool = True) -> None:
         """Give waiting claims to children that have room, or (``bear``) to new ones."""
-        caps = {name: getattr(self._settings, name) for name in _CAPS}
         for lane in self._lanes.waiting():
             while self._open and self._lanes[lane]:
                 many = lane != PROCESSES
@@ -256,7 +256,7 @@ class ProcessEngine:
                 if given is None:
                     break
                 to, batch = given
-                to.give(batch, caps)
+                to.give(batch, self._caps)
                 self._lanes.handed(lane, clock.seconds())
 
     def _next(self, bear: bool) -> tuple[Child, list[Claim]] | None:

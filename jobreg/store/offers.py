@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from attrs import frozen
-
 from ..lifecycle import Lane, Provider, lane_of
 from ..options import JobOptions
 
@@ -34,8 +32,7 @@ class Basis(NamedTuple):
     max_crashes: int
 
 
-@frozen
-class Offer:
+class Offer(NamedTuple):
     """A job this worker is ready to run, as installed here, and how many runs it would take.
 
     ``ahead`` of them would wait until others have ended. ``places`` could begin in children that

@@ -120,7 +120,7 @@ def take(
 
 def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequence[int]) -> str:
     """Let queued runs be this worker's; their live rows, as one value of a statement."""
-    numbers = json.dumps(list(seqs))
+    numbers = str(list(seqs))  # JSON too, of whole numbers
     limits = basis.max_attempts, basis.max_crashes
     asked = (worker_id, basis.provider.dist, basis.provider.version, *limits, numbers)
     execute(TAKE.format(now=now), asked)

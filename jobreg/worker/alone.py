@@ -36,7 +36,7 @@ class LoneWorker(Worker):
                 self._idle_turn()
             self.ownership.require(request.job_name)  # the hello may have come to a name now owned
             # No neighbours are to be had: whatever its engine, it has a process to itself.
-            offer = evolve(offer, options=evolve(offer.options, engine="processes"))
+            offer = offer._replace(options=evolve(offer.options, engine="processes"))
             claim = None
             while claim is None:
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from attrs import evolve
-
 from .. import clock
 from ..catalogue import Catalogue, Entry, Hello
 from ..engines.base import Engine, Room
 from ..events import emit
-from ..lifecycle import Claim, Provider
+from ..lifecycle import Claim, Lane, Provider
 from ..registry import JobRef
 from ..store import Offer, Store
 from ..store.offers import Pair
@@ -86,11 +84,10 @@ class Claimer:
         self, worker_id: str, pairs: Sequence[Pair], alone: bool, *, told: bool = False
     ) -> list[Claim] | None:
         offers = self._offers({name for _, name in pairs})
-        self._in_hand = max((self._ahead(offer) for offer in offers.values()), default=0)
+        self._in_hand = max([offer.ahead for offer in offers], default=0)
         if not offers:
             return []
-        some = list(offers.values())
-        return self._store.claim(worker_id, pairs, some, self._queues, alone=alone, told=told)
+        return self._store.claim(worker_id, pairs, offers, self._queues, alone=alone, told=told)
 
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""
@@ -104,28 +101,31 @@ class Claimer:
             self._engine.probe(ref.name, ref.target, provider)
         return None
 
-    def _offers(self, names: Collection[str]) -> dict[str, Offer]:
-        """Offers for those of the names that this worker can run and knows."""
-        now = clock.seconds()
-        self._resting = {name: until for name, until in self._resting.items() if until > now}
-        awake = (name for name in names if name not in self._resting)
-        refs = [ref for name in awake if (ref := self._ownership.ref(name)) is not None]
-        found = [offer for ref in refs if (offer := self.offer(ref)) is not None]
-        rooms = self._engine.rooms({offer.lane for offer in found})
-        within = (self._within(offer, rooms.get(offer.lane)) for offer in found)
-        return {offer.job_name: offer for offer in within if offer.most > 0}
+    def _offers(self, names: Collection[str]) -> list[Offer]:
+        """Offers for those of the names that this worker can run and knows, and has room for."""
+        if self._resting:
+            now = clock.seconds()
+            self._resting = {name: until for name, until in self._resting.items() if until > now}
+            names = [name for name in names if name not in self._resting]
+        found = list[tuple[Lane, Offer]]()
+        for name in names:
+            ref = self._ownership.ref(name)
+            offer = None if ref is None else self.offer(ref)
+            if offer is not None:
+                found.append((offer.lane, offer))
+        rooms = self._engine.rooms({lane for lane, _ in found})
+        within = [self._within(offer, rooms[lane]) for lane, offer in found if lane in rooms]
+        return [offer for offer in within if offer.most > 0]
 
-    def _within(self, offer: Offer, room: Room | None) -> Offer:
+    def _within(self, offer: Offer, room: Room) -> Offer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
-        if room is None:
-            return evolve(offer, most=0, ahead=0)
-        ahead = self._ahead(offer) if room.ahead else 0
+        ahead = self._ahead(offer.job_name) if room.ahead else 0
         most = room.total + ahead
-        return evolve(offer, most=most, ahead=ahead, places=room.places, fill=room.fill)
+        return offer._replace(most=most, ahead=ahead, places=room.places, fill=room.fill)
 
-    def _ahead(self, offer: Offer) -> int:
+    def _ahead(self, job_name: str) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""
-        seconds = self._seconds.get(offer.job_name)
+        seconds = self._seconds.get(job_name)
         if seconds is None:
             return 0
         return min(MOST_IN_HAND, int(WORK_IN_HAND / max(seconds, 1e-6)))

@@ -42,7 +42,8 @@ class Settler:
     @property
     def holds_suspect(self) -> bool:
         """Is what it holds to run alone?"""
-        return any(claim.suspect for claim in self._held.values())
+        # One comes by itself, to a worker that holds nothing else.
+        return len(self._held) == 1 and next(iter(self._held.values())).suspect
 
     def pause(self) -> float:
         """Seconds until there are outcomes to be written: at once under light load.

@@ -331,7 +331,7 @@ SHARED = {"engine": "asyncio"}
 def shared(job_name: str, children: int, places: int, **options: object) -> Offer:
     """An offer of runs that share children, each with room for 10."""
     made = offer(job_name, places + 10 * children, **SHARED, **options)
-    return evolve(made, places=places, fill=10)
+    return made._replace(places=places, fill=10)
 
 
 def names(claims):

@@ -169,6 +169,28 @@ def test_postgresql_jumps_to_due_names_also_without_statistics(postgres):
     assert told[0]["Plan"]["Shared Hit Blocks"] < 1_000
 
 
+def test_postgresql_is_told_to_claim_in_few_different_words():
+    """Each other text is parsed by the driver, and planned by the server, anew."""
+    told: dict[str, list[int]] = {}
+
+    class Nothing:
+        def fetchall(self) -> list[Any]:
+            return []
+
+    for most in range(1, 601):
+
+        def execute(words: str, _: Any, most: int = most) -> Nothing:
+            told.setdefault(words, []).append(most)
+            return Nothing()
+
+        postgresql_hot.Words(None).claim(execute, "now()", "w", "default", offer(most=most))
+
+    assert len(told) < 20
+    for words, asked_for in told.items():
+        limit = int(words.partition("LIMIT ")[2].split()[0])
+        assert all(2 / 3 * most < limit <= most for most in asked_for)
+
+
 def test_looking_for_due_names_does_not_look_at_every_run(full):
     name = full.engine.dialect.name
     if name == "mysql":

@@ -30,7 +30,9 @@ def house(server: servers.Databases, tmp_path_factory: pytest.TempPathFactory) -
 def browser() -> Iterator[Browser]:
     path = chromium()
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        made = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield made
         made.close()
 
