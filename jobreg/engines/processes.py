@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import selectors
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
-from typing import Any
-
-from attrs import evolve
-from multiprocess import connection
 
 from .. import clock
 from ..catalogue import CAREFUL, Hello
 from ..events import emit
-from ..lifecycle import PROCESSES, Claim, Ending, Lane, LogChunk, Outcome, Provider
-from ..redaction import Redaction
+from ..lifecycle import PROCESSES, Claim, Ending, Lane, Outcome, Provider
 from ..settings import Settings
 from . import wire
-from .base import Groups, Note, Output, Report, Room, over_time
+from .base import Groups, Report, Room
 from .batches import Batches
 from .bell import Bell
 from .children import Child
+from .hearing import Hearing
 from .lanes import Lanes
 from .nursery import Nursery
 
 _TICK = 0.5
-_LINE = 1000
-_LAST_BREATH = 0.1
-# A wake of the minder costs more than a short run does. Where so many runs ended since the last
-# it waits a little, and then hears of many at once.
-_MANY = 4
-_BREATH = 0.002
-
-
 _CAPS = ("max_result", "max_error", "max_log", "redact")
 
 
@@ -56,15 +39,12 @@ class ProcessEngine:
         self._children: list[Child] = []
         self._lanes = Lanes(settings.concurrency)
         self._batches = Batches(settings)
-        self._heard = 0
         self._sleeps_until = 0.0
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
         self._lock = threading.RLock()
         self._news = Bell()
-        self._nudge_out, self._nudge_in = connection.Pipe(duplex=False)
-        self._ears = selectors.DefaultSelector()
-        self._ears.register(self._nudge_out, selectors.EVENT_READ, self._nudge_out.recv_bytes)
+        self._hearing = Hearing(self, self._tell, settings.redact)
         self._failure: BaseException | None = None
         self._open = False
         self.refused = False
@@ -109,13 +89,13 @@ class ProcessEngine:
             # Nor is it woken for one that can do without it: they would take turns at one lock.
             needed = len(self._lanes) > 0 or clock.seconds() + self._pause() < self._sleeps_until
         if needed:
-            self._nudge()
+            self._hearing.nudge()
 
     def probe(self, job_name: str, target: str, provider: Provider) -> None:
         """Import a job in a child without running it."""
         with self._lock:
             self._probes.append((job_name, target, provider))
-        self._nudge()
+        self._hearing.nudge()
 
     def withdraw(self) -> list[Claim]:
         """Give back the claims that have not begun."""
@@ -152,7 +132,7 @@ class ProcessEngine:
             for each in self._children:
                 each.asked = each.asked or Ending.RELEASED
                 each.kill()
-        self._nudge()
+        self._hearing.nudge()
 
     def collect(self, timeout: float, also: int | None = None) -> Sequence[Report]:
         """Wait for reports, at most ``timeout`` seconds, and take them."""
@@ -172,12 +152,12 @@ class ProcessEngine:
         """Kill all children and end the minder."""
         self.kill()
         self._open = False
-        self._nudge()
+        self._hearing.nudge()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
         for each in list(self._children):
             self._bury(each)
-        self._ears.close()
+        self._hearing.close()
         self._news.close()
 
     # the minder's thread
@@ -193,19 +173,16 @@ class ProcessEngine:
         while self._open or self._children:
             with self._lock:
                 self._try_to_hand_out()
-                self._wait_for_room()
+                self._hearing.wait_for_room(self._children)
                 pause = self._pause()
                 self._sleeps_until = clock.seconds() + pause
-            if self._heard >= _MANY:
-                time.sleep(min(_BREATH, pause))
-            self._heard = 0
-            ready = self._ears.select(pause)
+            heard = self._hearing.wait(pause)
             with self._lock:
-                for key, _ in ready:
-                    key.data()
+                for take in heard:
+                    take()
                 now = clock.seconds()
                 for each in list(self._children):
-                    self._listen_in(each, now)
+                    self._hearing.flow(each, now)
                     self._enforce(each, now)
 
     def _try_to_hand_out(self) -> None:
@@ -217,10 +194,6 @@ class ProcessEngine:
             # No descriptors, no memory for a process: what waits goes on waiting.
             self.refused = True
             emit("child.refused", error=error)
-
-    def _nudge(self) -> None:
-        with contextlib.suppress(OSError):
-            self._nudge_in.send_bytes(b"")
 
     def _tell(self, report: Report) -> None:
         self._reports.append(report)
@@ -323,141 +296,40 @@ class ProcessEngine:
         born.most_runs = self._settings.child_runs
         self._groups.watch(born.pid)
         self._children.append(born)
-        self._listen(born)
+        self._hearing.listen(born)
         emit("child.started", pid=born.pid, dist=provider.dist, version=provider.version)
         return born
 
-    def _listen(self, to: Child) -> None:
-        """Let the minder wake at what a child says, prints and logs, and at its death."""
-        self._ears.register(to.pipe, selectors.EVENT_READ, partial(self._read, to))
-        ended = partial(setattr, to, "ended", True)
-        self._ears.register(to.process.sentinel, selectors.EVENT_READ, ended)
-        for end in to.capture.ours:
-            self._ears.register(end, selectors.EVENT_READ, partial(self._overhear, to, end))
+    # what follows from what children say
 
-    def _wait_for_room(self) -> None:
-        """Let the minder wake where a child reads that has not been sent everything."""
-        for each in self._children:
-            if bool(each.unsent) != each.awaits_room and not each.pipe.closed:
-                each.awaits_room = not each.awaits_room
-                events = selectors.EVENT_WRITE if each.awaits_room else 0
-                read = partial(self._read, each)
-                self._ears.modify(each.pipe, selectors.EVENT_READ | events, read)
-
-    def _overhear(self, each: Child, end: int) -> None:
-        """Take what is in one pipe of a child's output."""
-        if not each.capture.read(end):
-            self._ears.unregister(end)
-            each.capture.drop(end)
-
-    def _listen_in(self, each: Child, now: float) -> None:
-        """Pass on what the runs that execute have printed until now."""
-        for claim, chunks in each.hear(now):
-            self._pass_on(each, claim, chunks)
-
-    def _pass_on(self, each: Child, claim: Claim | None, chunks: tuple[LogChunk, ...]) -> None:
-        """Report output of a run a child executes; what it says outside of one is an event."""
-        if not chunks:
-            return
-        if claim is not None:
-            hidden = Redaction.of(claim.params, claim.options.redact, self._settings.redact)
-            self._tell(Output(claim.run_id, claim.attempt, hidden.chunks(chunks)))
-            return
-        for chunk in chunks:
-            for line in chunk.text.split("\n"):
-                emit("child.output", pid=each.pid, job_name=each.probing, text=line[:_LINE])
-
-    def _read(self, each: Child) -> None:
-        """Take every message a child has sent."""
-        try:
-            data = os.read(each.pipe.fileno(), wire.READ)
-            if not data:
-                raise EOFError
-            first = next(iter(each.given), None)
-            for line in each.lines.feed(data):
-                self._understand(each, wire.unpack(line))
-            if next(iter(each.given), None) != first:
-                each.next()
-            self._let_go(each)
-        except BlockingIOError:
-            return
-        except (EOFError, OSError, ValueError, TypeError, LookupError) as error:
-            # Closed, or a job wrote into our pipe. A child nobody can talk to is of no use.
-            closed = isinstance(error, EOFError | OSError)
-            each.unclear = not (closed and connection.wait([each.process.sentinel], _LAST_BREATH))
-            self._hang_up(each)
-            each.kill()
-
-    def _hang_up(self, each: Child) -> None:
-        """Close the pipe of messages."""
-        if not each.pipe.closed:
-            self._ears.unregister(each.pipe)
-            each.pipe.close()
-
-    def _understand(self, each: Child, message: list[Any]) -> None:
-        match message[0]:
-            case "done":
-                _, number, _, _, _, marks = message
-                claim = each.given[number]
-                self._finished(each, number, wire.done_from(claim, message, each.pid), marks)
-            case "outcome":
-                _, number, told, changed, marks = message
-                outcome = wire.outcome_from(each.given[number], told, each.pid)
-                self._finished(each, number, outcome, marks, changed)
-            case "progress":
-                _, number, progress = message
-                claim, said = each.given[number], wire.progress_from(progress)
-                assert said is not None
-                self._tell(Note(claim.run_id, claim.attempt, said))
-            case "begun":
-                _, number, nanoseconds, marks = message
-                each.has_begun(number, nanoseconds / 1e9, marks)
-            case "skipped":
-                skipped = each.end(message[1])
-                if skipped is not None:
-                    each.runs -= 1
-                    self._lanes.put_back([skipped])
-            case "hello":
-                _, hello, changed = message
-                self._pass_on(each, None, each.capture.finish())
-                each.probing = None
-                if changed or self._too_many:
-                    each.kill()
-                # Which provider it serves is for us to say, not for a child.
-                self._tell(evolve(Hello.from_wire(hello), provider=each.provider))
-            case _:
-                raise ValueError(f"a child says {message[0]!r}")
-
-    def _finished(
-        self,
-        each: Child,
-        number: int,
-        outcome: Outcome,
-        marks: list[int] | None,
-        changed: bool = False,
-    ) -> None:
-        self._heard += 1
-        claim = each.given[number]
-        self._pass_on(each, claim, each.last_words(number, marks))
-        each.end(number)
-        if outcome.ending is Ending.TIMEOUT:
-            outcome = evolve(outcome, error=over_time(claim, outcome.error))
+    def over(self, child: Child, claim: Claim, outcome: Outcome, *, changed: bool) -> None:
+        """A run is over; ``changed``: its child must not be used again."""
         self._batches.took(claim, outcome)
         self._tell(outcome)
-        if each.leave(claim, changed):
+        if child.leave(claim, changed):
             # What the job left behind (threads, handlers, subprocesses) ends with its child.
-            self._recall(each)
-            each.kill()
-        elif each.has_grown(self._settings.child_memory):
-            self._recall(each)
-            each.spent = True
+            self._recall(child)
+            child.kill()
+        elif child.has_grown(self._settings.child_memory):
+            self._recall(child)
+            child.spent = True
 
-    def _let_go(self, each: Child) -> None:
-        """A child that had enough claims ends after the last."""
-        if each.runs >= self._settings.child_runs:
-            each.spent = True
-        if each.spent and not each.given:
-            each.kill()
+    def unbegun(self, child: Child, claim: Claim) -> None:
+        """A child gives a claim back that had been called back."""
+        child.runs -= 1
+        self._lanes.put_back([claim])
+
+    def introduced(self, child: Child, *, changed: bool) -> None:
+        """A child has said what the job is that it was to import."""
+        if changed or self._too_many:
+            child.kill()
+
+    def listened(self, child: Child) -> None:
+        """All that a child has said was heard; one that had enough claims ends after the last."""
+        if child.runs >= self._settings.child_runs:
+            child.spent = True
+        if child.spent and not child.given:
+            child.kill()
 
     def _recall(self, each: Child) -> None:
         """Take back what a child has not begun; it is the next to be handed out."""
@@ -468,7 +340,7 @@ class ProcessEngine:
         self._recall(each)
         if number in each.given:
             each.ask(number, why, self._settings.kill_grace)
-            self._nudge()
+            self._hearing.nudge()
 
     def _enforce(self, each: Child, now: float) -> None:
         """Hold one child to its limits; take leave of it when it is dead."""
@@ -493,9 +365,7 @@ class ProcessEngine:
         if each not in self._children:
             return
         each.kill()  # subprocesses that the job left in the group
-        self._read_last(each)
-        for claim, chunks in each.silence():
-            self._pass_on(each, claim, chunks)
+        self._hearing.last_words(each)
         each.process.join(timeout=5)
         self._children.remove(each)
         self._groups.forget(each.pid)
@@ -517,13 +387,6 @@ class ProcessEngine:
             )
         each.given.clear()
         each.probing = None
-        self._hang_up(each)
-        for end in (each.process.sentinel, *each.capture.ours):
-            self._ears.unregister(end)
+        self._hearing.forget(each)
         each.capture.close()
         each.page.close()
-
-    def _read_last(self, each: Child) -> None:
-        """A dead child may have sent its outcome before it died: then it finished."""
-        while not each.pipe.closed and each.pipe.poll():
-            self._read(each)

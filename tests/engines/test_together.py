@@ -141,7 +141,7 @@ def test_what_waits_behind_long_runs_is_not_handed_over_again_and_again(
     monkeypatch.setattr(driver.engine, "_pause", noted_pause)
 
     def looked(number: int) -> bool:
-        driver.engine._nudge()
+        driver.engine._hearing.nudge()
         return len(rounds) > number
 
     claims = together(long, long, *({"value": number} for number in range(NUMBER)))
