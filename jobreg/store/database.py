@@ -179,8 +179,9 @@ class Database:
     claim_at_once: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
     """Claims for a worker (id) from one queue what is offered of one job, in order, and commits.
 
-    It stops before what is not taken as all others are (:meth:`.offers.Offer.is_plain`), and takes
-    nothing for a worker that is fenced. None where it goes no quicker so than in several steps.
+    It stops before what is not taken as all others are (a suspect, and what may start only once),
+    and takes nothing for a worker that is fenced. None where it goes no quicker so than in several
+    steps.
     """
 
     due_at_once: Callable[[Lent], list[Pair]] | None = None

@@ -65,10 +65,6 @@ class Offer(NamedTuple):
         crashes = head.max_crashes or self.options.max_crashes
         return bool(tries == crashes == 1)
 
-    def is_plain(self, head: Head) -> bool:
-        """May this run be taken ahead, in company, and again?"""
-        return not head.suspect and not self.at_most_once(head)
-
 
 class Line:
     """Which heads find room, one after the other, where lanes compete for new children."""

@@ -183,8 +183,7 @@ class Words:
     ) -> list[Claim]:
         """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
         # Which are best, the planner can tell only where it knows how many.
-        most = str(_rounded(offer.most))
-        words = self._claim.replace("{now}", now).replace("{most}", most)
+        words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
         dist, version, tries, crashes = _of(offer.basis)
         pair = queue, offer.job_name
         of_heads = worker_id, *pair, tries, crashes, *pair
@@ -226,12 +225,6 @@ def _of(basis: Basis) -> tuple[str, str, int, int]:
         basis.max_attempts,
         basis.max_crashes,
     )
-
-
-def _rounded(most: int) -> int:
-    """As many or somewhat fewer: of few different statements each is planned once, then kept."""
-    beyond = max(0, most.bit_length() - 2)
-    return most >> beyond << beyond
 
 
 def _array(values: Iterable[Any]) -> str:

@@ -33,10 +33,11 @@ LIMIT ?"""
 _OF_CLAIM = """live.tries, live.crashes, runs.params, runs.timeout, runs.max_attempts,
     runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect"""
 
-# Heads, each with all that a claim is made of.
+# Heads, each with all that a claim is made of, and whether it is to be taken apart from others.
 NEXT = f"""
-SELECT live.seq, live.priority, live.due_at, live.job_name, live.suspect, live.max_attempts,
-    live.max_crashes, live.run_id, live.attempt + 1, {_OF_CLAIM}
+SELECT live.seq, coalesce(live.suspect, 0) <> 0 OR (
+        coalesce(live.max_attempts, ?) = 1 AND coalesce(live.max_crashes, ?) = 1),
+    live.run_id, live.attempt + 1, {_OF_CLAIM}
 FROM jobreg_live AS live
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
@@ -62,7 +63,7 @@ CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE +live.worker_id = ? AND +live.state = 'running'"""
 
 HELD = """
-SELECT run_id, attempt, tries, crashes, progress, queue, priority, dist, version
+SELECT seq, run_id, attempt, tries, crashes, progress, queue, priority, dist, version
 FROM jobreg_live
 WHERE run_id IN (SELECT value FROM json_each(?)) AND +worker_id = ? AND +state = 'running'"""
 
@@ -73,7 +74,7 @@ VALUES (?, ?, 'succeeded', ?, ?, ?, ?, ?, ?, ?)"""
 
 FINISH_LIVE = """
 DELETE FROM jobreg_live
-WHERE run_id = ? AND attempt = ? AND +worker_id = ? AND +state = 'running'"""
+WHERE seq = ? AND +run_id = ? AND attempt = ? AND +worker_id = ? AND +state = 'running'"""
 
 FINISH_RUNS = """
 UPDATE jobreg_runs
@@ -81,7 +82,6 @@ SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progre
     queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
 WHERE run_id = ? AND state IS NULL"""
 
-_OF_HEAD = len(Head._fields)
 # SQLite takes 500 selects in one.
 _TOGETHER = 50
 
@@ -129,16 +129,23 @@ def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequen
 
 def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) -> list[Claim]:
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
-    asked = (queue, offer.job_name, worker_id, offer.most)
+    basis = offer.basis
+    limits = basis.max_attempts, basis.max_crashes
+    asked = (*limits, queue, offer.job_name, worker_id, offer.most)
     # One after the other: what comes after one that is not taken may hold much, and is not read.
     rows = execute(NEXT.format(now=now), asked)
-    taken = list(takewhile(lambda row: offer.is_plain(Head(*row[:_OF_HEAD])), rows))
+    taken = list(takewhile(_is_plain, rows))
     if taken:
         # Nobody else writes between the two: what was read is what is taken.
-        _mark(execute, now, worker_id, offer.basis, [row[0] for row in taken])
+        _mark(execute, now, worker_id, basis, [row[0] for row in taken])
     else:
         execute(LET_GO, ())
-    return [records.claim_under(offer, worker_id, *row[_OF_HEAD:]) for row in taken]
+    return [records.claim_under(offer, worker_id, *row[2:]) for row in taken]
+
+
+def _is_plain(row: Sequence[Any]) -> bool:
+    """May this run be taken ahead, in company, and again?"""
+    return not row[1]
 
 
 def finish(
@@ -148,14 +155,14 @@ def finish(
     (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
     ids = json.dumps([each.run_id for each in outcomes])
     held = {
-        (row[0], row[1]): row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()
+        (row[1], row[2]): row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()
     }
     attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
     for each in outcomes:
         row = held.get((each.run_id, each.attempt))
         if row is None:
             continue
-        run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
+        seq, run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
         if each.provider is not None:
             dist, version = each.provider.dist, each.provider.version
         age, took = records.age_and_duration(each, seconds)
@@ -163,7 +170,7 @@ def finish(
         attempts.append(
             (run_id, attempt, worker_id, host, each.pid, dist, version, over - took, over)
         )
-        fences.append((run_id, attempt, worker_id))
+        fences.append((seq, run_id, attempt, worker_id))
         if each.progress is not None:
             progress = records.progress_text(each.progress)
         finals.append(
@@ -174,4 +181,4 @@ def finish(
         connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
         connection.exec_driver_sql(FINISH_LIVE, fences)
         connection.exec_driver_sql(FINISH_RUNS, finals)
-    return {(fence[0], fence[1]) for fence in fences}
+    return {(fence[1], fence[2]) for fence in fences}

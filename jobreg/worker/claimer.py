@@ -120,8 +120,10 @@ class Claimer:
     def _within(self, offer: Offer, room: Room) -> Offer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
-        most = room.total + ahead
-        return offer._replace(most=most, ahead=ahead, places=room.places, fill=room.fill)
+        most = max(room.total, _in_few_sizes(room.total + ahead))
+        return offer._replace(
+            most=most, ahead=most - room.total, places=room.places, fill=room.fill
+        )
 
     def _ahead(self, job_name: str) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""
@@ -129,3 +131,9 @@ class Claimer:
         if seconds is None:
             return 0
         return min(MOST_IN_HAND, int(WORK_IN_HAND / max(seconds, 1e-6)))
+
+
+def _in_few_sizes(most: int) -> int:
+    """As many or somewhat fewer: where a database plans by the number, it knows the plan then."""
+    beyond = max(0, most.bit_length() - 2)
+    return most >> beyond << beyond

@@ -1,0 +1,93 @@
+"""The claimer: how much a worker asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobreg.catalogue import Hello
+from jobreg.engines.base import Room
+from jobreg.lifecycle import Provider
+from jobreg.options import JobOptions
+from jobreg.registry import JobRef
+from jobreg.store import Offer
+from jobreg.worker.claimer import MOST_IN_HAND, Claimer
+
+JOB = "reports.render"
+REF = JobRef(JOB, "acme.render", "run", "acme-reports", "1.0", "", "")
+
+
+class Around:
+    """Store, ownership and engine of a claimer, as far as it asks them."""
+
+    def __init__(self) -> None:
+        self.offered: list[Offer] = []
+        self.children = 0
+
+    def tell(self) -> None: ...
+
+    def learn(self, entry: object) -> None: ...
+
+    def ref(self, name: str) -> JobRef:
+        return REF
+
+    def options(self, name: str, options: JobOptions) -> JobOptions:
+        return options
+
+    def rooms(self, lanes: Any) -> dict[Any, Room]:
+        return {lane: Room(0, self.children, 1, ahead=True) for lane in lanes}
+
+    def due(self) -> list[tuple[str, str]]:
+        return [("default", JOB)]
+
+    def claim(self, worker_id: str, pairs: Any, offers: list[Offer], queues: Any, **_: Any) -> Any:
+        self.offered += offers
+        return []
+
+
+@pytest.fixture
+def around() -> Around:
+    return Around()
+
+
+@pytest.fixture
+def claimer(around: Any) -> Claimer:
+    made = Claimer(around, around, around, ())
+    made.learn(Hello(job_name=JOB, provider=Provider(REF.dist, REF.version), options=JobOptions()))
+    return made
+
+
+def test_of_a_job_that_was_not_measured_none_is_taken_ahead(around, claimer):
+    around.children = 3
+
+    claimer.claim("w", alone=True)
+
+    (offer,) = around.offered
+    assert (offer.most, offer.ahead) == (3, 0)
+
+
+def test_of_short_runs_it_asks_for_few_different_numbers(around, claimer):
+    """PostgreSQL plans by the number, and psycopg reads the statement anew for another one."""
+    claimer.timed(JOB, 1e-9)
+    asked = {}
+    for waiting in range(MOST_IN_HAND):
+        around.offered.clear()
+        around.children = -waiting  # so many wait already
+        claimer.claim("w", alone=False)
+        (offer,) = around.offered
+        asked[MOST_IN_HAND - waiting] = offer.most
+        assert offer.most - offer.ahead == -waiting
+
+    assert len(set(asked.values())) < 20
+    assert all(2 / 3 * wanted < most <= wanted for wanted, most in asked.items())
+
+
+def test_what_can_begin_at_once_is_asked_for_in_full(around, claimer):
+    around.children = 37
+    claimer.timed(JOB, 0.02)  # two more in hand
+
+    claimer.claim("w", alone=True)
+
+    (offer,) = around.offered
+    assert (offer.most, offer.ahead) == (37, 0)
