@@ -73,7 +73,8 @@ FROM {{runs}} AS runs
 WHERE live.seq = ANY(%s) AND (live.state = 'queued') IS TRUE
     AND runs.run_id = live.run_id{_RETURNING}"""
 
-# The heads of one name alone, as many as come before one that is not taken as the others are.
+# The heads of one name alone, as many as come before one that is not taken as the others are. A row
+# that is locked stays in its place: to go there takes half as long as to look it up by its number.
 CLAIM = f"""
 WITH alive AS MATERIALIZED (
     SELECT 1 FROM {{workers}} AS workers
@@ -83,7 +84,7 @@ WITH alive AS MATERIALIZED (
     )
     FOR SHARE OF workers
 ), heads AS MATERIALIZED (
-    SELECT seq, priority, due_at, coalesce(suspect, 0) <> 0 OR (
+    SELECT ctid AS place, priority, due_at, seq, coalesce(suspect, 0) <> 0 OR (
         coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1) AS apart
     FROM {{live}}
     WHERE state = 'queued' AND queue = %s AND job_name = %s AND (SELECT count(*) FROM alive) = 1
@@ -91,15 +92,14 @@ WITH alive AS MATERIALIZED (
     LIMIT {{most}}
     FOR UPDATE SKIP LOCKED
 ), chosen AS (
-    SELECT seq, row_number() OVER before AS place,
-        count(*) FILTER (WHERE apart) OVER before AS apart
+    SELECT place, count(*) FILTER (WHERE apart) OVER (ORDER BY priority DESC, due_at, seq) AS apart
     FROM heads
-    WINDOW before AS (ORDER BY priority DESC, due_at, seq)
 )
 UPDATE {{live}} AS live{_SET}
-FROM chosen, {{runs}} AS runs
-WHERE live.seq = chosen.seq AND chosen.apart = 0 AND (live.state = 'queued') IS TRUE
-    AND runs.run_id = live.run_id{_RETURNING}, chosen.place"""
+FROM {{runs}} AS runs
+WHERE live.ctid = ANY(ARRAY(SELECT place FROM chosen WHERE apart = 0))
+    AND (live.state = 'queued') IS TRUE
+    AND runs.run_id = live.run_id{_RETURNING}, -live.priority, live.due_at"""
 
 FINISH = """
 WITH given AS (
@@ -135,6 +135,7 @@ FROM gone
 WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
 RETURNING runs.run_id, runs.attempt"""
 
+_IN_ORDER = itemgetter(-2, -1, 0)
 _TABLES = ("live", "runs", "attempts", "workers", "pauses")
 
 Execute = Callable[[str, Any], Any]
@@ -188,8 +189,8 @@ class Words:
         pair = queue, offer.job_name
         of_heads = worker_id, *pair, tries, crashes, *pair
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
-        rows.sort(key=itemgetter(-1))
-        return [records.claim_under(offer, worker_id, *row[1:-1]) for row in rows]
+        rows.sort(key=_IN_ORDER)
+        return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]
 
     def finish(
         self,

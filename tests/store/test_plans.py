@@ -119,6 +119,30 @@ def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full):
     assert _SORTS["sqlite"] not in told
 
 
+def test_postgresql_goes_to_what_it_claims_without_looking_it_up(postgres):
+    """Whatever it knows of the table: nothing at first, then that of 4,000 none is claimed."""
+    store = open_store(postgres.fresh())
+    store.insert([asked() for _ in range(4000)])
+    words = postgresql_hot.CLAIM.format(
+        **{name: f"jobreg_{name}" for name in ("live", "runs", "workers", "pauses")},
+        now=store.database.words_of(store.now),
+        most=256,
+    )
+    worker = add_worker(store)
+    asked_for = (worker, "default", JOB, 3, 3, "default", JOB, worker, "d", "1", 3, 3)
+
+    for _ in range(2):
+        with store.writing() as connection:
+            rows = connection.exec_driver_sql(f"EXPLAIN (COSTS OFF) {words}", asked_for).scalars()
+            told = "\n".join(rows)
+            connection.exec_driver_sql("ANALYZE jobreg_live, jobreg_runs")
+
+        assert "Tid Scan on jobreg_live" in told
+        assert "jobreg_live_heads" in told
+        assert "jobreg_runs_run_id_key" in told
+        assert _SCANS["postgresql"] not in told.replace(_PAUSES, "")
+
+
 # A page's order, what else is asked, and the index that gives it in that order.
 PAGES: list[tuple[str, dict[str, Any], str]] = [
     ("seq", {}, ""),
