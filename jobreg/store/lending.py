@@ -23,7 +23,7 @@ _PAUSE = 0.002
 
 @define(eq=False)
 class Lent:
-    """A connection of the driver with a cursor on it, and since when it has been idle."""
+    """A connection of the driver with a cursor on it, and when it was last lent."""
 
     connection: Any
     cursor: Any
@@ -77,7 +77,6 @@ class Lending:
     def give_back(self, lent: Lent) -> None:
         """Keep a connection for whoever comes next."""
         if lent.home is self._idle:
-            lent.since = clock.seconds()
             lent.home.append(lent)
         else:
             lent.close()

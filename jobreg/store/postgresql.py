@@ -243,7 +243,8 @@ class PostgreSQL(Database):
                 if self.is_gone(lent.connection):
                     self.lending.drop(lent)
                     continue
-                idle = clock.seconds() - lent.since
+                now = clock.seconds()
+                idle, lent.since = now - lent.since, now
                 if idle >= database.PING_AFTER and not reading:
                     self.bound(lent.connection, database.PING_WITHIN)
                     self.engine.dialect.do_ping(lent.connection)

@@ -19,10 +19,9 @@ from sqlalchemy import (
     String,
     Table,
     literal_column,
-    text,
 )
 
-from .columns import ID, LONG_TEXT, MYSQL, NAME, RUN_ID, SECONDS, TIME, UNIQUE_KEY
+from .columns import ID, LONG_TEXT, NAME, RUN_ID, SECONDS, TIME, UNIQUE_KEY
 
 metadata = MetaData()
 
@@ -30,10 +29,11 @@ metadata = MetaData()
 def _of(name: str, where: str, *columns: Any, unique: bool = False) -> None:
     """An index over some rows only, so that the others need not be written into it.
 
-    MySQL has none such: there it holds all rows (docs/decisions/0024-narrow-indexes.md).
+    MySQL has none such: there it holds all rows (docs/decisions/0024-narrow-indexes.md). The
+    migrations make them; here ``where`` is for the reader. To tell it to SQLAlchemy, or anything
+    else that one database alone understands, is to import the dialects of all.
     """
-    of = text(where)
-    Index(name, *columns, unique=unique, sqlite_where=of, postgresql_where=of)
+    Index(name, *columns, unique=unique, info={"where": where})
 
 
 runs = Table(
@@ -73,7 +73,6 @@ runs = Table(
     Column("worker_id", RUN_ID),
     Index("jobreg_runs_by_job", "job_name", "seq"),
     Index("jobreg_runs_by_time", "created_at", "seq"),
-    **MYSQL,
 )
 
 _of("jobreg_runs_by_state", "state IS NOT NULL", runs.c.state, runs.c.seq)
@@ -110,7 +109,6 @@ live = Table(
     Column("unique_key", UNIQUE_KEY),
     # 1 where it was lost with its worker among others: it runs alone next
     Column("suspect", SmallInteger),
-    **MYSQL,
 )
 # The key first: by name first it would offer itself to those who look for names that wait.
 _of("jobreg_live_unique", "unique_key IS NOT NULL", live.c.unique_key, live.c.job_name, unique=True)
@@ -151,7 +149,6 @@ attempts = Table(
     Column("exit_signal", Integer),
     # bytes
     Column("peak_memory", BigInteger),
-    **MYSQL,
 )
 
 # What attempts printed and logged, a row for what was written at one time.
@@ -163,7 +160,6 @@ logs = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at", TIME, nullable=False),
     Column("body", LONG_TEXT, nullable=False),
-    **MYSQL,
 )
 
 # One row per start of a supervisor; the row is the lease of all runs it holds.
@@ -189,7 +185,6 @@ workers = Table(
     # what it says of itself, and what an operator asks of it
     Column("condition", String(16)),
     Column("asked", String(16)),
-    **MYSQL,
 )
 
 # What the store has learned of jobs: a row for each version of each provider that was ever seen.
@@ -209,7 +204,6 @@ catalogue = Table(
     Column("trouble", LONG_TEXT),
     Column("first_seen", TIME, nullable=False),
     Column("last_seen", TIME, nullable=False),
-    **MYSQL,
 )
 
 # Which distribution a name belongs to, once one was seen to provide it.
@@ -220,7 +214,6 @@ owners = Table(
     Column("dist", String(256), nullable=False),
     Column("pinned_by", String(16), nullable=False),
     Column("pinned_at", TIME, nullable=False),
-    **MYSQL,
 )
 
 # What an operator set for a job: it stands before what the job itself says.
@@ -231,7 +224,6 @@ overrides = Table(
     Column("option_name", String(32), primary_key=True),
     Column("value", LONG_TEXT, nullable=False),
     Column("set_at", TIME, nullable=False),
-    **MYSQL,
 )
 
 # Queues and jobs whose queued runs nobody claims for the time being.
@@ -241,7 +233,6 @@ pauses = Table(
     Column("kind", String(8), primary_key=True),
     Column("name", NAME, primary_key=True),
     Column("paused_at", TIME, nullable=False),
-    **MYSQL,
 )
 
 # Who may ask over HTTP: SHA-256 of each token, as hexadecimal digits, and its role.
@@ -251,5 +242,4 @@ tokens = Table(
     Column("digest", String(64), primary_key=True),
     Column("role", String(16), nullable=False),
     Column("created_at", TIME, nullable=False),
-    **MYSQL,
 )

@@ -48,6 +48,9 @@ class Ownership:
 
         True where something else may be run than before, or in another way.
         """
+        if clock.seconds() >= self._tell_at:
+            self._unsaid = dict(self._learned)
+            self._tell_at = clock.seconds() + _TELL_EVERY
         self.tell()
         with self._looking:
             if clock.seconds() >= self._look_at:
@@ -65,10 +68,9 @@ class Ownership:
 
     def tell(self) -> None:
         """Tell the store what was learned of jobs."""
+        if not self._unsaid:
+            return
         with self._looking:
-            if clock.seconds() >= self._tell_at:
-                self._unsaid = dict(self._learned)
-                self._tell_at = clock.seconds() + _TELL_EVERY
             if self._unsaid:
                 self._owners |= self._store.catalogue.learn(list(self._unsaid.values()), "hello")
                 self._unsaid = {}
