@@ -46,6 +46,9 @@ def emit_all(name: str, many: Collection[Facts]) -> None:
     level = _LEVELS.get(name, logging.INFO)
     if many and _LOG.isEnabledFor(level):
         lines = [f"{name} {_told(facts)}" for facts in many]
+        whole = "".join(lines)  # nearly always all are plain
+        if not (whole.isascii() and whole.isprintable() and "\\" not in whole):
+            lines = [line.encode("unicode_escape").decode("ascii") for line in lines]
         if _writer is not None:
             _writer(level, lines)
         else:
@@ -57,10 +60,7 @@ def emit_all(name: str, many: Collection[Facts]) -> None:
 
 
 def _told(facts: Facts) -> str:
-    told = " ".join([f"{key}={value}" for key, value in facts.items() if value is not None])
-    if told.isascii() and told.isprintable() and "\\" not in told:
-        return told
-    return told.encode("unicode_escape").decode("ascii")
+    return " ".join([f"{key}={value}" for key, value in facts.items() if value is not None])
 
 
 def write_to(writer: Writer) -> Callable[[], None]:

@@ -197,12 +197,12 @@ class Database:
         worker_id: str,
         host: str,
         outcomes: Sequence[Outcome],
-    ) -> set[tuple[str, int]]:
-        """Write runs that succeeded, if they are this worker's at that attempt; which those are.
+    ) -> list[Outcome]:
+        """Write runs that succeeded, if they are this worker's at that attempt; the others.
 
-        What is not among them is written one by one; by default nothing is.
+        Those are written, or refused, one by one; by default all are.
         """
-        return set()
+        return list(outcomes)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]

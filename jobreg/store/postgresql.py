@@ -187,10 +187,10 @@ class PostgreSQL(Database):
         worker_id: str,
         host: str,
         outcomes: Sequence[Outcome],
-    ) -> set[tuple[str, int]]:
-        """Write runs that succeeded, if they are this worker's at that attempt; which those are."""
+    ) -> list[Outcome]:
+        """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         if not outcomes:
-            return set()
+            return []
         return self._words.finish(connection, self.words_of(now), worker_id, host, outcomes)
 
     def insert(

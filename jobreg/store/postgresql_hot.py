@@ -199,8 +199,8 @@ class Words:
         worker_id: str,
         host: str,
         outcomes: Sequence[Outcome],
-    ) -> set[tuple[str, int]]:
-        """Write runs that succeeded and are this worker's at that attempt; which those are."""
+    ) -> list[Outcome]:
+        """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         seconds = process.seconds()
         lengths = [records.age_and_duration(each, seconds) for each in outcomes]
         columns: tuple[Iterable[Any], ...] = (
@@ -216,7 +216,10 @@ class Words:
         )
         asked = (*map(_array, columns), worker_id, host)
         rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()
-        return {(row[0], row[1]) for row in rows}
+        if len(rows) == len(outcomes):
+            return []
+        done = {(row[0], row[1]) for row in rows}
+        return [each for each in outcomes if (each.run_id, each.attempt) not in done]
 
 
 def _of(basis: Basis) -> tuple[str, str, int, int]:

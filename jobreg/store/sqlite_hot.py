@@ -150,17 +150,17 @@ def _is_plain(row: Sequence[Any]) -> bool:
 
 def finish(
     connection: Connection, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]
-) -> set[tuple[str, int]]:
-    """Write runs that succeeded and are this worker's at that attempt; which those are."""
+) -> list[Outcome]:
+    """Write runs that succeeded, if they are this worker's at that attempt; the others."""
     (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
     ids = json.dumps([each.run_id for each in outcomes])
-    held = {
-        (row[1], row[2]): row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()
-    }
+    held = {row[1]: row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()}
     attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
+    left = []
     for each in outcomes:
-        row = held.get((each.run_id, each.attempt))
-        if row is None:
+        row = held.get(each.run_id)
+        if row is None or row[2] != each.attempt:
+            left.append(each)
             continue
         seq, run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
         if each.provider is not None:
@@ -181,4 +181,4 @@ def finish(
         connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
         connection.exec_driver_sql(FINISH_LIVE, fences)
         connection.exec_driver_sql(FINISH_RUNS, finals)
-    return {(fence[1], fence[2]) for fence in fences}
+    return left

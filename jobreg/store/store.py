@@ -233,11 +233,10 @@ class Store(Reading):
         was already written (the answer to its commit was lost) counts as written.
         """
         with self._transaction() as connection:
-            done = self.database.finish(
-                connection, self.now, worker_id, host,
-                [each for each in outcomes if each.state is State.SUCCEEDED],
-            )  # fmt: skip
-            rest = [each for each in outcomes if (each.run_id, each.attempt) not in done]
+            succeeded = [each for each in outcomes if each.state is State.SUCCEEDED]
+            rest = self.database.finish(connection, self.now, worker_id, host, succeeded)
+            if len(succeeded) < len(outcomes):
+                rest += [each for each in outcomes if each.state is not State.SUCCEEDED]
             if any(each.state in (State.QUEUED, State.SCHEDULED) for each in rest):
                 self.database.tell(connection)
             return settling.settle(connection, self.now, worker_id, host, rest)

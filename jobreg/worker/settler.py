@@ -18,7 +18,7 @@ from ..store import Store
 _Key = tuple[str, int]
 
 _SEVERAL = 8
-_TOGETHER = 250
+_TOGETHER = 400
 _PATIENCE = 0.030
 
 
