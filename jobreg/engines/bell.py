@@ -37,9 +37,11 @@ class Bell:
             timeout = 0.0
         for end, _ in ears.poll(timeout * 1000):
             if end == self._out:
-                self._rung = False
                 with contextlib.suppress(OSError):
                     os.read(end, 4096)
+                # After that: who rings between the two would find it rung, and its pipe empty.
+                # What is said meanwhile is not lost, since we look for it from here on.
+                self._rung = False
 
     def close(self) -> None:
         """Let go of the pipe. Who rings then is not heard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import time
@@ -65,10 +66,8 @@ class Hearing:
 
     def nudge(self) -> None:
         """Let a wait return, as soon as it can."""
-        try:
+        with contextlib.suppress(OSError):
             self._nudge_in.send_bytes(b"")
-        except OSError:  # it is closed: nobody waits
-            return
 
     def wait(self, pause: float) -> list[Callable[[], object]]:
         """Wait for something to be heard, at most so many seconds; what is to be called for it."""
@@ -80,8 +79,6 @@ class Hearing:
     def close(self) -> None:
         """Hear nothing any more."""
         self._ears.close()
-        self._nudge_in.close()
-        self._nudge_out.close()
 
     # to whom
 

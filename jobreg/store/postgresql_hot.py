@@ -9,7 +9,6 @@ worker has held since the last vacuum.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -99,7 +98,7 @@ UPDATE {{live}} AS live{_SET}
 FROM {{runs}} AS runs
 WHERE live.ctid = ANY(ARRAY(SELECT place FROM chosen WHERE apart = 0))
     AND (live.state = 'queued') IS TRUE
-    AND runs.run_id = live.run_id{_RETURNING}, -live.priority, live.due_at"""
+    AND runs.run_id = live.run_id{_RETURNING}, live.priority, live.due_at"""
 
 FINISH = """
 WITH given AS (
@@ -135,7 +134,6 @@ FROM gone
 WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
 RETURNING runs.run_id, runs.attempt"""
 
-_IN_ORDER = itemgetter(-2, -1, 0)
 _TABLES = ("live", "runs", "attempts", "workers", "pauses")
 
 Execute = Callable[[str, Any], Any]
@@ -189,7 +187,7 @@ class Words:
         pair = queue, offer.job_name
         of_heads = worker_id, *pair, tries, crashes, *pair
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
-        rows.sort(key=_IN_ORDER)
+        rows.sort(key=_in_order)
         return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]
 
     def finish(
@@ -220,6 +218,11 @@ class Words:
             return []
         done = {(row[0], row[1]) for row in rows}
         return [each for each in outcomes if (each.run_id, each.attempt) not in done]
+
+
+def _in_order(row: Sequence[Any]) -> tuple[int, int, int]:
+    """Of what a claim returned, the best first."""
+    return -row[-2], row[-1], row[0]
 
 
 def _of(basis: Basis) -> tuple[str, str, int, int]:

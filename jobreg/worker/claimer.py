@@ -120,7 +120,7 @@ class Claimer:
     def _within(self, offer: Offer, room: Room) -> Offer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
-        most = max(room.total, _in_few_sizes(room.total + ahead))
+        most = max(0, room.total) + _in_few_sizes(min(0, room.total) + ahead)
         return offer._replace(
             most=most, ahead=most - room.total, places=room.places, fill=room.fill
         )

@@ -305,6 +305,26 @@ def test_a_bell_rung_before_is_heard_at_once_and_once() -> None:
     bell.tell()
 
 
+def test_a_bell_rung_while_another_ring_is_taken_is_heard_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bell, heard, read = Bell(), threading.Event(), os.read
+
+    def read_late(end: int, size: int) -> bytes:
+        bell.tell()
+        return read(end, size)
+
+    bell.tell()
+    with monkeypatch.context() as patched:
+        patched.setattr("jobreg.engines.bell.os.read", read_late)
+        bell.wait(60)
+
+    bell.tell()
+    threading.Thread(target=lambda: (bell.wait(60), heard.set()), daemon=True).start()
+
+    assert heard.wait(10)
+
+
 def test_a_claim_keeps_its_params_on_the_way(driver: Driver) -> None:
     claim = evolve(driver.begin("does", value='"\\ \n é \U0001f600'))
 

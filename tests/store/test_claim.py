@@ -64,6 +64,17 @@ def test_higher_priority_comes_first_then_due_time_then_identity(store, clock, w
     assert [store.get(taken.run_id).tags[0] for taken in claims] == wanted
 
 
+def test_the_lowest_priority_comes_last_and_the_highest_first(store, worker):
+    lowest, highest = -32768, 32767
+    for priority in (0, lowest, highest):
+        add(store, priority=priority, tags=(str(priority),))
+
+    claims = claim(store, worker)
+
+    tags = [store.get(each.run_id).tags[0] for each in claims]
+    assert tags == [str(highest), "0", str(lowest)]
+
+
 def test_priority_holds_over_queues_and_names(store, worker):
     add(store, "b.job", queue="mail", priority=1, tags=("second",))
     add(store, "a.job", queue="default", priority=0, tags=("third",))
