@@ -90,8 +90,8 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
             pair for pair, heads in found.items() if read[pair] <= len(heads) < room[pair]
         ]
         ends = min((_order(found[pair][-1]) for pair in open_ended), default=_LAST)
-        first = sorted((head for each in found.values() for head in each), key=_order)
-        known = [head for head in first if _order(head) <= ends]
+        first = sorted([(_order(head), head) for each in found.values() for head in each])
+        known = [head for order, head in first if order <= ends]
         if not open_ended or 2 * len(known) >= wanted:
             return known
         more = {pair: min(room[pair], 4 * read[pair]) for pair in open_ended}
@@ -168,8 +168,8 @@ def _within(heads: Sequence[Head], room: dict[str, int], known: dict[str, Offer]
     left, chosen = dict(room), list[Head]()
     line = Line(known.values())
     for head in heads:
-        offer = known[head.job_name]
-        if left[head.job_name] > 0 and line.admit(offer, may_wait=not offer.at_most_once(head)):
-            left[head.job_name] -= 1
+        name = head.job_name
+        if left[name] > 0 and line.admit(name, may_wait=not known[name].at_most_once(head)):
+            left[name] -= 1
             chosen.append(head)
     return chosen

@@ -72,20 +72,22 @@ class Line:
     def __init__(self, offers: Collection[Offer]) -> None:
         free = ((each.most - each.ahead - each.places) // each.fill for each in offers)
         self._children = max(free, default=0)
+        self._lanes = {each.job_name: each.lane for each in offers}
+        self._fill = {each.lane: each.fill for each in offers}
         self._places = {each.lane: each.places for each in offers}
         self._ahead: dict[Lane, int] = {}
         for each in offers:
             self._ahead[each.lane] = max(each.ahead, self._ahead.get(each.lane, 0))
 
-    def admit(self, offer: Offer, *, may_wait: bool) -> bool:
-        """Let one in, if it could begin at once or may wait.
+    def admit(self, job_name: str, *, may_wait: bool) -> bool:
+        """Let one of a job in, if it could begin at once or may wait.
 
         One that may not keeps those behind it in its lane from being taken ahead of it.
         """
-        lane = offer.lane
+        lane = self._lanes[job_name]
         if self._places[lane] <= 0 < self._children:
             self._children -= 1
-            self._places[lane] += offer.fill
+            self._places[lane] += self._fill[lane]
         if self._places[lane] > 0:
             self._places[lane] -= 1
             return True
