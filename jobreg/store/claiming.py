@@ -15,7 +15,7 @@ from .database import Database
 from .offers import Basis, Head, Line, Offer, Pair
 from .statements import Now
 
-_LEAST, _FEW = 4, 100
+_LEAST, _FEW = 3, 100
 _LAST = (math.inf, math.inf, math.inf)
 
 
