@@ -81,7 +81,7 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
     """
     found: dict[Pair, list[Head]] = {}
     wanted = max(room.values(), default=0)
-    each = max(_LEAST, max(_FEW, wanted * 3 // 2) // max(1, len(room)))
+    each = max(_LEAST, math.ceil(max(_FEW, wanted * 1.5) / max(1, len(room))))
     more = {pair: min(most, each) for pair, most in room.items()}
     read = dict(more)
     while True:
