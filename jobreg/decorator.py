@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from .options import Backoff, Duration, JobOptions
+    from .options import Backoff, Duration
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -91,7 +91,11 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
 
     if function is not None and not callable(function):
         raise BadInput(f"@job({function!r}): give the name as @job(name={function!r}).")
-    checked = _checked(options) if options else None
+    checked = None
+    if options:
+        from .options import JobOptions
+
+        checked = JobOptions.of(**options)
 
     def mark(function: F) -> F:
         if not callable(function):
@@ -100,9 +104,3 @@ def job(function: F | None = None, /, **options: object) -> F | Callable[[F], F]
         return function
 
     return mark if function is None else mark(function)
-
-
-def _checked(options: dict[str, object]) -> JobOptions:
-    from .options import JobOptions
-
-    return JobOptions.of(**options)

@@ -39,8 +39,9 @@ class Bell:
             if end == self._out:
                 with contextlib.suppress(OSError):
                     os.read(end, 4096)
-                # After that: who rings between the two would find it rung, and its pipe empty.
-                # What is said meanwhile is not lost, since we look for it from here on.
+                # Not before: the byte of who rang in between would be read away, and the bell stay
+                # rung for ever. Who rings in between now writes none; what they have to say is
+                # there before they ring, and we look for it after this.
                 self._rung = False
 
     def close(self) -> None:

@@ -30,8 +30,9 @@ def _of(name: str, where: str, *columns: Any, unique: bool = False) -> None:
     """An index over some rows only, so that the others need not be written into it.
 
     MySQL has none such: there it holds all rows (docs/decisions/0024-narrow-indexes.md). The
-    migrations make them; here ``where`` is for the reader. To tell it to SQLAlchemy, or anything
-    else that one database alone understands, is to import the dialects of all.
+    migrations make them; here ``where`` is for the reader, and a test holds it against what they
+    made. To tell it to SQLAlchemy, or anything else that one database alone understands, is to
+    import the dialects of all.
     """
     Index(name, *columns, unique=unique, info={"where": where})
 

@@ -121,7 +121,7 @@ class Claimer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
         most = max(0, room.total) + _in_few_sizes(min(0, room.total) + ahead)
-        # Each by its place: to replace some by name takes three times as long, for every name.
+        # Each by its place: to replace some by name takes twice as long, for every name.
         own = offer.job_name, offer.target, offer.provider, offer.options
         return Offer(*own, most, most - room.total, room.places, room.fill)
 

@@ -59,6 +59,20 @@ def test_the_migrations_make_what_the_tables_say(store):
     assert differences == []
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_the_narrow_indexes_hold_the_rows_that_the_tables_say(store):
+    told = {
+        index.name: index.info.get("where") for t in metadata.sorted_tables for index in t.indexes
+    }
+    with store.reading() as connection:
+        made = inspect(connection)
+        found = [each for name in metadata.tables for each in made.get_indexes(name)]
+
+    where = {each["name"]: each.get("dialect_options", {}).get("sqlite_where") for each in found}
+    assert {name: None if rows is None else str(rows) for name, rows in where.items()} == told
+    assert sum(rows is not None for rows in told.values()) == 4
+
+
 @pytest.mark.ddl
 def test_the_comparison_with_the_migrations_can_fail(store):
     from alembic.autogenerate import compare_metadata
