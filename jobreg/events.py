@@ -37,15 +37,26 @@ _LEVELS = {
 
 
 def emit(name: str, **facts: object) -> None:
-    """Tell every listener that something happened."""
-    emit_all(name, (facts,))
+    """Tell every listener that something happened; the log is not told what is None."""
+    known = {key: value for key, value in facts.items() if value is not None}
+    _log(name, tuple(known), (tuple(known.values()),))
+    for listener in tuple(_listeners):
+        listener(name, facts)
 
 
-def emit_all(name: str, many: Collection[Facts]) -> None:
-    """Tell every listener that the same happened several times, with these facts."""
+def emit_all(name: str, keys: tuple[str, ...], many: Collection[tuple[object, ...]]) -> None:
+    """Tell every listener that the same happened several times, each time with such facts."""
+    _log(name, keys, many)
+    for listener in tuple(_listeners):
+        for values in many:
+            listener(name, dict(zip(keys, values, strict=True)))
+
+
+def _log(name: str, keys: tuple[str, ...], many: Collection[tuple[object, ...]]) -> None:
     level = _LEVELS.get(name, logging.INFO)
     if many and _LOG.isEnabledFor(level):
-        lines = [f"{name} {_told(facts)}" for facts in many]
+        line_of = " ".join([name, *(f"{key}=%s" for key in keys)])
+        lines = [line_of % values for values in many]
         whole = "".join(lines)  # nearly always all are plain
         if not (whole.isascii() and whole.isprintable() and "\\" not in whole):
             lines = [line.encode("unicode_escape").decode("ascii") for line in lines]
@@ -54,13 +65,6 @@ def emit_all(name: str, many: Collection[Facts]) -> None:
         else:
             for line in lines:
                 _LOG.log(level, "%s", line)
-    for listener in tuple(_listeners):
-        for facts in many:
-            listener(name, facts)
-
-
-def _told(facts: Facts) -> str:
-    return " ".join([f"{key}={value}" for key, value in facts.items() if value is not None])
 
 
 def write_to(writer: Writer) -> Callable[[], None]:

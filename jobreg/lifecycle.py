@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
 
@@ -191,7 +191,8 @@ class Claim:
     ``attempt`` is the fence. ``asked`` holds the submitter's limits, ``options`` the effective
     ones once the job is known; ``target`` is ``module:attr`` of the installed version. ``age`` is
     for how many seconds the run had been due when it was claimed. A ``suspect`` was lost with its
-    worker among others, and runs alone.
+    worker among others, and runs alone. ``row`` is a note of the database that gave it, for itself:
+    where the run stands in its tables, and what stands there; empty where it makes none.
     """
 
     run_id: str
@@ -210,6 +211,7 @@ class Claim:
     options: JobOptions = DEFAULTS
     target: str = ""
     provider: Provider | None = None
+    row: tuple[Any, ...] = ()
 
     @property
     def expired(self) -> bool:
@@ -223,7 +225,8 @@ class Outcome:
 
     ``started`` and ``ended`` are on the process clock (:mod:`jobreg.clock`), in seconds;
     ``started`` is None where the job's code was never entered. ``after`` is the wait that the job
-    asked for, in seconds; ``backoff`` the one for what it raised; ``peak_memory`` is in bytes.
+    asked for, in seconds; ``backoff`` the one for what it raised; ``peak_memory`` is in bytes;
+    ``row`` is the claim's.
     """
 
     run_id: str
@@ -248,6 +251,7 @@ class Outcome:
     tries: int = 0
     crashes: int = 0
     suspect: bool = False
+    row: tuple[Any, ...] = ()
 
 
 Lane = tuple[str, Provider | None]
@@ -334,6 +338,7 @@ def succeeded(claim: Claim, outcome: Outcome) -> Outcome:
         state=State.SUCCEEDED,
         tries=claim.tries,
         crashes=claim.crashes,
+        row=claim.row,
     )
 
 

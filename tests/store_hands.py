@@ -126,7 +126,7 @@ def claim_one(store: Store, worker_id: str, **options: Any) -> Claim:
 def outcome(taken: Claim, ending: Ending = Ending.SUCCEEDED, **said: Any) -> Outcome:
     """What happened to a claim, decided with the longest wait."""
     if ending is Ending.SUCCEEDED:
-        said = {"result": '"done"', **said}
+        said = {"result": '"done"', "provider": taken.provider, **said}
     if ending is Ending.ERROR:
         said = {"error": ErrorReport("ValueError", "no", "Traceback ..."), **said}
     if ending is not Ending.RELEASED:

@@ -8,8 +8,12 @@ import pytest
 
 from jobreg import events
 
-MANY = [{"run_id": "one", "reason": None}, {"run_id": "two\nlines", "reason": "error"}]
-LINES = ["worker.stopped run_id=one", r"worker.stopped run_id=two\nlines reason=error"]
+KEYS = "run_id", "reason"
+MANY = [("one", "asked"), ("two\nlines", "error")]
+LINES = [
+    "worker.stopped run_id=one reason=asked",
+    r"worker.stopped run_id=two\nlines reason=error",
+]
 
 
 @pytest.fixture
@@ -26,26 +30,32 @@ def test_listeners_hear_each_of_many():
     heard: list[object] = []
     deaf = events.listen(lambda name, facts: heard.append((name, facts)))
     try:
-        events.emit_all("worker.stopped", MANY)
+        events.emit_all("worker.stopped", KEYS, MANY)
     finally:
         deaf()
 
-    assert heard == [("worker.stopped", each) for each in MANY]
+    assert heard == [("worker.stopped", dict(zip(KEYS, each, strict=True))) for each in MANY]
 
 
 def test_loggers_have_a_record_for_each(caplog):
     with caplog.at_level(logging.INFO, "jobreg"):
-        events.emit_all("worker.stopped", MANY)
+        events.emit_all("worker.stopped", KEYS, MANY)
 
     assert caplog.messages == LINES
 
 
 def test_a_writer_has_all_at_once_and_the_loggers_none(written, caplog):
-    events.emit_all("worker.stopped", MANY)
+    events.emit_all("worker.stopped", KEYS, MANY)
     events.emit("run.claimed", run_id="three")
-    events.emit_all("lease.lost", [])
+    events.emit("worker.stopped", run_id="four", reason=None)
+    events.emit("worker.stopped")
+    events.emit_all("lease.lost", KEYS, [])
 
-    assert written == [(logging.INFO, LINES)]
+    assert written == [
+        (logging.INFO, LINES),
+        (logging.INFO, ["worker.stopped run_id=four"]),
+        (logging.INFO, ["worker.stopped"]),
+    ]
     assert caplog.messages == []
 
 

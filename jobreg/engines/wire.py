@@ -155,7 +155,9 @@ def outcome_to(number: int, outcome: Outcome, changed: bool, marks: object) -> b
     if outcome.ending is Ending.SUCCEEDED and not changed and outcome.progress is None:
         done = ("done", number, outcome.result, outcome.started, outcome.ended, marks)
         return pack(done)
-    left_out = ("run_id", "attempt", "provider", "state", "delay", "tries", "crashes", "suspect")
+    left_out = (
+        "run_id", "attempt", "provider", "state", "delay", "tries", "crashes", "suspect", "row",
+    )  # fmt: skip
     told = {key: value for key, value in asdict(outcome).items() if key not in left_out}
     told["progress"] = outcome.progress and progress_to(outcome.progress)
     return pack(("outcome", number, told, changed, marks))
@@ -166,7 +168,7 @@ def done_from(claim: Claim, message: list[Any], pid: int) -> Outcome:
     return Outcome(
         run_id=claim.run_id, attempt=claim.attempt, ending=Ending.SUCCEEDED, result=message[2],
         started=message[3], ended=message[4], provider=claim.provider, pid=pid,
-        state=State.SUCCEEDED, tries=claim.tries, crashes=claim.crashes,
+        state=State.SUCCEEDED, tries=claim.tries, crashes=claim.crashes, row=claim.row,
     )  # fmt: skip
 
 
@@ -185,5 +187,6 @@ def outcome_from(claim: Claim, wire: dict[str, Any], pid: int) -> Outcome:
             "progress": progress_from(wire["progress"]),
             "provider": claim.provider,
             "pid": pid,
+            "row": claim.row,
         }
     )

@@ -251,8 +251,12 @@ def claim_under(
     max_age: float | None,
     age: int,
     suspect: int | None,
+    *row: Any,
 ) -> Claim:
-    """What a claim returned, joined with the installed version of its job and its limits."""
+    """What a claim returned, joined with the installed version of its job and its limits.
+
+    What a database returned beyond that is a note for itself.
+    """
     options = offer.options
     if not (timeout is max_attempts is max_crashes is max_age is None):
         options = options.override(
@@ -262,7 +266,7 @@ def claim_under(
         run_id=run_id, job_name=offer.job_name, params=params, attempt=attempt, tries=tries,
         crashes=crashes, timeout=timeout, max_attempts=max_attempts, max_crashes=max_crashes,
         max_age=max_age, worker_id=worker_id, age=age / 1e6, suspect=bool(suspect),
-        options=options, target=offer.target, provider=offer.provider,
+        options=options, target=offer.target, provider=offer.provider, row=row,
     )  # fmt: skip
 
 

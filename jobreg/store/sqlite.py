@@ -104,7 +104,13 @@ class SQLite(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         if not outcomes:
             return []
-        return sqlite_hot.finish(connection, self.words_of(now), worker_id, host, outcomes)
+        left = sqlite_hot.finish(connection, self.words_of(now), worker_id, host, outcomes)
+        if left is not None:
+            return left
+        # It is the first that this transaction wrote; a savepoint would copy every page it writes.
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return list(outcomes)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]

@@ -9,7 +9,6 @@ row costs as much as SQLite takes for it (docs/performance.md). They do what tho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import takewhile
@@ -29,9 +28,11 @@ WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
 LIMIT ?"""
 
-# In the order in which records.claim_under takes them, behind the run's id and attempt.
+# In the order in which records.claim_under takes them, behind the run's id and attempt. The last
+# five are a note to be settled by: nobody changes them while the run runs, but for the progress.
 _OF_CLAIM = """live.tries, live.crashes, runs.params, runs.timeout, runs.max_attempts,
-    runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect"""
+    runs.max_crashes, runs.max_age, {now} - runs.scheduled_at, live.suspect,
+    live.seq, runs.seq, live.queue, live.priority, live.progress"""
 
 # Heads, each with all that a claim is made of, and whether it is to be taken apart from others.
 NEXT = f"""
@@ -48,8 +49,9 @@ LIMIT ?"""
 LET_GO = "SELECT 1 LIMIT 0"
 """Ends what was not read to its end: as long as that lasts, the write-ahead log only grows."""
 
+# To undo this statement alone SQLite would keep a copy of each page that it writes.
 TAKE = """
-UPDATE jobreg_live
+UPDATE OR ROLLBACK jobreg_live
 SET state = 'running', attempt = attempt + 1, worker_id = ?, dist = ?, version = ?,
     started_at = {now}, try_limit = coalesce(max_attempts, ?),
     crash_limit = coalesce(max_crashes, ?)
@@ -62,11 +64,6 @@ CROSS JOIN jobreg_live AS live ON live.seq = taken.value
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE +live.worker_id = ? AND +live.state = 'running'"""
 
-HELD = """
-SELECT seq, run_id, attempt, tries, crashes, progress, queue, priority, dist, version
-FROM jobreg_live
-WHERE run_id IN (SELECT value FROM json_each(?)) AND +worker_id = ? AND +state = 'running'"""
-
 KEEP_ATTEMPTS = """
 INSERT INTO jobreg_attempts
     (run_id, attempt, outcome, worker_id, host, pid, dist, version, started_at, finished_at)
@@ -74,13 +71,14 @@ VALUES (?, ?, 'succeeded', ?, ?, ?, ?, ?, ?, ?)"""
 
 FINISH_LIVE = """
 DELETE FROM jobreg_live
-WHERE seq = ? AND +run_id = ? AND attempt = ? AND +worker_id = ? AND +state = 'running'"""
+WHERE seq = ? AND +run_id = ? AND attempt = ? AND +worker_id = ? AND +state = 'running'
+    AND progress IS ?"""
 
 FINISH_RUNS = """
 UPDATE jobreg_runs
 SET state = 'succeeded', result = ?, attempt = ?, tries = ?, crashes = ?, progress = ?,
     queue = ?, priority = ?, dist = ?, version = ?, started_at = ?, finished_at = ?, worker_id = ?
-WHERE run_id = ? AND state IS NULL"""
+WHERE seq = ? AND +run_id = ? AND +state IS NULL"""
 
 # SQLite takes 500 selects in one.
 _TOGETHER = 50
@@ -150,35 +148,34 @@ def _is_plain(row: Sequence[Any]) -> bool:
 
 def finish(
     connection: Connection, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]
-) -> list[Outcome]:
-    """Write runs that succeeded, if they are this worker's at that attempt; the others."""
+) -> list[Outcome] | None:
+    """Write runs that succeeded, by the notes of their claims; those that have none are left.
+
+    None where a run no longer is as its note says: what was written is then to be taken back.
+    """
     (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
-    ids = json.dumps([each.run_id for each in outcomes])
-    held = {row[1]: row for row in connection.exec_driver_sql(HELD, (ids, worker_id)).all()}
     attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
     left = []
     for each in outcomes:
-        row = held.get(each.run_id)
-        if row is None or row[2] != each.attempt:
+        if not each.row or each.provider is None:
             left.append(each)
             continue
-        seq, run_id, attempt, tries, crashes, progress, queue, priority, dist, version = row
-        if each.provider is not None:
-            dist, version = each.provider.dist, each.provider.version
+        seq, of_run, queue, priority, progress = each.row
+        run_id, attempt, provider = each.run_id, each.attempt, each.provider
         age, took = records.age_and_duration(each, seconds)
         over = clock - age
-        attempts.append(
-            (run_id, attempt, worker_id, host, each.pid, dist, version, over - took, over)
-        )
-        fences.append((seq, run_id, attempt, worker_id))
+        came = provider.dist, provider.version, over - took, over
+        attempts.append((run_id, attempt, worker_id, host, each.pid, *came))
+        fences.append((seq, run_id, attempt, worker_id, progress))
         if each.progress is not None:
             progress = records.progress_text(each.progress)
         finals.append(
-            (each.result, attempt, tries, crashes, progress, queue, priority, dist, version,
-             over - took, over, worker_id, run_id)
+            (each.result, attempt, each.tries, each.crashes, progress, queue, priority, *came,
+             worker_id, of_run, run_id)
         )  # fmt: skip
+    for words, rows in ((FINISH_LIVE, fences), (FINISH_RUNS, finals)):
+        if rows and connection.exec_driver_sql(words, rows).rowcount < len(rows):
+            return None
     if attempts:
         connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
-        connection.exec_driver_sql(FINISH_LIVE, fences)
-        connection.exec_driver_sql(FINISH_RUNS, finals)
     return left

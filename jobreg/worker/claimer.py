@@ -16,7 +16,7 @@ from .ownership import Ownership
 
 WORK_IN_HAND = 0.05
 """Seconds of work to hold beyond what runs, so that a child never waits for the database."""
-MOST_IN_HAND = 600
+MOST_IN_HAND = 1000
 REST = 0.25
 """Seconds for which a name rests whose distribution was being changed when it was imported."""
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import evolve
 
 from .. import clock
 from ..engines.base import Note
 from ..errors import StoreError, StoreUnavailable
-from ..events import Facts, emit, emit_all
+from ..events import emit, emit_all
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
 
 _Key = tuple[str, int]
 
+_FACTS = ("run_id", "job_name", "attempt", "outcome", "state")
 _SEVERAL = 8
 _TOGETHER = 400
 _PATIENCE = 0.030
@@ -153,22 +155,22 @@ class Settler:
         outcomes = list(self._pending.values())
         self._last = len(outcomes)
         refused = self._write(worker_id, outcomes)
-        settled, lost = list[Facts](), list[Facts]()
+        settled, reasoned, lost = list[Any](), list[Any](), list[Any]()
         for outcome in outcomes:
             key = outcome.run_id, outcome.attempt
             claim = self._held.pop(key)
             del self._pending[key]
-            facts: Facts = {
-                "run_id": outcome.run_id,
-                "job_name": claim.job_name,
-                "attempt": outcome.attempt,
-                "outcome": outcome.ending,
-                "state": outcome.state,
-                "reason": outcome.reason,
-            }
-            (lost if refused and outcome in refused else settled).append(facts)
-        emit_all("run.settled", settled)
-        emit_all("lease.lost", lost)
+            run_id, attempt = key
+            facts = run_id, claim.job_name, attempt, outcome.ending, outcome.state
+            if refused and outcome in refused:
+                lost.append(facts)
+            elif outcome.reason is None:
+                settled.append(facts)
+            else:
+                reasoned.append((*facts, outcome.reason))
+        emit_all("run.settled", _FACTS, settled)
+        emit_all("run.settled", (*_FACTS, "reason"), reasoned)
+        emit_all("lease.lost", _FACTS, lost)
         return outcomes
 
     def _write(self, worker_id: str, outcomes: list[Outcome]) -> list[Outcome]:
@@ -198,6 +200,9 @@ class Settler:
             self._store.note_progress(
                 worker_id, [(run_id, attempt, each) for (run_id, attempt), each in notes.items()]
             )
+            for key in notes.keys() & self._held.keys():
+                # What the store noted of it at the claim is no longer so.
+                self._held[key] = evolve(self._held[key], row=())
 
     def discard(self) -> None:
         """Forget every claim: they are no longer ours."""

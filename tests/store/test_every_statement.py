@@ -21,7 +21,7 @@ from store_hands import HOST, JOB, Clock, claim, die_at, everything, outcome, ro
 
 from jobreg import clock as process_clock
 from jobreg.errors import StoreError, UnknownJob
-from jobreg.lifecycle import Ending, LogChunk, Progress, RunRecord
+from jobreg.lifecycle import Claim, Ending, LogChunk, Progress, RunRecord
 from jobreg.options import JobOptions
 from jobreg.store import LogRow, Store
 from jobreg.store.tables import live, metadata
@@ -33,7 +33,11 @@ RUN = RunRecord(run_id=RUN_ID, job_name=JOB, params='{"n": 1}', unique_key="k")
 PLAIN = evolve(RUN, unique_key=None)
 MOST_STEPS = 60
 # Rows by COPY are no statement of SQLAlchemy's; the word to listeners that follows them is.
-WRITES = re.compile("INSERT INTO|DELETE FROM|UPDATE `?jobreg|pg_notify")
+WRITES = re.compile("INSERT INTO|DELETE FROM|UPDATE (OR ROLLBACK )?`?jobreg|pg_notify")
+
+
+NOTED: list[Claim] = []
+"""Claims with what the database noted of them for itself."""
 
 
 # what there is before
@@ -66,7 +70,7 @@ def runs(store: Store) -> None:
 def both_run(store: Store) -> None:
     works(store)
     store.insert([RUN, evolve(RUN, run_id=OTHER_ID, unique_key=None)])
-    claimed(store)
+    NOTED[:] = claimed(store)
 
 
 def has_ended(ending: Ending) -> Callable[[Store], None]:
@@ -112,9 +116,12 @@ def settles(ending: Ending, **options: Any) -> Callable[[Store], Any]:
     return act
 
 
-def _claim() -> Any:
-    from jobreg.lifecycle import Claim
+def settles_as_noted(store: Store) -> Any:
+    refused = store.settle(WORKER_ID, HOST, [outcome(each, ended=1.0) for each in NOTED])
+    assert refused == [], "our own earlier commit is success"
 
+
+def _claim() -> Any:
     return Claim(run_id=RUN_ID, job_name=JOB, params="{}", attempt=1, worker_id=WORKER_ID)
 
 
@@ -148,6 +155,7 @@ VERBS = {
     "beat": Verb(works, lambda store: store.beat(WORKER_ID, 30.0, "[]"), repeatable=False),
     "settle": Verb(runs, settles(Ending.SUCCEEDED)),
     "settle several": Verb(both_run, settles(Ending.SUCCEEDED)),
+    "settle as noted": Verb(both_run, settles_as_noted),
     "fail": Verb(runs, settles(Ending.ERROR)),
     "try again": Verb(runs, settles(Ending.ERROR, max_attempts=2)),
     "release": Verb(runs, settles(Ending.RELEASED)),

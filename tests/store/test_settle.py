@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
+from sqlalchemy import event
 from store_hands import (
     HOST,
     PROVIDER,
@@ -295,6 +296,40 @@ def test_a_batch_is_written_as_a_whole_or_not_at_all(store, worker):
         settle(store, worker, first, bad, third)
 
     assert everything(store) == before
+
+
+def test_what_a_database_noted_at_the_claim_makes_no_difference_to_what_is_written(store, worker):
+    """That of one run is lost; that of another is out of date, for its progress was written."""
+    store.insert([asked(queue="other", priority=3) for _ in range(5)])
+    taken = claim(store, worker)
+    store.note_progress(worker, [(taken[0].run_id, 1, Progress(1, 2))])
+    lost = evolve(taken[2], row=())
+
+    for some in (taken[:2], [lost, taken[3]], taken[4:]):
+        assert settle(store, worker, *(outcome(each, pid=7, ended=2.0) for each in some)) == []
+    written = everything(store)
+
+    assert written["jobreg_live"] == []
+    for table in ("jobreg_runs", "jobreg_attempts"):
+        left_out = ("seq", "run_id", "progress", "created_at", "started_at", "finished_at")
+        alike = {
+            tuple((name, value) for name, value in row.items() if name not in left_out)
+            for row in written[table]
+        }
+        assert len(alike) == 1
+    assert store.get(taken[0].run_id).progress == Progress(1, 2)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_what_sqlite_noted_at_the_claim_it_does_not_look_up_again(store, worker):
+    store.insert([asked() for _ in range(9)])
+    taken, said = claim(store, worker), list[str]()
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+
+    assert settle(store, worker, *map(outcome, taken)) == []
+
+    assert [words.split()[0] for words in said] == ["BEGIN", "SELECT", "DELETE", "UPDATE", "INSERT"]
+    assert "FROM" not in said[1]
 
 
 def test_nothing_to_settle_is_no_work(store, worker):
