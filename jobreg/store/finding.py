@@ -34,7 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
 from ..errors import BadInput
-from ..lifecycle import RunRecord
+from ..lifecycle import RunRecord, State
 from ..selection import Selection
 from . import records
 from .reading_statements import whole_runs
@@ -157,6 +157,8 @@ def _condition(order: str, name: str) -> ColumnElement[bool]:
         return runs.c.created_at >= bound if name == "since" else runs.c.created_at < bound
     if name == "live_state":
         return live.c.state == bindparam(name)
+    if name == "held":  # by the index of those; that of due times holds what waits
+        return live.c.worker_id.is_not(None)
     if name in ("reason", "unique_key") or (name in ("state", "job_name") and not unfinished):
         return runs.c[name] == bindparam(name)
     both = live.c[name] if unfinished else func.coalesce(live.c[name], runs.c[name])
@@ -252,6 +254,7 @@ def _asked(wanted: Selection) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "job_name": wanted.job_name,
         ("state" if wanted.state and wanted.state.final else "live_state"): wanted.state,
+        "held": True if wanted.state is State.RUNNING else None,
         "reason": wanted.reason,
         "queue": wanted.queue,
         "dist": wanted.dist,

@@ -193,7 +193,7 @@ class Reading(Transactions):
         """(queue, job name, number) of the runs that are due and not running."""
         with self._transaction(reading=True) as connection:
             found = connection.execute(sql.waiting_now(self.now))
-            return [(queue, name, number) for queue, name, number in found]
+            return [(queue, name, int(number)) for queue, name, number in found]
 
     def load(self, window: float) -> Load:
         """How much waits and runs, and what was settled in the last ``window`` seconds."""

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from .statements import Now, in_micros
-from .tables import QUEUED, attempts, live, logs, runs
+from .tables import QUEUED, RUNNING, SCHEDULED, attempts, live, logs, runs
 
 
 @cache
@@ -155,23 +155,31 @@ def attempts_of_run() -> Select[Any]:
 @cache
 def count_runs() -> Select[Any]:
     """How many runs are in each state."""
-    unfinished = select(live.c.state, func.count().label("n")).group_by(live.c.state)
+    counted = select(live.c.state, func.count().label("n")).group_by(live.c.state)
+    # Each from an index that holds no others.
+    unfinished = [
+        counted.where(live.c.state == QUEUED),
+        counted.where(live.c.state == SCHEDULED),
+        counted.where(live.c.state == RUNNING, live.c.worker_id.is_not(None)),
+    ]
     finished = (
         select(runs.c.state, func.count().label("n"))
         .where(runs.c.state.is_not(None))
         .group_by(runs.c.state)
     )
-    return select(literal_column("*")).select_from(unfinished.union_all(finished).subquery())
+    return select(literal_column("*")).select_from(union_all(*unfinished, finished).subquery())
 
 
 @cache
 def waiting_now(now: Now) -> Select[Any]:
     """How many queued or due runs of each job name wait."""
-    return (
-        select(live.c.queue, live.c.job_name, func.count())
-        .where(live.c.state.in_(("queued", "scheduled")), live.c.due_at <= now)
-        .group_by(live.c.queue, live.c.job_name)
-    )
+    of_job = live.c.queue, live.c.job_name
+    counted = select(*of_job, func.count().label("n")).where(live.c.due_at <= now).group_by(*of_job)
+    parts = union_all(
+        counted.where(live.c.state == QUEUED), counted.where(live.c.state == SCHEDULED)
+    ).subquery()
+    job = parts.c.queue, parts.c.job_name
+    return select(*job, func.sum(parts.c.n)).group_by(*job)
 
 
 @cache

@@ -123,7 +123,7 @@ _of(
     live.c.due_at,
     live.c.seq,
 )
-Index("jobreg_live_due", live.c.state, live.c.due_at)
+_of("jobreg_live_due", "state = 'queued' OR state = 'scheduled'", live.c.state, live.c.due_at)
 _of("jobreg_live_by_worker", "worker_id IS NOT NULL", live.c.worker_id)
 
 # Spelt out in SQL: a database takes a narrow index only where it sees the word.

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-VERSION = "0007"
+VERSION = "0008"
 VERSION_TABLE = "jobreg_version"

@@ -151,6 +151,7 @@ PAGES: list[tuple[str, dict[str, Any], str]] = [
     ("state", {"state": "failed", "reason": "timeout"}, "jobreg_runs_by_state"),
     ("due", {"live_state": "queued"}, "jobreg_live_due"),
     ("due", {"live_state": "queued", "job_name": JOB}, "jobreg_live_due"),
+    ("due", {"live_state": "scheduled"}, "jobreg_live_due"),
     ("time", {"since": 1, "until": 2**61}, "jobreg_runs_by_time"),
     ("time", {"since": 1, "job_name": JOB}, "jobreg_runs_by_time"),
 ]
@@ -171,6 +172,28 @@ def test_a_page_is_read_from_one_index_in_its_order(full):
         # Of rows with one time PostgreSQL sorts those that a page may end with.
         whole = {**_SORTS, "postgresql": "->  Sort"}
         assert whole[name] not in told, told
+
+
+@pytest.mark.ddl
+def test_a_page_of_what_runs_looks_at_nothing_else(full):
+    statement = finding.page_of_runs("due", ("live_state", "held"))
+    late = {"before": 2**62, "at": 2**62, "most": 10}
+
+    told = plan(full, statement, live_state="running", held=True, **late)
+
+    index = {"mysql": "jobreg_live_due"}.get(full.engine.dialect.name, "jobreg_live_by_worker")
+    assert index in told, told
+    assert _SCANS[full.engine.dialect.name] not in told, told
+
+
+@pytest.mark.ddl
+def test_runs_are_counted_from_indexes(full):
+    name = full.engine.dialect.name
+    told = plan(full, reading_statements.count_runs())
+
+    if name == "sqlite":
+        assert "SCAN jobreg_live" not in told, told
+    assert sum(full.counts().values()) == 4500
 
 
 def rows_read(connection: Any) -> int:
