@@ -38,33 +38,37 @@ _LEVELS = {
 
 def emit(name: str, **facts: object) -> None:
     """Tell every listener that something happened; the log is not told what is None."""
-    known = {key: value for key, value in facts.items() if value is not None}
-    _log(name, tuple(known), (tuple(known.values()),))
+    if _LOG.isEnabledFor(_level_of(name)):
+        known = {key: value for key, value in facts.items() if value is not None}
+        _log(name, tuple(known), (tuple(known.values()),))
     for listener in tuple(_listeners):
         listener(name, facts)
 
 
 def emit_all(name: str, keys: tuple[str, ...], many: Collection[tuple[object, ...]]) -> None:
     """Tell every listener that the same happened several times, each time with such facts."""
-    _log(name, keys, many)
+    if many and _LOG.isEnabledFor(_level_of(name)):
+        _log(name, keys, many)
     for listener in tuple(_listeners):
         for values in many:
             listener(name, dict(zip(keys, values, strict=True)))
 
 
+def _level_of(name: str) -> int:
+    return _LEVELS.get(name, logging.INFO)
+
+
 def _log(name: str, keys: tuple[str, ...], many: Collection[tuple[object, ...]]) -> None:
-    level = _LEVELS.get(name, logging.INFO)
-    if many and _LOG.isEnabledFor(level):
-        line_of = " ".join([name, *(f"{key}=%s" for key in keys)])
-        lines = [line_of % values for values in many]
-        whole = "".join(lines)  # nearly always all are plain
-        if not (whole.isascii() and whole.isprintable() and "\\" not in whole):
-            lines = [line.encode("unicode_escape").decode("ascii") for line in lines]
-        if _writer is not None:
-            _writer(level, lines)
-        else:
-            for line in lines:
-                _LOG.log(level, "%s", line)
+    line_of = " ".join([name, *(f"{key}=%s" for key in keys)])
+    lines = [line_of % values for values in many]
+    whole = "".join(lines)  # nearly always all are plain
+    if not (whole.isascii() and whole.isprintable() and "\\" not in whole):
+        lines = [line.encode("unicode_escape").decode("ascii") for line in lines]
+    if _writer is not None:
+        _writer(_level_of(name), lines)
+    else:
+        for line in lines:
+            _LOG.log(_level_of(name), "%s", line)
 
 
 def write_to(writer: Writer) -> Callable[[], None]:

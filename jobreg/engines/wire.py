@@ -187,6 +187,5 @@ def outcome_from(claim: Claim, wire: dict[str, Any], pid: int) -> Outcome:
             "progress": progress_from(wire["progress"]),
             "provider": claim.provider,
             "pid": pid,
-            "row": claim.row,
         }
     )

@@ -104,13 +104,15 @@ class SQLite(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         if not outcomes:
             return []
-        left = sqlite_hot.finish(connection, self.words_of(now), worker_id, host, outcomes)
-        if left is not None:
-            return left
-        # It is the first that this transaction wrote; a savepoint would copy every page it writes.
-        connection.exec_driver_sql("ROLLBACK")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return list(outcomes)
+        by = self.words_of(now), worker_id, host
+        left = sqlite_hot.finish(connection, *by, outcomes)
+        if left is None:
+            # A savepoint would copy each page that is written, for what hardly ever happens.
+            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            noted, left = sqlite_hot.as_noted(connection, worker_id, outcomes)
+            sqlite_hot.finish(connection, *by, noted)
+        return left
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]

@@ -64,6 +64,11 @@ CROSS JOIN jobreg_live AS live ON live.seq = taken.value
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE +live.worker_id = ? AND +live.state = 'running'"""
 
+HELD = """
+SELECT run_id, attempt, progress
+FROM jobreg_live
+WHERE seq IN (SELECT value FROM json_each(?)) AND +worker_id = ? AND +state = 'running'"""
+
 KEEP_ATTEMPTS = """
 INSERT INTO jobreg_attempts
     (run_id, attempt, outcome, worker_id, host, pid, dist, version, started_at, finished_at)
@@ -151,17 +156,19 @@ def finish(
 ) -> list[Outcome] | None:
     """Write runs that succeeded, by the notes of their claims; those that have none are left.
 
-    None where a run no longer is as its note says: what was written is then to be taken back.
+    None where a run no longer is as its note says: what was written is then to be taken back, and
+    :func:`as_noted` tells which run that is.
     """
     (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
     attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
     left = []
     for each in outcomes:
-        if not each.row or each.provider is None:
+        provider = each.provider
+        if not each.row or provider is None:
             left.append(each)
             continue
         seq, of_run, queue, priority, progress = each.row
-        run_id, attempt, provider = each.run_id, each.attempt, each.provider
+        run_id, attempt = each.run_id, each.attempt
         age, took = records.age_and_duration(each, seconds)
         over = clock - age
         came = provider.dist, provider.version, over - took, over
@@ -173,9 +180,22 @@ def finish(
             (each.result, attempt, each.tries, each.crashes, progress, queue, priority, *came,
              worker_id, of_run, run_id)
         )  # fmt: skip
-    for words, rows in ((FINISH_LIVE, fences), (FINISH_RUNS, finals)):
-        if rows and connection.exec_driver_sql(words, rows).rowcount < len(rows):
+    if fences:
+        if connection.exec_driver_sql(FINISH_LIVE, fences).rowcount < len(fences):
             return None
-    if attempts:
+        connection.exec_driver_sql(FINISH_RUNS, finals)
         connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
     return left
+
+
+def as_noted(
+    connection: Connection, worker_id: str, outcomes: Sequence[Outcome]
+) -> tuple[list[Outcome], list[Outcome]]:
+    """The outcomes whose runs are as the notes of their claims say; and all others."""
+    seqs = str([each.row[0] for each in outcomes if each.row])
+    held = {tuple(row) for row in connection.exec_driver_sql(HELD, (seqs, worker_id))}
+    noted, others = list[Outcome](), list[Outcome]()
+    for each in outcomes:
+        is_so = each.row and (each.run_id, each.attempt, each.row[-1]) in held
+        (noted if is_so and each.provider is not None else others).append(each)
+    return noted, others

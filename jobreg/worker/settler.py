@@ -155,22 +155,21 @@ class Settler:
         outcomes = list(self._pending.values())
         self._last = len(outcomes)
         refused = self._write(worker_id, outcomes)
-        settled, reasoned, lost = list[Any](), list[Any](), list[Any]()
+        settled, reasoned = list[Any](), list[Any]()
         for outcome in outcomes:
-            key = outcome.run_id, outcome.attempt
+            run_id, attempt = key = outcome.run_id, outcome.attempt
             claim = self._held.pop(key)
             del self._pending[key]
-            run_id, attempt = key
             facts = run_id, claim.job_name, attempt, outcome.ending, outcome.state
             if refused and outcome in refused:
-                lost.append(facts)
+                told = dict(zip(_FACTS, facts, strict=True))
+                emit("lease.lost", **told, reason=outcome.reason)
             elif outcome.reason is None:
                 settled.append(facts)
             else:
                 reasoned.append((*facts, outcome.reason))
         emit_all("run.settled", _FACTS, settled)
         emit_all("run.settled", (*_FACTS, "reason"), reasoned)
-        emit_all("lease.lost", _FACTS, lost)
         return outcomes
 
     def _write(self, worker_id: str, outcomes: list[Outcome]) -> list[Outcome]:

@@ -332,6 +332,21 @@ def test_what_sqlite_noted_at_the_claim_it_does_not_look_up_again(store, worker)
     assert "FROM" not in said[1]
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_one_run_that_settled_itself_has_no_other_looked_up(store, worker):
+    store.insert([asked() for _ in range(9)])
+    taken, said = claim(store, worker), list[str]()
+    settle(store, worker, outcome(taken[4]))
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+
+    assert settle(store, worker, *map(outcome, taken)) == []
+
+    assert states(store) == {"succeeded": 9}
+    # The second time each of the three is told once, of all runs but that one.
+    written = [words.split()[0] for words in said if words.split()[0] in ("UPDATE", "INSERT")]
+    assert written == ["UPDATE", "INSERT"]
+
+
 def test_nothing_to_settle_is_no_work(store, worker):
     assert settle(store, worker) == []
 

@@ -7,7 +7,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Make one index narrower; who looks by it, also in the release before, finds the same."""
+    """Make one index narrower; the release before finds the same (what runs, in the table)."""
     narrow_index(
         "jobreg_live_due", "jobreg_live", "state", "due_at",
         where="state = 'queued' OR state = 'scheduled'",
