@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import DOCTOR, DONE, NAME, QUEUED, STORELESS, VALID, call, every_command
+from permissions import OBEY_PERMISSIONS
 from store_hands import everything
 
 from jobreg import Registry
@@ -489,18 +490,6 @@ def test_a_store_that_is_spoilt_is_one_line(run_cli, fake_plugins, plugin, file,
     # Those that execute runs log beside it what happened to the store.
     assert not log or (path in ("run", "worker") and spoil is half)
     assert not any("Traceback" in line for line in log)
-
-
-# Lets the modes of files hold for the process that executes it, even if it is root's.
-OBEY_PERMISSIONS = """
-import ctypes
-libc = ctypes.CDLL(None, use_errno=True)
-header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-assert libc.capget(header, held) == 0
-held[0] &= ~0b110  # of those in force: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-held[1] &= ~0b110  # of those that may come into force again
-assert libc.capset(header, held) == 0
-"""
 
 
 @pytest.fixture
