@@ -184,6 +184,11 @@ class Database:
     steps.
     """
 
+    claim_told: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
+    """As :attr:`claim_at_once`, where it was not looked whether there is anything: it sees itself
+    whether that is paused, and keeps nobody from writing while it looks.
+    """
+
     due_at_once: Callable[[Lent], list[Pair]] | None = None
     """As :meth:`due`, by the same means."""
 

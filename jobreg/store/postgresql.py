@@ -180,6 +180,8 @@ class PostgreSQL(Database):
         failpoints.commit("after")
         return claims
 
+    claim_told = claim_at_once
+
     def finish(
         self,
         connection: Connection,

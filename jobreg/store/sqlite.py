@@ -93,6 +93,21 @@ class SQLite(Database):
         """Claim what is offered of one job from one queue, in a transaction of its own."""
         return self._written(lent, sqlite_hot.claim, self.words_of(now), worker_id, queue, offer)
 
+    def claim_told(
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+    ) -> list[Claim]:
+        """As :meth:`claim_at_once`, which becomes a writer once it has seen something to claim.
+
+        Where somebody else writes, or has written since, it claims nothing.
+        """
+        own = self.words_of(now), worker_id, queue, offer
+        try:
+            return self._written(lent, sqlite_hot.claim, *own, begin="BEGIN")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return []
+
     def finish(
         self,
         connection: Connection,
@@ -130,10 +145,12 @@ class SQLite(Database):
         (clock,) = execute(f"SELECT {self.words_of(now)}", ()).fetchone()
         return sqlite_submit.insert_one(execute, clock, run)
 
-    def _written(self, lent: Lent, do: Callable[..., T], *arguments: Any) -> T:
+    def _written(
+        self, lent: Lent, do: Callable[..., T], *arguments: Any, begin: str = "BEGIN IMMEDIATE"
+    ) -> T:
         """A transaction of the driver's, of what ``do(execute, *arguments)`` does in it."""
         try:
-            lent.execute("BEGIN IMMEDIATE", ())
+            lent.execute(begin, ())
             done = do(lent.execute, *arguments)
             failpoints.commit("before")
             lent.dialect.do_commit(lent.connection)
@@ -272,6 +289,7 @@ class Watch:
     """
 
     _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
+    _SELDOM = 0.01
 
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None
@@ -280,17 +298,22 @@ class Watch:
         self._news: FileNews | None = None
         self._seen: Any = None
         self._soon = self._LATER
-        self._asked = 0.0
+        self._asked = self._believed = 0.0
 
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
+        if self._news is not None and self._news.take():
+            self._soon = self._SOON
+            now = clock.seconds()
+            # It may be there already; if not, the pragma tells when it is.
+            if not busy and now - self._believed >= self._SELDOM:
+                self._believed = now
+                return True
         entered = forking.enter()
         try:
             if self._connection is None:
                 self._open()
             assert self._connection is not None
-            if self._news is not None and self._news.take():
-                self._soon = self._SOON
             version = self._connection.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
             return True

@@ -43,6 +43,8 @@ FROM jobreg_live AS live
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
     AND EXISTS (SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live')
+    AND NOT EXISTS (SELECT 1 FROM jobreg_pauses WHERE kind = 'queue' AND name = ?)
+    AND NOT EXISTS (SELECT 1 FROM jobreg_pauses WHERE kind = 'job' AND name = ?)
 ORDER BY live.priority DESC, live.due_at, live.seq
 LIMIT ?"""
 
@@ -134,7 +136,8 @@ def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) 
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
     basis = offer.basis
     limits = basis.max_attempts, basis.max_crashes
-    asked = (*limits, queue, offer.job_name, worker_id, offer.most)
+    pair = queue, offer.job_name
+    asked = (*limits, *pair, worker_id, *pair, offer.most)
     # One after the other: what comes after one that is not taken may hold much, and is not read.
     rows = execute(NEXT.format(now=now), asked)
     taken = list(takewhile(_is_plain, rows))

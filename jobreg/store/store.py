@@ -185,14 +185,13 @@ class Store(Reading):
         Only the given queues are served; with none given, all are. Names are looked up, never
         excluded: what a worker cannot run costs it nothing. Returns the claims, highest priority
         first, or None when this worker is fenced. A suspect comes by itself, and only to a worker
-        that is ``alone``: it holds no other run. Where one was only ``told`` of the pairs, nothing
-        is taken but what one statement can take that sees itself whether they are paused.
+        that is ``alone``: it holds no other run. Where one was only ``told`` of the pairs, or
+        expects something there, nothing is taken but what one statement can take that sees itself
+        whether they are paused.
         """
-        if told and self.database.channel is None:
-            return []
-        plain = claiming.plain(pairs, offers, queues)
-        claim = self.database.claim_at_once
-        if plain is not None and claim is not None:
+        claim = self.database.claim_told if told else self.database.claim_at_once
+        plain = None if claim is None else claiming.plain(pairs, offers, queues)
+        if claim is not None and plain is not None:
             claims = self._at_once(claim, self.now, worker_id, *plain)
             if claims:
                 return claims

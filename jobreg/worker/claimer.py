@@ -36,6 +36,9 @@ class Claimer:
         self._resting: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
         self._in_hand = 0
+        self._ready: list[Offer] | None = None
+        self.usual: list[Pair] = []
+        """The one pair in which runs waited, when some did last; none where there were several."""
 
     @property
     def waits(self) -> bool:
@@ -44,10 +47,12 @@ class Claimer:
 
     def rest(self, job_name: str) -> None:
         """Leave a name alone for a moment: its distribution is being installed or removed."""
+        self._ready = None
         self._resting[job_name] = clock.seconds() + REST
 
     def learn(self, hello: Hello) -> None:
         """Take the answer to a probe."""
+        self._ready = None
         self._probing.discard(hello.job_name)
         if hello.options is None:
             self.rest(hello.job_name)
@@ -76,14 +81,37 @@ class Claimer:
         was ``told`` of, that is taken before it is looked what else is.
         """
         self._ownership.tell()
-        if told and (claims := self._claim(worker_id, list(told), alone, told=True)):
-            return claims
-        return self._claim(worker_id, self._store.due(), alone)
+        ready, self._ready = self._ready, None
+        if told:
+            some = list(told)
+            offers = ready if ready is not None and some == self.usual else None
+            if claims := self._claim(worker_id, some, alone, offers, told=True):
+                return claims
+        pairs = self._store.due()
+        if pairs:
+            self.usual = pairs if len(pairs) == 1 else []
+        return self._claim(worker_id, pairs, alone)
+
+    def make_ready(self) -> None:
+        """Make the offer for where something waited last: who is woken by a submit has it then."""
+        if self._ready is None and self.usual:
+            self._ready = self._offers({name for _, name in self.usual})
+
+    def unmake(self) -> None:
+        """What was made ready may no longer be so."""
+        self._ready = None
 
     def _claim(
-        self, worker_id: str, pairs: Sequence[Pair], alone: bool, *, told: bool = False
+        self,
+        worker_id: str,
+        pairs: Sequence[Pair],
+        alone: bool,
+        offers: list[Offer] | None = None,
+        *,
+        told: bool = False,
     ) -> list[Claim] | None:
-        offers = self._offers({name for _, name in pairs})
+        if offers is None:
+            offers = self._offers({name for _, name in pairs})
         self._in_hand = max([offer.ahead for offer in offers], default=0)
         if not offers:
             return []

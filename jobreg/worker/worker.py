@@ -359,7 +359,8 @@ class Worker:
         """Has somebody written to the database?"""
         changed = self._watch.changed(busy=self.settler.holds > 0)
         # Where something else is to be looked for as well, what we are told is not all.
-        self._told = self._watch.pairs if changed and not self._look else None
+        fresh = changed and not self._look
+        self._told = (self._watch.pairs or self.claimer.usual) if fresh else None
         if changed:
             self._look = True
             self.upkeep.look_for_due()
@@ -369,6 +370,7 @@ class Worker:
         """Upkeep, and what others want of our runs."""
         if self.ownership.look():
             self._look = True
+            self.claimer.unmake()
         if self.upkeep.run(self.lease.worker_id):
             self._look = True
         self._asked_to_drain = self.upkeep.asked == "drain"
@@ -409,7 +411,10 @@ class Worker:
                     self.engine.execute(ready)
                 else:  # the claim took too long: others may think us dead by now
                     self.settler.release(ready)
-        return not (self._look or self.settler.holds or self.claimer.waits)
+        if self._look or self.settler.holds or self.claimer.waits:
+            return False
+        self.claimer.make_ready()
+        return True
 
     def _begin_anew(self) -> None:
         """This worker was declared dead: end what it runs, and come back under a new id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -23,7 +24,8 @@ from store_hands import (
 )
 
 from jobreg.lifecycle import State
-from jobreg.store import Offer, open_store
+from jobreg.store import Offer, open_store, sqlite_hot
+from jobreg.store.sqlite import BUSY_SECONDS
 
 
 def test_a_claim_says_what_an_engine_needs_and_raises_the_fence(store, worker):
@@ -408,3 +410,37 @@ def test_a_claim_that_takes_nothing_lets_go_of_the_write_ahead_log(store):
     with closing(sqlite3.connect(store.engine.url.database)) as other:
         busy, _, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert not busy
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_who_was_told_of_a_run_waits_for_nobody_who_writes(store, worker):
+    add(store)
+    pairs = [("default", JOB)]
+
+    with closing(sqlite3.connect(store.engine.url.database)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        beside_a_writer = store.claim(worker, pairs, [offer()], told=True)
+        took = time.monotonic() - begun
+
+    assert beside_a_writer == []
+    assert took < BUSY_SECONDS / 2
+    assert len(store.claim(worker, pairs, [offer()], told=True)) == 1
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_who_was_told_of_a_run_takes_nothing_where_somebody_wrote_since(store, worker, monkeypatch):
+    add(store)
+    pairs, mark = [("default", JOB)], sqlite_hot._mark
+
+    def mark_late(*arguments):
+        add(store)
+        return mark(*arguments)
+
+    monkeypatch.setattr(sqlite_hot, "_mark", mark_late)
+    too_late = store.claim(worker, pairs, [offer()], told=True)
+    monkeypatch.undo()
+
+    assert too_late == []
+    assert states(store) == {"queued": 2}
+    assert len(store.claim(worker, pairs, [offer(most=2)], told=True)) == 2

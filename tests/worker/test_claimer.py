@@ -24,6 +24,9 @@ class Around:
     def __init__(self) -> None:
         self.offered: list[Offer] = []
         self.children = 0
+        self.waiting = [("default", JOB)]
+        self.looks = 0
+        self.told: list[Any] = []
 
     def tell(self) -> None: ...
 
@@ -39,11 +42,16 @@ class Around:
         return {lane: Room(0, self.children, 1, ahead=True) for lane in lanes}
 
     def due(self) -> list[tuple[str, str]]:
-        return [("default", JOB)]
+        self.looks += 1
+        return self.waiting
 
-    def claim(self, worker_id: str, pairs: Any, offers: list[Offer], queues: Any, **_: Any) -> Any:
+    def claim(
+        self, worker_id: str, pairs: Any, offers: list[Offer], queues: Any, *, told: bool, **_: Any
+    ) -> Any:
         self.offered += offers
-        return []
+        if told:
+            self.told.append(pairs)
+        return ["a claim"] if told and set(pairs) <= set(self.waiting) else []
 
 
 @pytest.fixture
@@ -91,3 +99,30 @@ def test_what_can_begin_at_once_is_asked_for_in_full_and_some_more(around, claim
 
     (offer,) = around.offered
     assert (offer.most, offer.ahead) == (41, 4)
+
+
+def test_what_it_was_told_of_it_takes_without_a_look_at_what_else_is(around, claimer):
+    around.children = 1
+
+    claims = claimer.claim("w", alone=True, told=[("default", JOB)])
+
+    assert (claims, around.looks) == (["a claim"], 0)
+
+
+def test_where_nothing_is_of_what_it_was_told_it_looks(around, claimer):
+    around.children = 1
+    around.waiting = [("mail", JOB)]
+
+    claimer.claim("w", alone=True, told=[("default", JOB)])
+
+    assert (around.told, around.looks) == ([[("default", JOB)]], 1)
+
+
+def test_it_knows_where_alone_something_waited_last(around, claimer):
+    usual = []
+    for waiting in ([("mail", JOB)], [], [("mail", JOB), ("default", JOB)]):
+        around.waiting = waiting
+        claimer.claim("w", alone=True)
+        usual.append(claimer.usual)
+
+    assert usual == [[("mail", JOB)], [("mail", JOB)], []]
