@@ -54,6 +54,10 @@ class Watch(Protocol):
     def pairs(self) -> Collection[Pair] | None:
         """Where that is new runs alone, the pairs they wait in; None where it is not known."""
 
+    @property
+    def lent(self) -> Lent | None:
+        """A connection that has just brought news, to be asked on it; None where none does."""
+
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told.
 
@@ -82,6 +86,7 @@ class Poll:
 
     def __init__(self) -> None:
         self.pairs: set[Pair] | None = None
+        self.lent: Lent | None = None
         self._every = self._FIRST
         self._looked = clock.seconds() - self._IDLE
 

@@ -23,13 +23,16 @@ _PAUSE = 0.002
 
 @define(eq=False)
 class Lent:
-    """A connection of the driver with a cursor on it, and when it was last lent."""
+    """A connection of the driver with a cursor on it, and when it was last lent.
+
+    It goes back to its ``home``; one that has none is somebody's own.
+    """
 
     connection: Any
     cursor: Any
     dialect: Dialect
     since: float
-    home: list[Lent | None]
+    home: list[Lent | None] | None
 
     def execute(self, words: str, values: Any) -> Any:
         """Execute a statement with its values, and return the cursor."""
@@ -77,14 +80,15 @@ class Lending:
     def give_back(self, lent: Lent) -> None:
         """Keep a connection for whoever comes next."""
         if lent.home is self._idle:
-            lent.home.append(lent)
-        else:
+            self._idle.append(lent)
+        elif lent.home is not None:
             lent.close()
 
     def drop(self, lent: Lent) -> None:
         """Close a connection in place of keeping it."""
         lent.close()
-        lent.home.append(None)
+        if lent.home is not None:
+            lent.home.append(None)
 
     def let_go(self, *, close: bool) -> None:
         """Forget all that are kept; those that are lent are closed when they come back."""

@@ -1,4 +1,7 @@
-"""A poll that PostgreSQL cuts short with a word (LISTEN, NOTIFY)."""
+"""A poll that PostgreSQL cuts short with a word (LISTEN, NOTIFY).
+
+On the connection that brought the word one can claim: its server process is awake, and it lives.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import clock
 from ..errors import StoreError
 from . import statements
-from .bounded import NETWORK, connection_class
 from .database import Database, Poll
+from .lending import Lent
 
 
 class Listener(Poll):
-    """A poll that looks at once when told of a submit, on a connection used for nothing else.
+    """A poll that looks at once when told of a submit, on a connection of its own.
 
     What it is told is a hint: behind a pooler, or while the connection is lost, the poll goes on.
     Whether it is told at all it finds out by telling itself.
@@ -26,7 +29,8 @@ class Listener(Poll):
     def __init__(self, told: Database) -> None:
         super().__init__()
         self._database = told
-        self._connection: Any = None
+        self._ear: Lent | None = None
+        self._meanwhile: list[Any] = []
         self._own = f"jobreg {secrets.token_hex(8)}"
         self._sure = False
         self._tried = clock.seconds() - self._CONNECT_AGAIN
@@ -48,19 +52,24 @@ class Listener(Poll):
 
     def fileno(self) -> int | None:
         """The socket on which we are told."""
-        return None if self._connection is None else self._connection.fileno()
+        return None if self._ear is None else int(self._ear.connection.fileno())
 
     def _heard(self) -> bool:
         import psycopg
 
         try:
-            if self._connection is None:
+            if self._ear is None:
                 return self._connect()
-            self._connection.pgconn.consume_input()
-            words = 0
-            while (word := self._connection.pgconn.notifies()) is not None:
+            told = self._ear.connection.pgconn
+            told.consume_input()
+            words = len(self._meanwhile)
+            if words:
+                self._meanwhile.clear()
+                self.pairs = None
+            while (word := told.notifies()) is not None:
                 words += 1
-                self._sure = self._sure or word.relname == self._own.encode()
+                if word.relname == self._own.encode():
+                    self._sure, self.lent = True, self._ear
                 # In the encoding of the database; a place that is not read is looked for.
                 self._note(word.extra.decode("utf-8", "replace"))
             return words > 0
@@ -82,19 +91,19 @@ class Listener(Poll):
             return False
         self.pairs = None
         self._tried = clock.seconds()
-        engine = self._database.engine
-        arguments, options = engine.dialect.create_connect_args(engine.url)
-        options = {**NETWORK, **options, "autocommit": True}
-        self._connection = connection_class().connect(*arguments, **options)
+        engine, made = self._database.engine, self._database.make_to_lend()
+        self._ear = Lent(made, made.cursor(), engine.dialect, self._tried, home=None)
+        # What comes while something else is asked on it.
+        made.add_notify_handler(self._meanwhile.append)
         for channel in (self._database.channel, self._own):
-            self._connection.execute(f'LISTEN "{channel}"')
+            made.execute(f'LISTEN "{channel}"')
         with engine.begin() as another:
             another.execute(statements.tell(self._own))
         return True  # what was said meanwhile was not heard
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._sure = False
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._sure, self.lent = False, None
+        if self._ear is not None:
+            self._ear.close()
+            self._ear = None

@@ -293,6 +293,7 @@ class Watch:
 
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None
+        self.lent: Lent | None = None
         self._path = path_of(url)
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None

@@ -36,6 +36,7 @@ from .catalogue import StoredCatalogue
 from .database import ANSWER_WITHIN, Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
+from .lending import Lent
 from .offers import Offer
 from .on_demand import OnDemand
 from .pruning import Pruning
@@ -179,6 +180,7 @@ class Store(Reading):
         *,
         alone: bool = True,
         told: bool = False,
+        by: Lent | None = None,
     ) -> list[Claim] | None:
         """Take queued runs of the offered names from these (queue, name) pairs.
 
@@ -187,12 +189,12 @@ class Store(Reading):
         first, or None when this worker is fenced. A suspect comes by itself, and only to a worker
         that is ``alone``: it holds no other run. Where one was only ``told`` of the pairs, or
         expects something there, nothing is taken but what one statement can take that sees itself
-        whether they are paused.
+        whether they are paused; it may be asked ``by`` a connection of the caller's own.
         """
         claim = self.database.claim_told if told else self.database.claim_at_once
         plain = None if claim is None else claiming.plain(pairs, offers, queues)
         if claim is not None and plain is not None:
-            claims = self._at_once(claim, self.now, worker_id, *plain)
+            claims = self._at_once(claim, self.now, worker_id, *plain, by=by)
             if claims:
                 return claims
         if told:

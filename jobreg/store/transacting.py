@@ -17,6 +17,7 @@ from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
 from . import forking
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
+from .lending import Lent
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -91,16 +92,24 @@ class Transactions:
         finally:
             forking.leave(entered)
 
-    def _at_once(self, do: Callable[..., T], *arguments: Any, reading: bool = False) -> T:
+    def _at_once(
+        self,
+        do: Callable[..., T],
+        *arguments: Any,
+        reading: bool = False,
+        by: Lent | None = None,
+    ) -> T:
         """Do a verb that is written, and commits, in the driver's words: ``do(lent, *arguments)``.
 
-        An answer that is lost there is the one to its COMMIT, unless it was ``reading``.
+        An answer that is lost there is the one to its COMMIT, unless it was ``reading``. ``by`` is
+        a connection of the caller's own, in place of one that is lent for it.
         """
         if os.getpid() != self._pid:
             self._leave_those_of_the_parent()
-        lent, entered = None, forking.enter()
+        lent, entered = by, forking.enter()
         try:
-            lent = self.database.lend(reading=reading)
+            if lent is None:
+                lent = self.database.lend(reading=reading)
             if lent is None:
                 raise self._all_in_use()
             done = do(lent, *arguments)

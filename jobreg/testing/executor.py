@@ -62,7 +62,7 @@ class InlineStore(Store):
 class _Watch:
     """Tells of a change, where there was none lets one happen, and knows when none can."""
 
-    pairs = None
+    pairs = lent = None
 
     def __init__(self, watch: Watch, waited: Callable[[], bool]) -> None:
         self._watch = watch

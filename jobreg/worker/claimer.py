@@ -11,6 +11,7 @@ from ..events import emit
 from ..lifecycle import Claim, Lane, Provider
 from ..registry import JobRef
 from ..store import Offer, Store
+from ..store.lending import Lent
 from ..store.offers import Pair
 from .ownership import Ownership
 
@@ -73,29 +74,35 @@ class Claimer:
         return self._engine.room() > 0 or 0 < self._engine.backlog() < self._in_hand // 2
 
     def claim(
-        self, worker_id: str, *, alone: bool, told: Collection[Pair] | None = None
+        self,
+        worker_id: str,
+        *,
+        alone: bool,
+        told: Collection[Pair] | None = None,
+        by: Lent | None = None,
     ) -> list[Claim] | None:
         """Claim what there is room for, ready to execute; None when this worker is fenced.
 
         ``alone``: it holds nothing, and so may take a suspect. Where nothing was due but what it
-        was ``told`` of, that is taken before it is looked what else is.
+        was ``told`` of, that is taken before it is looked what else is, and ``by`` the connection
+        that told it, if one did.
         """
         self._ownership.tell()
         ready, self._ready = self._ready, None
         if told:
-            some = list(told)
-            offers = ready if ready is not None and some == self.usual else None
-            if claims := self._claim(worker_id, some, alone, offers, told=True):
+            pairs = list(told)
+            offers = ready if ready is not None and pairs == self.usual else self._offers(pairs)
+            if claims := self._claim(worker_id, pairs, offers, alone, told=True, by=by):
                 return claims
         pairs = self._store.due()
         if pairs:
             self.usual = pairs if len(pairs) == 1 else []
-        return self._claim(worker_id, pairs, alone)
+        return self._claim(worker_id, pairs, self._offers(pairs), alone)
 
     def make_ready(self) -> None:
         """Make the offer for where something waited last: who is woken by a submit has it then."""
         if self._ready is None and self.usual:
-            self._ready = self._offers({name for _, name in self.usual})
+            self._ready = self._offers(self.usual)
 
     def unmake(self) -> None:
         """What was made ready may no longer be so."""
@@ -105,17 +112,18 @@ class Claimer:
         self,
         worker_id: str,
         pairs: Sequence[Pair],
+        offers: list[Offer],
         alone: bool,
-        offers: list[Offer] | None = None,
         *,
         told: bool = False,
+        by: Lent | None = None,
     ) -> list[Claim] | None:
-        if offers is None:
-            offers = self._offers({name for _, name in pairs})
         self._in_hand = max([offer.ahead for offer in offers], default=0)
         if not offers:
             return []
-        return self._store.claim(worker_id, pairs, offers, self._queues, alone=alone, told=told)
+        return self._store.claim(
+            worker_id, pairs, offers, self._queues, alone=alone, told=told, by=by
+        )
 
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""
@@ -129,8 +137,9 @@ class Claimer:
             self._engine.probe(ref.name, ref.target, provider)
         return None
 
-    def _offers(self, names: Collection[str]) -> list[Offer]:
+    def _offers(self, pairs: Sequence[Pair]) -> list[Offer]:
         """Offers for those of the names that this worker can run and knows, and has room for."""
+        names: Collection[str] = {name for _, name in pairs}
         if self._resting:
             now = clock.seconds()
             self._resting = {name: until for name, until in self._resting.items() if until > now}

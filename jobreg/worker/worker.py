@@ -397,7 +397,9 @@ class Worker:
             self._look, self._look_at = False, now + _LOOK_EVERY
             alone = not self.settler.holds
             try:
-                claims = self.claimer.claim(self.lease.worker_id, alone=alone, told=self._told)
+                claims = self.claimer.claim(
+                    self.lease.worker_id, alone=alone, told=self._told, by=self._watch.lent
+                )
             except StoreError:
                 self._look, self._reconcile_at = True, 0.0
                 raise

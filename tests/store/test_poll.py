@@ -120,7 +120,7 @@ def test_whatever_is_said_on_the_channel_is_heard_and_harms_nobody(postgres):
     ear = store.database.watch(listen=True)
     until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
 
-    ear._connection.execute("SET client_encoding = 'LATIN1'")
+    ear._ear.connection.execute("SET client_encoding = 'LATIN1'")
     with store.engine.begin() as connection:
         for told in ("\n", "mail", "m\xe9l\nx.y", "\n\n\n", "q" * 4000 + "\n" + "n" * 3900):
             connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (store.database.channel, told))
