@@ -126,7 +126,7 @@ class Database:
         self.engine = engine
         self.reader = engine
         """The same connections, as they are used to read only."""
-        self.lending = Lending(self.make_to_lend, engine.dialect)
+        self.lending = Lending(self.make_to_lend)
         self._own_words: str | None = None
 
     @property
