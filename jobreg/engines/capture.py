@@ -333,6 +333,10 @@ class Capture:
         self.log.reset(NOBODYS)
         return chunks
 
+    def _sink(self, heard: Heard) -> Sink:
+        """What takes what was read of one pipe."""
+        return self.log
+
     def _cut(self, marks: Sequence[int]) -> None:
         """Give the log what is left of a run that is over."""
         self._read_to(marks)
@@ -374,9 +378,10 @@ class Capture:
 
     def drop(self, descriptor: int) -> None:
         """Close one reading end; whoever still writes there is told that nobody listens."""
-        self._heard.pop(descriptor).end(self.log, whole=True)
+        heard = self._heard.pop(descriptor)
         self._ready.unregister(descriptor)
         os.close(descriptor)
+        heard.end(self._sink(heard), whole=True)
 
     def close(self) -> None:
         """Close them all."""

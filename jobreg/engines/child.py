@@ -82,11 +82,12 @@ class Executing:
 
 
 class Post:
-    """The child's end of the connection to its supervisor."""
+    """The child's ends of the pipes from its supervisor and to it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.end = connection.fileno()
+    def __init__(self, inbox: Connection, outbox: Connection) -> None:
+        self._kept = inbox, outbox
+        self.end = inbox.fileno()
+        self._out = outbox.fileno()
         self._lines = wire.Lines()
         self._own = os.getpid()
         self.sending = threading.Lock()
@@ -108,9 +109,9 @@ class Post:
         if os.getpid() != self._own:
             os._exit(0)  # a copy of us that the job forked: it must not speak in our name
         with self.sending:
-            sent = os.write(self.end, line)
+            sent = os.write(self._out, line)
             while sent < len(line):
-                sent += os.write(self.end, memoryview(line)[sent:])
+                sent += os.write(self._out, memoryview(line)[sent:])
         self.sent()
 
 
@@ -121,18 +122,19 @@ def detach(duplicate: Any) -> int:
 
 
 def main(
-    connection: Connection,
+    inbox: Connection,
+    outbox: Connection,
     descriptor: int,
     environment: dict[str, str],
     pipes: list[int],
     engine: str,
 ) -> None:
-    """Serve the supervisor at the other end of the connection until it closes."""
+    """Serve the supervisor, whose messages come into the inbox, until it closes that."""
     page = Page(descriptor)
     os.close(descriptor)
     _prepare(environment)
     tap = Tap(page, *pipes, apart=engine != "processes")
-    post = Post(connection)
+    post = Post(inbox, outbox)
     with contextlib.suppress(OSError):
         if engine == "processes":
             _serve_one_by_one(page, tap, post)

@@ -32,6 +32,8 @@ class Child:
 
     process: Any
     pipe: Any
+    """Of what it says; it hears what is written into its ``inbox``."""
+    inbox: Any
     page: Page
     capture: Capture
     provider: Provider
@@ -67,7 +69,8 @@ class Child:
     measured: float = 0.0
 
     def __attrs_post_init__(self) -> None:
-        os.set_blocking(self.pipe.fileno(), False)
+        for each in (self.pipe, self.inbox):
+            os.set_blocking(each.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -187,7 +190,7 @@ class Child:
         """Hand it as much as now fits of what it was not sent yet."""
         try:
             while self.unsent:
-                self.unsent = self.unsent[os.write(self.pipe.fileno(), self.unsent) :]
+                self.unsent = self.unsent[os.write(self.inbox.fileno(), self.unsent) :]
         except BlockingIOError:
             pass
         except OSError:  # a dead one hears nothing; its sentinel tells

@@ -95,9 +95,10 @@ class Hearing:
         for each in children:
             if bool(each.unsent) != each.awaits_room and not each.pipe.closed:
                 each.awaits_room = not each.awaits_room
-                events = selectors.EVENT_WRITE if each.awaits_room else 0
-                read = partial(self._read, each)
-                self._ears.modify(each.pipe, selectors.EVENT_READ | events, read)
+                if each.awaits_room:
+                    self._ears.register(each.inbox, selectors.EVENT_WRITE, each.send_on)
+                else:
+                    self._ears.unregister(each.inbox)
 
     def last_words(self, of: Child) -> None:
         """All that a dead child has said: it may have sent an outcome before it died."""
@@ -159,10 +160,13 @@ class Hearing:
             child.kill()
 
     def _hang_up(self, child: Child) -> None:
-        """Close the pipe of messages."""
+        """Close the pipes of messages."""
         if not child.pipe.closed:
             self._ears.unregister(child.pipe)
+            if child.awaits_room:
+                self._ears.unregister(child.inbox)
             child.pipe.close()
+            child.inbox.close()
 
     def _understand(self, child: Child, message: list[Any]) -> None:
         match message[0]:

@@ -113,7 +113,8 @@ class Nursery:
 
     def start(self, provider: Provider, engine: str) -> Child:
         """Start a child that will serve this provider by one engine, and no other, ever."""
-        ours, theirs = connection.Pipe()
+        # Two, one for each way: what crosses a socket costs three times as much at either end.
+        (inbox, out), (said, outbox) = connection.Pipe(duplex=False), connection.Pipe(duplex=False)
         descriptor = make_file()
         page = Page(descriptor)
         born = Child if engine == "processes" else SharedChild
@@ -121,7 +122,8 @@ class Nursery:
         process = self._context.Process(
             target=child.main,
             args=(
-                theirs,
+                inbox,
+                outbox,
                 _Descriptor(descriptor),
                 self._environment,
                 [_Descriptor(end) for end in capture.theirs],
@@ -134,11 +136,12 @@ class Nursery:
             with _starting_ours(tracked=not self._forks):
                 process.start()
         except BaseException:
-            capture.close()
-            page.close()
+            for each in (capture, page, out, said):
+                each.close()
             raise
         finally:
-            theirs.close()
+            inbox.close()
+            outbox.close()
             capture.hand_over()
             os.close(descriptor)
-        return born(process, ours, page, capture, provider, engine)
+        return born(process, said, out, page, capture, provider, engine)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ..lifecycle import LogChunk
-from .capture import NOBODYS, Capture, Heard, Log, Logged, record_in, record_of
+from .capture import NOBODYS, Capture, Heard, Log, Logged, Sink, record_in, record_of
 from .page import Page
 
 _STREAMS = ("stdout", "stderr", "logging")
@@ -23,8 +23,7 @@ class SortingCapture(Capture):
 
     def __init__(self, page: Page) -> None:
         super().__init__(page)
-        self._records = self.ours[2]
-        self._heard[self._records] = Heard(2, Logged(_numbered))
+        self._records = self._heard[self.ours[2]] = Heard(2, Logged(_numbered))
         self._logs: dict[int, Log] = {}
         self._begun: set[int] = set()
         self._told: set[int] = set()
@@ -61,16 +60,14 @@ class SortingCapture(Capture):
 
     def flow(self, *, bare: bool = True) -> None:
         """Sort what was read until now; ``bare``: the bytes without a number, too."""
-        for end, heard in self._heard.items():
-            if end == self._records:
-                heard.feed(self)
-            elif bare:
-                heard.feed(self._nobodys())
+        for heard in self._heard.values():
+            if bare or heard is self._records:
+                heard.feed(self._sink(heard))
 
     @property
     def holds_bare(self) -> bool:
         """Were bytes without a number read, and not sorted yet?"""
-        return any(heard.waits for end, heard in self._heard.items() if end != self._records)
+        return any(heard.waits for heard in self._heard.values() if heard is not self._records)
 
     def take(self, now: float) -> Iterator[tuple[int, tuple[LogChunk, ...]]]:
         """What is to be passed on by now: the number of a run, or 0, and its lines."""
@@ -98,12 +95,16 @@ class SortingCapture(Capture):
 
     def _cut(self, marks: Sequence[int]) -> None:
         self._read_to(marks)
-        for end, heard in self._heard.items():
+        for heard in self._heard.values():
             # Records have numbers, so that theirs need no end: half a one is another run's.
-            if end == self._records and marks:
+            if heard is self._records and marks:
                 heard.feed(self)
             else:
-                heard.end(self if end == self._records else self._nobodys(), whole=not marks)
+                heard.end(self._sink(heard), whole=not marks)
+
+    def _sink(self, heard: Heard) -> Sink:
+        """Of records it is the numbers that say whose they are."""
+        return self if heard is self._records else self._nobodys()
 
     def _nobodys(self) -> Log:
         """The log of what has no number: that of the only run there is, or the child's own."""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from jobreg.engines.capture import LONGEST, Capture, Log
+from jobreg.engines.page import Page, make_file
+from jobreg.engines.sorting import SortingCapture
 from jobreg.lifecycle import LogChunk
 
 MOST = 10_000
@@ -154,3 +156,21 @@ def test_a_record_from_a_clock_gone_wrong_gets_our_time(capture: Capture, at: fl
     (chunk,) = capture.finish()
 
     assert (chunk.text, 0 < chunk.at < 2**52) == ("text", True)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_half_a_line_of_a_dead_child_that_many_shared_is_told(which: int) -> None:
+    """A child killed while it logs leaves half a record, and the worker lives on."""
+    descriptor = make_file()
+    shared = SortingCapture(Page(descriptor))
+    os.write(shared.theirs[which], b'[1, "INFO", "half')
+    shared.hand_over()
+    ours = shared.ours[which]
+    while shared.read(ours):
+        pass
+
+    shared.drop(ours)
+
+    assert texts(shared.finish()) == ['[1, "INFO", "half']
+    shared.close()
+    os.close(descriptor)
