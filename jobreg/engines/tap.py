@@ -14,10 +14,12 @@ import functools
 import json
 import logging
 import os
+import signal
 import sys
 import termios
 import time
 from array import array
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from .capture import LONGEST, LONGEST_NAME
@@ -61,6 +63,7 @@ class Tap:
         for name, stream in self._streams.items():
             setattr(sys, f"__{name}__", stream)
         self._flush_c = _flusher_of_c()
+        self._file = _told_apart((1, 2, records))
         self._before = self.state()
         if not faulthandler.is_enabled():
             # A descriptor of its own, which stays when a job closes descriptor 2.
@@ -136,13 +139,12 @@ class Tap:
     def state(self) -> tuple[object, ...]:
         """What must stay as it is for the next run's output to arrive."""
         out, err = self._streams.values()
+        file = self._file
         try:
-            one, two, three = os.fstat(1), os.fstat(2), os.fstat(self._pipes[2])
-            flags = out.closed, err.closed, os.get_blocking(1), os.get_blocking(2)
+            files = file(1), file(2), file(self._pipes[2])
+            return out.closed, err.closed, os.get_blocking(1), os.get_blocking(2), files
         except OSError:
             return ()
-        files = one.st_ino, two.st_ino, three.st_ino, one.st_dev, two.st_dev, three.st_dev
-        return (*flags, *files)
 
 
 class RecordHandler(logging.Handler):
@@ -204,6 +206,21 @@ def _file_behind(descriptor: int) -> tuple[int, int, bool] | None:
         return status.st_dev, status.st_ino, os.get_blocking(descriptor)
     except OSError:
         return None
+
+
+def _told_apart(descriptors: Sequence[int]) -> Callable[[int], object]:
+    """What tells whether a descriptor still is the open file that it was, of these.
+
+    Linux keeps with each open file the number of a signal, for those who ask to be sent one
+    (fcntl(2), F_SETSIG). Nobody asks that of ours, so the number is a mark of its own for each, and
+    read in a quarter of the time that fstat takes.
+    """
+    try:
+        for number, each in enumerate(descriptors):
+            fcntl.fcntl(each, fcntl.F_SETSIG, signal.SIGRTMAX - number)
+    except (AttributeError, OSError):  # another system
+        return _file_behind
+    return lambda descriptor: fcntl.fcntl(descriptor, fcntl.F_GETSIG)
 
 
 def _is_printed(record: logging.LogRecord, ours: logging.Handler) -> bool:
