@@ -201,18 +201,20 @@ class Words:
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         seconds = process.seconds()
         lengths = [records.age_and_duration(each, seconds) for each in outcomes]
-        columns: tuple[Iterable[Any], ...] = (
-            (each.run_id for each in outcomes),
-            (each.attempt for each in outcomes),
-            (each.result for each in outcomes),
-            (records.progress_text(each.progress) for each in outcomes),
-            (age for age, _ in lengths),
-            (took for _, took in lengths),
-            (each.pid for each in outcomes),
-            (each.provider and each.provider.dist for each in outcomes),
-            (each.provider and each.provider.version for each in outcomes),
+        providers = [each.provider for each in outcomes]
+        asked = (
+            _texts(each.run_id for each in outcomes),
+            _numbers(each.attempt for each in outcomes),
+            _texts(each.result for each in outcomes),
+            _texts(records.progress_text(each.progress) for each in outcomes),
+            _numbers(age for age, _ in lengths),
+            _numbers(took for _, took in lengths),
+            _numbers(each.pid for each in outcomes),
+            _texts(None if each is None else each.dist for each in providers),
+            _texts(None if each is None else each.version for each in providers),
+            worker_id,
+            host,
         )
-        asked = (*map(_array, columns), worker_id, host)
         rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()
         if len(rows) == len(outcomes):
             return []
@@ -234,15 +236,23 @@ def _of(basis: Basis) -> tuple[str, str, int, int]:
     )
 
 
-def _array(values: Iterable[Any]) -> str:
-    """An array as PostgreSQL reads it: quicker made than the driver's."""
-    return f"{{{','.join(map(_element, values))}}}"
+def _numbers(values: Iterable[int | None]) -> str:
+    """An array of whole numbers as PostgreSQL reads it: quicker made than the driver's."""
+    return f"{{{str(list(values))[1:-1].replace('None', 'NULL')}}}"
 
 
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _texts(values: Iterable[str | None]) -> str:
+    """An array of texts. Together they are quoted in a third of the time, if none is missing."""
+    some = list(values)
+    there = [each for each in some if each is not None]
+    if len(there) == len(some):
+        whole = _escaped("\0".join(there))
+        # A text that has a zero byte itself is for the driver to refuse.
+        if whole.count("\0") < len(some):
+            return '{"' + whole.replace("\0", '","') + '"}'
+    elements = ("NULL" if each is None else f'"{_escaped(each)}"' for each in some)
+    return f"{{{','.join(elements)}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
