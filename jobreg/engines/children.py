@@ -269,9 +269,9 @@ class Child:
             self.measured = now
             self.peak = memory.peak(self.pid) or self.peak
 
-    def has_grown(self, most_memory: int | None) -> bool:
+    def has_grown(self, most_memory: int) -> bool:
         """Has it so much in memory that another should take its place?"""
-        return most_memory is not None and (memory.resident(self.pid) or 0) > most_memory
+        return (memory.resident(self.pid) or 0) > most_memory
 
     def cause(self) -> str:
         """Why it died, as people say it."""

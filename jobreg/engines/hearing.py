@@ -211,7 +211,9 @@ class Hearing:
         """A run is over; all that it has printed comes before its outcome."""
         self._over += 1
         claim = child.given[number]
-        self._pass_on(child, claim, child.last_words(number, marks))
+        said = child.last_words(number, marks)
+        if said:
+            self._pass_on(child, claim, said)
         child.end(number)
         if outcome.ending is Ending.TIMEOUT:
             outcome = evolve(outcome, error=over_time(claim, outcome.error))

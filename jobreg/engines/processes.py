@@ -35,6 +35,7 @@ class ProcessEngine:
         self._nursery = Nursery({"JOBREG_STORE": settings.store}, method)
         self._settings = settings
         self._caps = {name: getattr(settings, name) for name in _CAPS}
+        self._most_memory = settings.child_memory
         self._groups = groups
         self._children: list[Child] = []
         self._lanes = Lanes(settings.concurrency)
@@ -310,7 +311,7 @@ class ProcessEngine:
             # What the job left behind (threads, handlers, subprocesses) ends with its child.
             self._recall(child)
             child.kill()
-        elif child.has_grown(self._settings.child_memory):
+        elif self._most_memory is not None and child.has_grown(self._most_memory):
             self._recall(child)
             child.spent = True
 

@@ -66,14 +66,16 @@ class Settler:
 
     def take(self, claims: Iterable[Claim]) -> list[Claim]:
         """Hold new claims, fail those that are too old to begin, and return the others."""
-        ready = []
+        ready, facts = [], list[Any]()
         for claim in claims:
-            self._held[claim.run_id, claim.attempt] = claim
-            emit("run.claimed", run_id=claim.run_id, job_name=claim.job_name, attempt=claim.attempt)
+            run_id, attempt = claim.run_id, claim.attempt
+            self._held[run_id, attempt] = claim
+            facts.append((run_id, claim.job_name, attempt))
             if claim.expired:
                 self._expire(claim)
             else:
                 ready.append(claim)
+        emit_all("run.claimed", _FACTS[:3], facts)
         return ready
 
     def add(self, outcome: Outcome) -> Claim | None:
