@@ -54,6 +54,9 @@ class Watch(Protocol):
     def pairs(self) -> Collection[Pair] | None:
         """Where that is new runs alone, the pairs they wait in; None where it is not known."""
 
+    vague: bool
+    """Is it never known where new runs wait, so that one looks first where some did last?"""
+
     @property
     def lent(self) -> Lent | None:
         """A connection that has just brought news, to be asked on it; None where none does."""
@@ -81,6 +84,7 @@ class Poll:
     other second.
     """
 
+    vague = False
     _FIRST, _BUSY, _IDLE = 0.02, 0.2, 2.0
     _SLOWER, _SLOWLY = 1.5, 1.1
 

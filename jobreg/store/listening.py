@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import clock
 from ..errors import StoreError
 from . import statements
-from .database import Database, Poll
+from .database import ANSWER_WITHIN, Database, Poll
 from .lending import Lent
 
 
@@ -93,6 +93,7 @@ class Listener(Poll):
         self._tried = clock.seconds()
         engine, made = self._database.engine, self._database.make_to_lend()
         self._ear = Lent(made, made.cursor(), self._tried, home=None)
+        self._database.bound(made, ANSWER_WITHIN)
         # What comes while something else is asked on it.
         made.add_notify_handler(self._meanwhile.append)
         for channel in (self._database.channel, self._own):

@@ -96,11 +96,11 @@ class SQLite(Database):
     def claim_told(
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
     ) -> list[Claim]:
-        """As :meth:`claim_at_once`, which becomes a writer once it has seen something to claim.
+        """As :meth:`claim_at_once`, if nothing else waits; a writer once it has seen what to claim.
 
         Where somebody else writes, or has written since, it claims nothing.
         """
-        own = self.words_of(now), worker_id, queue, offer
+        own = self.words_of(now), worker_id, queue, offer, True
         try:
             return self._written(lent, sqlite_hot.claim, *own, begin="BEGIN")
         except sqlite3.OperationalError as error:
@@ -292,6 +292,7 @@ class Watch:
 
     _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
     _SELDOM = 0.01
+    vague = True
 
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None

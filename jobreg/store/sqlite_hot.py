@@ -42,11 +42,19 @@ SELECT live.seq, coalesce(live.suspect, 0) <> 0 OR (
 FROM jobreg_live AS live
 CROSS JOIN jobreg_runs AS runs ON runs.run_id = live.run_id
 WHERE live.state = 'queued' AND live.queue = ? AND live.job_name = ?
-    AND EXISTS (SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live')
-    AND NOT EXISTS (SELECT 1 FROM jobreg_pauses WHERE kind = 'queue' AND name = ?)
-    AND NOT EXISTS (SELECT 1 FROM jobreg_pauses WHERE kind = 'job' AND name = ?)
+    AND EXISTS (SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'){{more}}
 ORDER BY live.priority DESC, live.due_at, live.seq
 LIMIT ?"""
+
+# Where nobody has looked: nothing else waits, which might come before it, and this is not paused.
+UNSEEN = """
+    AND NOT EXISTS (
+        SELECT 1 FROM jobreg_live WHERE state = 'queued' AND (queue, job_name) < (?, ?))
+    AND NOT EXISTS (
+        SELECT 1 FROM jobreg_live WHERE state = 'queued' AND (queue, job_name) > (?, ?))
+    AND NOT EXISTS (
+        SELECT 1 FROM jobreg_pauses
+        WHERE (kind = 'queue' AND name = ?) OR (kind = 'job' AND name = ?))"""
 
 LET_GO = "SELECT 1 LIMIT 0"
 """Ends what was not read to its end: as long as that lasts, the write-ahead log only grows."""
@@ -132,14 +140,20 @@ def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequen
     return numbers
 
 
-def claim(execute: Execute, now: str, worker_id: str, queue: str, offer: Offer) -> list[Claim]:
-    """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
+def claim(
+    execute: Execute, now: str, worker_id: str, queue: str, offer: Offer, unseen: bool = False
+) -> list[Claim]:
+    """Claim from one pair; see :attr:`.database.Database.claim_at_once`.
+
+    Where it is ``unseen`` what waits, nothing is taken unless that pair is all there is.
+    """
     basis = offer.basis
     limits = basis.max_attempts, basis.max_crashes
     pair = queue, offer.job_name
-    asked = (*limits, *pair, worker_id, *pair, offer.most)
+    more, besides = (UNSEEN, pair * 3) if unseen else ("", ())
+    asked = (*limits, *pair, worker_id, *besides, offer.most)
     # One after the other: what comes after one that is not taken may hold much, and is not read.
-    rows = execute(NEXT.format(now=now), asked)
+    rows = execute(NEXT.format(now=now, more=more), asked)
     taken = list(takewhile(_is_plain, rows))
     if taken:
         # Nobody else writes between the two: what was read is what is taken.

@@ -63,6 +63,7 @@ class _Watch:
     """Tells of a change, where there was none lets one happen, and knows when none can."""
 
     pairs = lent = None
+    vague = False
 
     def __init__(self, watch: Watch, waited: Callable[[], bool]) -> None:
         self._watch = watch

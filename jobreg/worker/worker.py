@@ -359,8 +359,8 @@ class Worker:
         """Has somebody written to the database?"""
         changed = self._watch.changed(busy=self.settler.holds > 0)
         # Where something else is to be looked for as well, what we are told is not all.
-        fresh = changed and not self._look
-        self._told = (self._watch.pairs or self.claimer.usual) if fresh else None
+        where = self.claimer.usual if self._watch.vague else self._watch.pairs
+        self._told = where if changed and not self._look else None
         if changed:
             self._look = True
             self.upkeep.look_for_due()

@@ -444,3 +444,21 @@ def test_who_was_told_of_a_run_takes_nothing_where_somebody_wrote_since(store, w
     assert too_late == []
     assert states(store) == {"queued": 2}
     assert len(store.claim(worker, pairs, [offer(most=2)], told=True)) == 2
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("job", "queue"), [("a.job", "default"), ("z.job", "default"), (JOB, "a"), (JOB, "z")]
+)
+def test_where_one_expects_a_run_it_is_not_taken_ahead_of_what_else_waits(
+    store, worker, job, queue
+):
+    add(store)
+    add(store, job, queue=queue, priority=7)
+
+    ahead = store.claim(worker, [("default", JOB)], [offer()], told=True)
+    (first, *_) = claim(store, worker, offer(job))
+
+    assert ahead == []
+    assert first.job_name == job
+    assert store.get(first.run_id).priority == 7

@@ -107,10 +107,12 @@ def test_hot_statements_are_answered_from_an_index(full):
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full):
-    words = sqlite_hot.NEXT.format(now=full.database.words_of(full.now))
+@pytest.mark.parametrize("more", ["", sqlite_hot.UNSEEN], ids=["seen", "unseen"])
+def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full, more):
+    pair = ("q1", "foreign.n1")
+    words = sqlite_hot.NEXT.format(now=full.database.words_of(full.now), more=more)
     with full.writing() as connection:
-        asked_for = (3, 3, "q1", "foreign.n1", "w", "q1", "foreign.n1", 10)
+        asked_for = (3, 3, *pair, "w", *pair * (more.count("?") // 2), 10)
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", asked_for).all()
 
     told = "\n".join(map(str, rows))

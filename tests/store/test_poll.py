@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.exc import OperationalError
-from store_hands import JOB, add, asked
+from store_hands import JOB, add, add_worker, asked, offer
 from waiting import until
 
+from jobreg import StoreUnavailable
 from jobreg.store import database, listening, open_store
 
 
@@ -111,6 +112,50 @@ def test_who_is_told_of_a_run_is_told_where_it_waits(postgres):
     assert of_one == [("default", JOB)]
     assert of_other == [("mail", "b.job")]
     assert of_many == of_later == [None]
+    ear.close()
+    store.close()
+
+
+def test_what_is_said_while_something_else_is_asked_is_heard_after(postgres):
+    store = open_store(postgres.fresh())
+    ear = store.database.watch(listen=True)
+    before = ear.lent
+    until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
+    worker = add_worker(store)
+    until(lambda: not ear.changed(False), what="nothing is said")
+    add(store)
+
+    def heard_meanwhile() -> object:
+        ear.lent.execute("SELECT 1", ())
+        return ear._meanwhile
+
+    until(heard_meanwhile, what="the word has come with another answer")
+    taken = store.claim(worker, [("default", JOB)], [offer()], told=True, by=ear.lent)
+    told = ear.changed(False), ear.pairs, ear.changed(False)
+
+    assert before is None
+    assert len(taken) == 1
+    assert told == (True, None, False)
+    ear.close()
+    store.close()
+
+
+def test_who_claims_on_a_connection_that_was_torn_down_listens_anew(postgres, monkeypatch):
+    store = open_store(postgres.fresh())
+    monkeypatch.setattr(listening.Listener, "_CONNECT_AGAIN", 0.0)
+    ear = store.database.watch(listen=True)
+    until(lambda: ear.changed(False) and ear.pause(False) == ear._AGAIN, what="it is told")
+    worker, torn = add_worker(store), ear.lent
+    add(store)
+    with store.engine.begin() as connection:
+        pid = torn.connection.info.backend_pid
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+
+    with pytest.raises(StoreUnavailable):
+        store.claim(worker, [("default", JOB)], [offer()], told=True, by=torn)
+    until(lambda: ear.changed(False) and ear.lent not in (None, torn), what="it listens again")
+
+    assert len(store.claim(worker, [("default", JOB)], [offer()], told=True, by=ear.lent)) == 1
     ear.close()
     store.close()
 

@@ -15,6 +15,7 @@ from waiting import pids_in, until
 from jobreg import Client, Registry, RunFailed, Worker
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, RunRecord, State
+from jobreg.store.sqlite import SQLite
 from jobreg.worker.alone import LoneWorker
 
 
@@ -29,6 +30,33 @@ def test_a_run_goes_from_submit_to_its_result(client: Client, start_worker: Any)
     assert attempt.provider is not None
     assert (attempt.provider.dist, attempt.provider.version) == ("hostile", "1.0")
     assert client.store.counts()["succeeded"] == 1
+
+
+def test_an_idle_worker_looks_first_where_something_waited_last(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_told, taken = SQLite.claim_told, list[str]()
+
+    def seen(*arguments: Any) -> Any:
+        claims = claim_told(*arguments)
+        taken.extend(claim.run_id for claim in claims)
+        return claims
+
+    monkeypatch.setattr(SQLite, "claim_told", seen)
+    worker = start_worker()
+    submitted = []
+
+    def begins_by_it() -> bool:
+        until(lambda: worker.claimer.usual and not worker._look, what="the worker is idle")
+        run = client.submit("hostile.echo", {"value": 1})
+        submitted.append(run.id)
+        assert run.result(20) == 1
+        return run.id in taken
+
+    client.submit("hostile.echo", {"value": 1}).result(20)
+    until(begins_by_it, 20)
+
+    assert set(taken) <= set(submitted)
 
 
 def test_a_failed_run_keeps_type_message_and_traceback(client: Client, start_worker: Any) -> None:
