@@ -130,7 +130,7 @@ class Database:
         self.engine = engine
         self.reader = engine
         """The same connections, as they are used to read only."""
-        self.lending = Lending(self.make_to_lend)
+        self.lending = Lending(self.make_to_lend, engine.dialect)
         self._own_words: str | None = None
 
     @property

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import define
+from sqlalchemy import Dialect
 
 from .. import clock
 
@@ -29,12 +30,13 @@ class Lent:
 
     connection: Any
     cursor: Any
+    dialect: Dialect
     since: float
     home: list[Lent | None] | None
 
     def execute(self, words: str, values: Any) -> Any:
         """Execute a statement with its values, and return the cursor."""
-        self.cursor.execute(words, values)
+        self.dialect.do_execute(self.cursor, words, values)
         return self.cursor
 
     def close(self) -> None:
@@ -47,8 +49,9 @@ class Lent:
 class Lending:
     """The connections to one database. ``make`` makes one more, where all are in use."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[], Any], dialect: Dialect) -> None:
         self._make = make
+        self._dialect = dialect
         self._idle: list[Lent | None] = [None] * MOST
 
     def take(self, within: float) -> Lent | None:
@@ -68,7 +71,8 @@ class Lending:
             return lent
         try:
             connection = self._make()
-            return Lent(connection, connection.cursor(), clock.seconds(), home)
+            cursor = connection.cursor()
+            return Lent(connection, cursor, self._dialect, clock.seconds(), home)
         except BaseException:
             home.append(None)
             raise

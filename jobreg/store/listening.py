@@ -92,7 +92,7 @@ class Listener(Poll):
         self.pairs = None
         self._tried = clock.seconds()
         engine, made = self._database.engine, self._database.make_to_lend()
-        self._ear = Lent(made, made.cursor(), self._tried, home=None)
+        self._ear = Lent(made, made.cursor(), engine.dialect, self._tried, home=None)
         self._database.bound(made, ANSWER_WITHIN)
         # What comes while something else is asked on it.
         made.add_notify_handler(self._meanwhile.append)

@@ -149,13 +149,11 @@ class SQLite(Database):
         self, lent: Lent, do: Callable[..., T], *arguments: Any, begin: str = "BEGIN IMMEDIATE"
     ) -> T:
         """A transaction of the driver's, of what ``do(execute, *arguments)`` does in it."""
-        # Each call of ours between the driver's own is felt after a sync of the disk.
-        execute = lent.cursor.execute
         try:
-            execute(begin)
-            done = do(execute, *arguments)
+            lent.execute(begin, ())
+            done = do(lent.execute, *arguments)
             failpoints.commit("before")
-            lent.connection.commit()
+            lent.dialect.do_commit(lent.connection)
         except BaseException:
             # A connection that is only closed may hold its lock for a while.
             lent.connection.rollback()

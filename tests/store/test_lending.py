@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from jobreg.store.lending import MOST, Lending
 
 
 @pytest.fixture
 def lending():
-    made = Lending(lambda: sqlite3.connect(":memory:", check_same_thread=False))
+    dialect = SQLiteDialect()
+    made = Lending(lambda: sqlite3.connect(":memory:", check_same_thread=False), dialect)
     yield made
     made.let_go(close=True)
 
@@ -62,7 +64,7 @@ def test_what_was_not_read_to_its_end_does_not_outlive_the_connection(tmp_path):
         other.execute("PRAGMA journal_mode=WAL")
         other.execute("CREATE TABLE some (number INTEGER)")
         other.execute("INSERT INTO some VALUES (1), (2)")
-        lent = Lending(lambda: sqlite3.connect(file)).take(1.0)
+        lent = Lending(lambda: sqlite3.connect(file), SQLiteDialect()).take(1.0)
         cursor = lent.execute("SELECT number FROM some", ())
         assert cursor.fetchone() == (1,)
 
