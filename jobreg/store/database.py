@@ -195,7 +195,8 @@ class Database:
 
     claim_told: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
     """As :attr:`claim_at_once`, where it was not looked whether there is anything: it sees itself
-    whether that is paused, and keeps nobody from writing while it looks.
+    whether that is paused, and keeps nobody from writing while it looks. It may take nothing
+    although there is something: where other pairs wait too, or where somebody writes.
     """
 
     due_at_once: Callable[[Lent], list[Pair]] | None = None

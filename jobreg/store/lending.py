@@ -33,6 +33,7 @@ class Lent:
     dialect: Dialect
     since: float
     home: list[Lent | None] | None
+    closed: bool = False
 
     def execute(self, words: str, values: Any) -> Any:
         """Execute a statement with its values, and return the cursor."""
@@ -41,6 +42,7 @@ class Lent:
 
     def close(self) -> None:
         """Let go of the connection."""
+        self.closed = True
         with suppress(Exception):
             self.cursor.close()  # what it has not read to its end would outlive the connection
             self.connection.close()

@@ -52,7 +52,8 @@ class Listener(Poll):
 
     def fileno(self) -> int | None:
         """The socket on which we are told."""
-        return None if self._ear is None else int(self._ear.connection.fileno())
+        # Closed: something else was asked on it, and went wrong.
+        return None if self._ear is None or self._ear.closed else int(self._ear.connection.fileno())
 
     def _heard(self) -> bool:
         import psycopg
@@ -105,6 +106,7 @@ class Listener(Poll):
     def close(self) -> None:
         """Let go of the connection."""
         self._sure, self.lent = False, None
+        self._meanwhile.clear()
         if self._ear is not None:
             self._ear.close()
             self._ear = None

@@ -104,7 +104,7 @@ class SQLite(Database):
         try:
             return self._written(lent, sqlite_hot.claim, *own, begin="BEGIN")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             return []
 
@@ -303,7 +303,11 @@ class Watch:
         self._asked = self._believed = 0.0
 
     def changed(self, busy: bool = True) -> bool:
-        """Has anything been committed since the last call? True where it cannot be told."""
+        """Has anything been committed since the last call? True where it cannot be told.
+
+        Who is not ``busy`` is told at the first word, a moment before or after the commit, and
+        once more when the commit can be seen.
+        """
         if self._news is not None and self._news.take():
             self._soon = self._SOON
             now = clock.seconds()

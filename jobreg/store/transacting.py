@@ -102,11 +102,12 @@ class Transactions:
         """Do a verb that is written, and commits, in the driver's words: ``do(lent, *arguments)``.
 
         An answer that is lost there is the one to its COMMIT, unless it was ``reading``. ``by`` is
-        a connection of the caller's own, in place of one that is lent for it.
+        a connection of the caller's own, in place of one that is lent for it; after an error it is
+        closed.
         """
         if os.getpid() != self._pid:
             self._leave_those_of_the_parent()
-        lent, entered = by, forking.enter()
+        lent, entered = None if by is None or by.closed else by, forking.enter()
         try:
             if lent is None:
                 lent = self.database.lend(reading=reading)

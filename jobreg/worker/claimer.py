@@ -9,6 +9,7 @@ from ..catalogue import Catalogue, Entry, Hello
 from ..engines.base import Engine, Room
 from ..events import emit
 from ..lifecycle import Claim, Lane, Provider
+from ..options import JobOptions
 from ..registry import JobRef
 from ..store import Offer, Store
 from ..store.lending import Lent
@@ -100,9 +101,16 @@ class Claimer:
         return self._claim(worker_id, pairs, self._offers(pairs), alone)
 
     def make_ready(self) -> None:
-        """Make the offer for where something waited last: who is woken by a submit has it then."""
-        if self._ready is None and self.usual:
+        """Make the offer for where something waited last: who is woken by a submit has it then.
+
+        Of a job that is to be probed first there is none.
+        """
+        if self._ready is None and all(map(self._is_known, self.usual)):
             self._ready = self._offers(self.usual)
+
+    def _is_known(self, pair: Pair) -> bool:
+        ref = self._ownership.ref(pair[1])
+        return ref is None or self._options(ref) is not None
 
     def unmake(self) -> None:
         """What was made ready may no longer be so."""
@@ -128,7 +136,7 @@ class Claimer:
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""
         provider = Provider(ref.dist, ref.version)
-        options = self._catalogue.options(ref.name, provider)
+        options = self._options(ref)
         if options is not None:
             options = self._ownership.options(ref.name, options)
             return Offer(ref.name, ref.target, provider, options)
@@ -136,6 +144,9 @@ class Claimer:
             self._probing.add(ref.name)
             self._engine.probe(ref.name, ref.target, provider)
         return None
+
+    def _options(self, ref: JobRef) -> JobOptions | None:
+        return self._catalogue.options(ref.name, Provider(ref.dist, ref.version))
 
     def _offers(self, pairs: Sequence[Pair]) -> list[Offer]:
         """Offers for those of the names that this worker can run and knows, and has room for."""

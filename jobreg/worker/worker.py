@@ -359,7 +359,9 @@ class Worker:
         """Has somebody written to the database?"""
         changed = self._watch.changed(busy=self.settler.holds > 0)
         # Where something else is to be looked for as well, what we are told is not all.
-        where = self.claimer.usual if self._watch.vague else self._watch.pairs
+        where: Collection[tuple[str, str]] | None = self._watch.pairs
+        if self._watch.vague and not self.settler.holds:
+            where = self.claimer.usual
         self._told = where if changed and not self._look else None
         if changed:
             self._look = True

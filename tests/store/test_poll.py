@@ -153,6 +153,7 @@ def test_who_claims_on_a_connection_that_was_torn_down_listens_anew(postgres, mo
 
     with pytest.raises(StoreUnavailable):
         store.claim(worker, [("default", JOB)], [offer()], told=True, by=torn)
+    assert ear.fileno() is None
     until(lambda: ear.changed(False) and ear.lent not in (None, torn), what="it listens again")
 
     assert len(store.claim(worker, [("default", JOB)], [offer()], told=True, by=ear.lent)) == 1

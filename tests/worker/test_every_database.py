@@ -30,6 +30,7 @@ from jobreg import Client, Registry, Worker
 from jobreg.lifecycle import Ending, State
 from jobreg.options import JobOptions
 from jobreg.store import database, listening
+from jobreg.store.postgresql import PostgreSQL
 
 
 @pytest.fixture(params=["postgres", "mysql"])
@@ -99,6 +100,33 @@ def test_a_retry_by_hand_is_told_to_an_idle_worker(client: Client, start_worker:
     until(lambda: run.refresh().attempt == 2 and run.state.final, 30)
 
     assert time.monotonic() - begun < 5
+
+
+def test_a_worker_goes_on_when_the_connection_is_torn_down_on_which_it_claims(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if client.store.database.claim_told is None:
+        pytest.skip("it claims nothing so")
+    worker = start_worker()
+    until(lambda: worker._watch.lent, what="it hears what it is told")
+    claim_told, torn = PostgreSQL.claim_told, list[object]()
+
+    def torn_down(self: Any, lent: Any, *arguments: Any) -> Any:
+        if not torn:
+            torn.append(lent)
+            lent.execute("SELECT pg_terminate_backend(pg_backend_pid())", ())
+        return claim_told(self, lent, *arguments)
+
+    monkeypatch.setattr(PostgreSQL, "claim_told", torn_down)
+
+    def is_told() -> bool:
+        assert client.submit("hostile.echo", {"value": 1}).result(20) == 1
+        return bool(torn)
+
+    until(is_told, 20)
+
+    until(lambda: worker._watch.lent not in (None, *torn), 20, "it listens again")
+    assert client.submit("hostile.echo", {"value": 2}).result(20) == 2
 
 
 def test_a_worker_goes_on_when_its_server_was_restarted(
