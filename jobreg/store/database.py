@@ -54,12 +54,12 @@ class Watch(Protocol):
     def pairs(self) -> Collection[Pair] | None:
         """Where that is new runs alone, the pairs they wait in; None where it is not known."""
 
-    vague: bool
-    """Is it never known where new runs wait, so that one looks first where some did last?"""
-
     @property
     def lent(self) -> Lent | None:
         """A connection that has just brought news, to be asked on it; None where none does."""
+
+    def stirred(self) -> bool:
+        """Does somebody write, and nobody knows what? :meth:`changed` says once it is there."""
 
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told.
@@ -84,7 +84,6 @@ class Poll:
     other second.
     """
 
-    vague = False
     _FIRST, _BUSY, _IDLE = 0.02, 0.2, 2.0
     _SLOWER, _SLOWLY = 1.5, 1.1
 
@@ -93,6 +92,10 @@ class Poll:
         self.lent: Lent | None = None
         self._every = self._FIRST
         self._looked = clock.seconds() - self._IDLE
+
+    def stirred(self) -> bool:
+        """Nobody tells."""
+        return False
 
     def changed(self, busy: bool = True) -> bool:
         """Is it time to look again?"""

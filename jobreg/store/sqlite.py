@@ -290,7 +290,6 @@ class Watch:
 
     _SOON, _LATER, _AT_LEAST, _UNTOLD = 0.0001, 0.25, 2.0, 0.02
     _SELDOM = 0.01
-    vague = True
 
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None
@@ -302,24 +301,25 @@ class Watch:
         self._soon = self._LATER
         self._asked = self._believed = 0.0
 
-    def changed(self, busy: bool = True) -> bool:
-        """Has anything been committed since the last call? True where it cannot be told.
+    def stirred(self) -> bool:
+        """Was the file written to? What was, is committed a moment before or after."""
+        if self._news is None or not self._news.take():
+            return False
+        self._soon, now = self._SOON, clock.seconds()
+        if now - self._believed < self._SELDOM:
+            return False
+        self._believed = now
+        return True
 
-        Who is not ``busy`` is told at the first word, a moment before or after the commit, and
-        once more when the commit can be seen.
-        """
-        if self._news is not None and self._news.take():
-            self._soon = self._SOON
-            now = clock.seconds()
-            # It may be there already; if not, the pragma tells when it is.
-            if not busy and now - self._believed >= self._SELDOM:
-                self._believed = now
-                return True
+    def changed(self, busy: bool = True) -> bool:
+        """Has anything been committed since the last call? True where it cannot be told."""
         entered = forking.enter()
         try:
             if self._connection is None:
                 self._open()
             assert self._connection is not None
+            if self._news is not None and self._news.take():
+                self._soon = self._SOON
             version = self._connection.execute("PRAGMA data_version").fetchone()
         except sqlite3.Error:
             return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection
@@ -153,19 +152,18 @@ def claim(
     more, besides = (UNSEEN, pair * 3) if unseen else ("", ())
     asked = (*limits, *pair, worker_id, *besides, offer.most)
     # One after the other: what comes after one that is not taken may hold much, and is not read.
-    rows = execute(NEXT.format(now=now, more=more), asked)
-    taken = list(takewhile(_is_plain, rows))
+    taken, left = list[Sequence[Any]](), False
+    for row in execute(NEXT.format(now=now, more=more), asked):
+        left = bool(row[1])  # not to be taken ahead, in company, or again
+        if left:
+            break
+        taken.append(row)
     if taken:
         # Nobody else writes between the two: what was read is what is taken.
         _mark(execute, now, worker_id, basis, [row[0] for row in taken])
-    else:
+    elif left:
         execute(LET_GO, ())
     return [records.claim_under(offer, worker_id, *row[2:]) for row in taken]
-
-
-def _is_plain(row: Sequence[Any]) -> bool:
-    """May this run be taken ahead, in company, and again?"""
-    return not row[1]
 
 
 def finish(

@@ -63,12 +63,14 @@ class _Watch:
     """Tells of a change, where there was none lets one happen, and knows when none can."""
 
     pairs = lent = None
-    vague = False
 
     def __init__(self, watch: Watch, waited: Callable[[], bool]) -> None:
         self._watch = watch
         self._waited = waited
         self._watch.changed()  # from here on
+
+    def stirred(self) -> bool:
+        return False
 
     def changed(self, busy: bool = True) -> bool:
         return self._watch.changed(busy) or self._waited()

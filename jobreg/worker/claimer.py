@@ -100,6 +100,14 @@ class Claimer:
             self.usual = pairs if len(pairs) == 1 else []
         return self._claim(worker_id, pairs, self._offers(pairs), alone)
 
+    def claim_expected(self, worker_id: str) -> list[Claim] | None:
+        """Claim where something waited last, if nothing waits elsewhere; else nothing."""
+        offers = self._offers(self.usual) if self._ready is None else self._ready
+        claims = self._claim(worker_id, self.usual, offers, True, told=True)
+        if claims:
+            self._ready = None
+        return claims
+
     def make_ready(self) -> None:
         """Make the offer for where something waited last: who is woken by a submit has it then.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import threading
@@ -19,6 +20,7 @@ from .guard import Guard
 
 FENCE_AT = 5 / 6
 """The part of a lease after which a worker that could not renew it kills its own children."""
+_MOMENT = 0.005
 
 
 def columns(
@@ -64,7 +66,7 @@ class Lease:
         self._condition = condition
         self._at_once = threading.Event()
         self._ended = threading.Event()
-        self._renewed = self._touched = 0.0
+        self._renewed = self._touched = self._beats_until = 0.0
         self._down = False
         self.host = host.Host.here()
         self.worker_id = ""
@@ -79,6 +81,11 @@ class Lease:
     def held(self) -> bool:
         """May this worker still believe that its runs are its own?"""
         return not self.lost and not self._overdue()
+
+    @property
+    def beats(self) -> bool:
+        """Is it this worker itself that writes to the store now, or did a moment ago?"""
+        return clock.seconds() < self._beats_until
 
     def start(self) -> None:
         """Register and begin to beat.
@@ -131,6 +138,7 @@ class Lease:
             if self._ended.is_set():
                 return
             begun, worker_id = clock.seconds(), self.worker_id
+            self._beats_until = math.inf
             try:
                 names = json.dumps(self._names())
                 lease, condition = self._settings.lease, self._condition()
@@ -140,6 +148,8 @@ class Lease:
                     emit("store.down", error=error)
                 self._down = True
                 continue
+            finally:
+                self._beats_until = clock.seconds() + _MOMENT
             self._down = False
             if renewed:
                 if self._gap(self._renewed):

@@ -20,7 +20,7 @@ from ..engines.base import Note, Output
 from ..engines.processes import ProcessEngine
 from ..errors import Conflict, StoreError
 from ..events import emit
-from ..lifecycle import Ending, Outcome, State
+from ..lifecycle import Claim, Ending, Outcome, State
 from ..options import Duration, seconds
 from ..registry import Registry, default_registry
 from ..store import Store, open_store
@@ -118,6 +118,7 @@ class Worker:
         self._failed_turns = 0
         self._wake: Callable[[], None] = _not_waiting
         self._look = True
+        self._stirred = False
         self._told: Collection[tuple[str, str]] | None = None
         self._look_at = self._mind_at = self._reconcile_at = 0.0
         self._ends = math.inf
@@ -357,12 +358,13 @@ class Worker:
 
     def _look_around(self) -> None:
         """Has somebody written to the database?"""
+        idle = not (self._look or self.settler.holds or self.lease.beats)
+        self._stirred = idle and self._watch.stirred()
+        if self._stirred:  # what it was is asked after, unless it is what we expect
+            return
         changed = self._watch.changed(busy=self.settler.holds > 0)
         # Where something else is to be looked for as well, what we are told is not all.
-        where: Collection[tuple[str, str]] | None = self._watch.pairs
-        if self._watch.vague and not self.settler.holds:
-            where = self.claimer.usual
-        self._told = where if changed and not self._look else None
+        self._told = self._watch.pairs if changed and not self._look else None
         if changed:
             self._look = True
             self.upkeep.look_for_due()
@@ -395,16 +397,8 @@ class Worker:
         now = clock.seconds()
         if self.settler.holds_suspect:
             return False
-        if (self._look or now >= self._look_at) and self.claimer.wants():
-            self._look, self._look_at = False, now + _LOOK_EVERY
-            alone = not self.settler.holds
-            try:
-                claims = self.claimer.claim(
-                    self.lease.worker_id, alone=alone, told=self._told, by=self._watch.lent
-                )
-            except StoreError:
-                self._look, self._reconcile_at = True, 0.0
-                raise
+        if (self._look or self._stirred or now >= self._look_at) and self.claimer.wants():
+            claims = self._claimed(now)
             if claims is None:
                 self.lease.lost = True
                 return False
@@ -419,6 +413,19 @@ class Worker:
             return False
         self.claimer.make_ready()
         return True
+
+    def _claimed(self, now: float) -> list[Claim] | None:
+        try:
+            if self._stirred:
+                return self.claimer.claim_expected(self.lease.worker_id)
+            self._look, self._look_at = False, now + _LOOK_EVERY
+            alone = not self.settler.holds
+            return self.claimer.claim(
+                self.lease.worker_id, alone=alone, told=self._told, by=self._watch.lent
+            )
+        except StoreError:
+            self._look, self._reconcile_at = True, 0.0
+            raise
 
     def _begin_anew(self) -> None:
         """This worker was declared dead: end what it runs, and come back under a new id."""
