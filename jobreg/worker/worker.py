@@ -409,7 +409,7 @@ class Worker:
                     self.engine.execute(ready)
                 else:  # the claim took too long: others may think us dead by now
                     self.settler.release(ready)
-        if self._look or self.settler.holds or self.claimer.waits:
+        if self._look or self._stirred or self.settler.holds or self.claimer.waits:
             return False
         self.claimer.make_ready()
         return True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import descriptors, until
+from waiting import descriptors, pids_in, until
 
 from jobreg import Client
 from jobreg.selftest.soak import descendants
@@ -63,11 +63,15 @@ def look(pid: int) -> tuple[int, int, int]:
 
 
 def look_with_all_its_children(client: Client, pid: int) -> tuple[int, int, int]:
-    """A child is replaced after so many runs, and while it is not there it has no descriptors."""
+    """A child is replaced after so many runs, and while it is not there it has no descriptors.
+
+    While it is being started it has more: what it was handed the worker closes only after.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        flag = Path(folder) / "flag"
-        client.submit_many([("hostile.does", {"flag": str(flag)})] * 2)
-        until(lambda: len(descendants(pid)) == PROCESSES, 20, "both children are there")
+        flag, file = Path(folder) / "flag", Path(folder) / "pids"
+        client.submit_many([("hostile.does", {"flag": str(flag), "file": str(file)})] * 2)
+        until(lambda: pids_in(file, 2), 20, "both children are at work")
+        until(lambda: len(descendants(pid)) == PROCESSES, 20, "and no others")
         seen = look(pid)
         flag.touch()
         until(lambda: not client.store.waiting() and not client.store.busy(), 60, "both are over")
