@@ -49,12 +49,12 @@ class Claimer:
 
     def rest(self, job_name: str) -> None:
         """Leave a name alone for a moment: its distribution is being installed or removed."""
-        self._ready = None
+        self.unmake()
         self._resting[job_name] = clock.seconds() + REST
 
     def learn(self, hello: Hello) -> None:
         """Take the answer to a probe."""
-        self._ready = None
+        self.unmake()
         self._probing.discard(hello.job_name)
         if hello.options is None:
             self.rest(hello.job_name)

@@ -415,6 +415,7 @@ class Worker:
         return True
 
     def _claimed(self, now: float) -> list[Claim] | None:
+        """What can be had: of what we expect, or of all that waits; None when we are fenced."""
         try:
             if self._stirred:
                 return self.claimer.claim_expected(self.lease.worker_id)

@@ -15,8 +15,10 @@ from waiting import pids_in, until
 from jobreg import Client, Registry, RunFailed, Worker
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, RunRecord, State
+from jobreg.store import Store
 from jobreg.store.sqlite import SQLite
 from jobreg.worker.alone import LoneWorker
+from jobreg.worker.leases import Lease
 
 
 def test_a_run_goes_from_submit_to_its_result(client: Client, start_worker: Any) -> None:
@@ -57,6 +59,39 @@ def test_an_idle_worker_looks_first_where_something_waited_last(
     until(begins_by_it, 20)
 
     assert set(taken) <= set(submitted)
+
+
+def test_its_own_beat_is_no_word_to_a_worker(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would look for runs at each, and be over one question a second."""
+    beat, own = Store.beat, list[bool]()
+
+    def seen(*arguments: Any) -> bool:
+        own.append(worker.lease.beats)
+        return beat(*arguments)
+
+    monkeypatch.setattr(Store, "beat", seen)
+    worker = start_worker()
+    worker.lease.beat_now()
+    until(lambda: own, what="it beats")
+
+    assert set(own) == {True}
+    until(lambda: not worker.lease.beats, what="the beat is over")
+
+
+def test_while_it_writes_itself_a_worker_looks_only_at_what_is_committed(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list[object]()
+    monkeypatch.setattr(Lease, "beats", property(lambda self: True))
+    monkeypatch.setattr(SQLite, "claim_told", lambda *arguments: expected.append(arguments) or [])
+    start_worker()
+
+    for value in range(3):
+        assert client.submit("hostile.echo", {"value": value}).result(20) == value
+
+    assert expected == []
 
 
 def test_a_failed_run_keeps_type_message_and_traceback(client: Client, start_worker: Any) -> None:
