@@ -11,8 +11,8 @@ from contextlib import suppress
 
 _CHUNK = 65536
 _DELAY = 0.1
-# Or a statement of PostgreSQL's that is its own transaction: a single submit, a claim of one job.
-COMMIT = re.compile(rb"\bCOMMIT\b|WITH (asked|alive) AS", re.IGNORECASE)
+# Or a statement of PostgreSQL's that is its own transaction: a submit, a claim, a settle.
+COMMIT = re.compile(rb"\bCOMMIT\b|WITH (asked|alive|given) AS", re.IGNORECASE)
 MODES = ("pass", "refuse", "reset", "blackhole", "delay", "cut")
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -31,6 +31,8 @@ from .offers import Basis, Head, Offer, Pair
 from .postgresql_submit import Words, values_of
 from .statements import Now
 
+T = TypeVar("T")
+
 # The clock of now, not of the transaction's begin: a claim may have waited for a lock.
 NOW = literal_column(
     "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger()
@@ -50,6 +52,14 @@ _SERVER = {
     # a head, the planner reads all of a table of 100,000 instead, having no statistics yet.
     "random_page_cost": "1.1",
 }
+# What a lent connection does has but one good plan, row by row through the indexes; it is kept.
+# Having no statistics yet, the planner read all that waited for each settle of less than a tenth.
+_LENT = "; ".join(
+    (
+        "SET plan_cache_mode = force_generic_plan",
+        *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
+    )
+)
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
     "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
@@ -175,10 +185,9 @@ class PostgreSQL(Database):
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, by one statement."""
-        failpoints.commit("before")
-        claims = self._words.claim(lent.execute, self.words_of(now), worker_id, queue, offer)
-        failpoints.commit("after")
-        return claims
+        return _committed(
+            self._words.claim, lent.execute, self.words_of(now), worker_id, queue, offer
+        )
 
     claim_told = claim_at_once
 
@@ -193,7 +202,15 @@ class PostgreSQL(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         if not outcomes:
             return []
-        return self._words.finish(connection, self.words_of(now), worker_id, host, outcomes)
+        words = self.words_of(now)
+        return self._words.finish(connection.exec_driver_sql, words, worker_id, host, outcomes)
+
+    def finish_at_once(
+        self, lent: Lent, now: Now, worker_id: str, host: str, outcomes: Sequence[Outcome]
+    ) -> list[Outcome]:
+        """As :meth:`finish`, by one statement."""
+        words = self.words_of(now)
+        return _committed(self._words.finish, lent.execute, words, worker_id, host, outcomes)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]
@@ -219,10 +236,7 @@ class PostgreSQL(Database):
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run by one statement, which is its own transaction."""
-        failpoints.commit("before")
-        words = self._new.insert_one(self.words_of(now))
-        lent.execute(words, values_of(run))
-        failpoints.commit("after")
+        _committed(lent.execute, self._new.insert_one(self.words_of(now)), values_of(run))
         ((clock_says, _),) = lent.cursor.fetchall()
         return new_runs.kind_of(run, clock_says).stored(run)
 
@@ -230,8 +244,7 @@ class PostgreSQL(Database):
         """A connection on which each statement commits by itself."""
         made = super().make_to_lend()
         made.autocommit = True
-        # Of an INSERT of values there is but one plan.
-        made.execute("SET plan_cache_mode = force_generic_plan")
+        made.execute(_LENT)
         return made
 
     def lend(self, *, reading: bool = False) -> Lent | None:
@@ -296,6 +309,14 @@ class PostgreSQL(Database):
         said = getattr(diagnosis, "message_primary", None) or str(error.orig)
         line = database.one_line(said).removeprefix("connection failed: ")
         return line.replace(" FATAL:  ", " ")
+
+
+def _committed(do: Callable[..., T], *arguments: Any) -> T:
+    """Do what is one statement, and so its own transaction."""
+    failpoints.commit("before")
+    done = do(*arguments)
+    failpoints.commit("after")
+    return done
 
 
 def _quoted(name: str) -> str:

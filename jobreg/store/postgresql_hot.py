@@ -191,12 +191,7 @@ class Words:
         return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]
 
     def finish(
-        self,
-        connection: Connection,
-        now: str,
-        worker_id: str,
-        host: str,
-        outcomes: Sequence[Outcome],
+        self, execute: Execute, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]
     ) -> list[Outcome]:
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         seconds = process.seconds()
@@ -215,7 +210,7 @@ class Words:
             worker_id,
             host,
         )
-        rows = connection.exec_driver_sql(self._finish.replace("{now}", now), asked).all()
+        rows = execute(self._finish.replace("{now}", now), asked).fetchall()
         if len(rows) == len(outcomes):
             return []
         done = {(row[0], row[1]) for row in rows}

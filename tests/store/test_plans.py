@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import Executable, create_engine, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
-from store_hands import JOB, add_worker, asked, claim, offer
+from store_hands import JOB, add_worker, asked, claim, offer, outcome, states
 
+from jobreg.lifecycle import LogChunk
 from jobreg.store import (
+    LogRow,
     Store,
     claim_statements,
     finding,
@@ -54,9 +57,11 @@ def full(store: Store) -> Store:
     store.insert([*runs, *(asked(JOB) for _ in range(200))])
     store.insert([asked(JOB, delay=1000.0 + n) for n in range(300)])
     worker = add_worker(store)
-    claim(store, worker, offer(most=20))
+    said = (LogChunk(1, "stdout", "INFO", None, "a line"),)
+    for taken in claim(store, worker, offer(most=20)):
+        store.write_logs(worker, [LogRow(taken.run_id, 1, n, said) for n in range(100)])
     with store.writing() as connection:
-        for table in ("jobreg_runs", "jobreg_live"):
+        for table in ("jobreg_runs", "jobreg_live", "jobreg_logs"):
             connection.exec_driver_sql(_ANALYZE[store.engine.dialect.name].format(table))
     return store
 
@@ -143,6 +148,31 @@ def test_postgresql_goes_to_what_it_claims_without_looking_it_up(postgres):
         assert "jobreg_live_heads" in told
         assert "jobreg_runs_run_id_key" in told
         assert _SCANS["postgresql"] not in told.replace(_PAUSES, "")
+
+
+def test_postgresql_settles_row_by_row_whatever_it_knows_of_the_tables(postgres):
+    """It may know nothing at first; and to read all that waits may look cheaper to it."""
+    store = open_store(postgres.fresh())
+    store.insert([asked() for _ in range(3000)])
+    worker = add_worker(store)
+    lent, now = store.database.lend(), store.database.words_of(store.now)
+    told: list[str] = []
+
+    def explain(words: str, values: Any) -> Any:
+        rows = lent.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {words}", values).fetchall()
+        told.extend(line for (line,) in rows)
+        return SimpleNamespace(fetchall=list)
+
+    for _ in range(2):
+        done = [outcome(each) for each in claim(store, worker, offer(most=800))]
+        told.clear()
+        postgresql_hot.Words(None).finish(explain, now, worker, "h", done)
+        lent.cursor.execute("ANALYZE jobreg_live, jobreg_runs")
+
+        for table in ("live", "runs"):
+            assert sum(f"jobreg_{table}_run_id_key" in line for line in told) == 1, told
+        assert not [line for line in told if _SCANS["postgresql"] in line or "Hash" in line]
+    assert states(store) == {"queued": 1400, "succeeded": 1600}
 
 
 # A page's order, what else is asked, and the index that gives it in that order.
