@@ -188,15 +188,15 @@ class Database:
         asked = {"seqs": seqs, "of_worker": worker_id}
         return connection.execute(claim_statements.claimed(now), asked).all()
 
-    claim_at_once: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
+    claim_at_once: Callable[[Lent, Now, str, str, Offer, bool], list[Claim]] | None = None
     """Claims for a worker (id) from one queue what is offered of one job, in order, and commits.
 
-    It stops before what is not taken as all others are (a suspect, and what may start only once),
-    and takes nothing for a worker that is fenced. None where it goes no quicker so than in several
-    steps.
+    It stops before what is not taken as all others are (what may start only once, and a suspect,
+    unless the worker is alone and would take but one), and takes nothing for a worker that is
+    fenced. None where it goes no quicker so than in several steps.
     """
 
-    claim_told: Callable[[Lent, Now, str, str, Offer], list[Claim]] | None = None
+    claim_told: Callable[[Lent, Now, str, str, Offer, bool], list[Claim]] | None = None
     """As :attr:`claim_at_once`, where it was not looked whether there is anything: it sees itself
     whether that is paused, and keeps nobody from writing while it looks. It may take nothing
     although there is something: where other pairs wait too, or where somebody writes.

@@ -182,12 +182,11 @@ class PostgreSQL(Database):
         return self._words.take(connection, self.words_of(now), worker_id, basis, seqs)
 
     def claim_at_once(
-        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, by one statement."""
-        return _committed(
-            self._words.claim, lent.execute, self.words_of(now), worker_id, queue, offer
-        )
+        own = self.words_of(now), worker_id, queue, offer, alone
+        return _committed(self._words.claim, lent.execute, *own)
 
     claim_told = claim_at_once
 

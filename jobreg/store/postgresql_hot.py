@@ -83,7 +83,7 @@ WITH alive AS MATERIALIZED (
     )
     FOR SHARE OF workers
 ), heads AS MATERIALIZED (
-    SELECT ctid AS place, priority, due_at, seq, coalesce(suspect, 0) <> 0 OR (
+    SELECT ctid AS place, priority, due_at, seq, coalesce(suspect, 0) > %s OR (
         coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1) AS apart
     FROM {{live}}
     WHERE state = 'queued' AND queue = %s AND job_name = %s AND (SELECT count(*) FROM alive) = 1
@@ -178,14 +178,15 @@ class Words:
         return connection.exec_driver_sql(self._take.replace("{now}", now), asked).all()
 
     def claim(
-        self, execute: Execute, now: str, worker_id: str, queue: str, offer: Offer
+        self, execute: Execute, now: str, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:
         """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
         # Which are best, the planner can tell only where it knows how many.
         words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
         dist, version, tries, crashes = _of(offer.basis)
         pair = queue, offer.job_name
-        of_heads = worker_id, *pair, tries, crashes, *pair
+        suspects = int(alone and offer.most == 1)
+        of_heads = worker_id, *pair, suspects, tries, crashes, *pair
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=_in_order)
         return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]

@@ -88,19 +88,20 @@ class SQLite(Database):
         return sqlite_hot.take(execute, self.words_of(now), worker_id, basis, seqs)
 
     def claim_at_once(
-        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, in a transaction of its own."""
-        return self._written(lent, sqlite_hot.claim, self.words_of(now), worker_id, queue, offer)
+        own = self.words_of(now), worker_id, queue, offer, alone
+        return self._written(lent, sqlite_hot.claim, *own)
 
     def claim_told(
-        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer
+        self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:
         """As :meth:`claim_at_once`, if nothing else waits; a writer once it has seen what to claim.
 
         Where somebody else writes, or has written since, it claims nothing.
         """
-        own = self.words_of(now), worker_id, queue, offer, True
+        own = self.words_of(now), worker_id, queue, offer, alone, True
         try:
             return self._written(lent, sqlite_hot.claim, *own, begin="BEGIN")
         except sqlite3.OperationalError as error:

@@ -35,7 +35,7 @@ _OF_CLAIM = """live.tries, live.crashes, runs.params, runs.timeout, runs.max_att
 
 # Heads, each with all that a claim is made of, and whether it is to be taken apart from others.
 NEXT = f"""
-SELECT live.seq, coalesce(live.suspect, 0) <> 0 OR (
+SELECT live.seq, coalesce(live.suspect, 0) > ? OR (
         coalesce(live.max_attempts, ?) = 1 AND coalesce(live.max_crashes, ?) = 1),
     live.run_id, live.attempt + 1, {_OF_CLAIM}
 FROM jobreg_live AS live
@@ -140,7 +140,13 @@ def _mark(execute: Execute, now: str, worker_id: str, basis: Basis, seqs: Sequen
 
 
 def claim(
-    execute: Execute, now: str, worker_id: str, queue: str, offer: Offer, unseen: bool = False
+    execute: Execute,
+    now: str,
+    worker_id: str,
+    queue: str,
+    offer: Offer,
+    alone: bool,
+    unseen: bool = False,
 ) -> list[Claim]:
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`.
 
@@ -150,7 +156,8 @@ def claim(
     limits = basis.max_attempts, basis.max_crashes
     pair = queue, offer.job_name
     more, besides = (UNSEEN, pair * 3) if unseen else ("", ())
-    asked = (*limits, *pair, worker_id, *besides, offer.most)
+    suspects = int(alone and offer.most == 1)
+    asked = (suspects, *limits, *pair, worker_id, *besides, offer.most)
     # One after the other: what comes after one that is not taken may hold much, and is not read.
     taken, left = list[Sequence[Any]](), False
     for row in execute(NEXT.format(now=now, more=more), asked):

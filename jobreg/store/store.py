@@ -194,7 +194,7 @@ class Store(Reading):
         claim = self.database.claim_told if told else self.database.claim_at_once
         plain = None if claim is None else claiming.plain(pairs, offers, queues)
         if claim is not None and plain is not None:
-            claims = self._at_once(claim, self.now, worker_id, *plain, by=by)
+            claims = self._at_once(claim, self.now, worker_id, *plain, alone, by=by)
             if claims:
                 return claims
         if told:

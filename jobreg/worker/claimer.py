@@ -47,6 +47,8 @@ class Claimer:
         self._ready: list[Offer] | None = None
         self.usual: list[Pair] = []
         """The one pair in which runs waited, when some did last; none where there were several."""
+        self.among_suspects = False
+        """Was the last claim a suspect? Then one is asked for: all others only stand in the way."""
 
     @property
     def waits(self) -> bool:
@@ -183,9 +185,11 @@ class Claimer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
         most = max(0, room.total) + _in_few_sizes(min(0, room.total) + ahead)
+        if self.among_suspects:
+            most = min(most, 1)
         # Each by its place: to replace some by name takes twice as long, for every name.
         own = offer.job_name, offer.target, offer.provider, offer.options
-        return Offer(*own, most, most - room.total, room.places, room.fill)
+        return Offer(*own, most, max(0, most - room.total), room.places, room.fill)
 
     def _ahead(self, job_name: str) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""

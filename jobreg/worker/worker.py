@@ -405,6 +405,7 @@ class Worker:
             if claims:
                 self._look = True
                 ready = self.settler.take(claims)
+                self.claimer.among_suspects = self.settler.holds_suspect
                 if self.lease.held:
                     self.engine.execute(ready)
                 else:  # the claim took too long: others may think us dead by now

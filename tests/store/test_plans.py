@@ -117,7 +117,7 @@ def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full, more):
     pair = ("q1", "foreign.n1")
     words = sqlite_hot.NEXT.format(now=full.database.words_of(full.now), more=more)
     with full.writing() as connection:
-        asked_for = (3, 3, *pair, "w", *pair * (more.count("?") // 2), 10)
+        asked_for = (0, 3, 3, *pair, "w", *pair * (more.count("?") // 2), 10)
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", asked_for).all()
 
     told = "\n".join(map(str, rows))
@@ -136,7 +136,7 @@ def test_postgresql_goes_to_what_it_claims_without_looking_it_up(postgres):
         most=256,
     )
     worker = add_worker(store)
-    asked_for = (worker, "default", JOB, 3, 3, "default", JOB, worker, "d", "1", 3, 3)
+    asked_for = (worker, "default", JOB, 0, 3, 3, "default", JOB, worker, "d", "1", 3, 3)
 
     for _ in range(2):
         with store.writing() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from sqlalchemy import event
 from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle
 
 from jobreg.lifecycle import Ending, State
@@ -31,6 +32,21 @@ def test_a_suspect_is_claimed_by_itself(store, suspects):
 
     assert [first.run_id, second.run_id, last.run_id] == [*suspects, fresh.run_id]
     assert [first.suspect, second.suspect, last.suspect] == [True, True, False]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
+def test_a_suspect_alone_is_claimed_at_once(store, suspects):
+    worker, said = add_worker(store), list[str]()
+    due = store.due()
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+
+    (taken,) = store.claim(worker, due, [offer(most=1)], alone=True)
+
+    assert (taken.run_id, taken.suspect) == (suspects[0], True)
+    assert said == [], "nothing by way of SQLAlchemy"
+    settle(store, worker, outcome(taken))
+    assert store.claim(worker, due, [offer(most=1)], alone=False) == []
+    assert len(store.claim(worker, due, [offer(most=2)], alone=True)) == 1
 
 
 def test_a_worker_that_holds_something_takes_what_comes_before_a_suspect_and_no_more(

@@ -91,6 +91,17 @@ def test_of_short_runs_it_asks_for_few_different_numbers(around, claimer):
     assert all(2 / 3 * wanted < most <= wanted for wanted, most in asked.items())
 
 
+def test_among_suspects_one_is_asked_for(around, claimer):
+    around.children = 3
+    claimer.timed(JOB, 1e-9)
+    claimer.among_suspects = True
+
+    claimer.claim("w", alone=True)
+
+    (offer,) = around.offered
+    assert (offer.most, offer.ahead) == (1, 0)
+
+
 def test_what_can_begin_at_once_is_asked_for_in_full_and_some_more(around, claimer):
     around.children = 37
     claimer.timed(JOB, 0.01)  # five more in hand, which is not one of the numbers
