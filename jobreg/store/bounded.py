@@ -59,17 +59,26 @@ def connection_class() -> Any:
     return Bounded
 
 
+def connect(arguments: Any, options: Mapping[str, Any]) -> Any:
+    """Such a connection, to a database that keeps all of Unicode.
+
+    Raises:
+        StoreError: it does not.
+    """
+    made = connection_class().connect(*arguments, **options)
+    encoding = made.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        made.close()
+        raise StoreError(
+            f"The database behind this store keeps text as {encoding}, which cannot hold all "
+            "of Unicode. Make one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        )
+    return made
+
+
 def connect_with_bounds(engine: Engine) -> None:
-    """Let all connections of this engine be such ones, to a database that keeps all of Unicode."""
+    """Let all connections of this engine be such ones."""
 
     @event.listens_for(engine, "do_connect")
-    def connect(_: Any, __: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
-        made = connection_class().connect(*arguments, **options)
-        encoding = made.info.parameter_status("server_encoding")
-        if encoding != "UTF8":
-            made.close()
-            raise StoreError(
-                f"The database behind this store keeps text as {encoding}, which cannot hold all "
-                "of Unicode. Make one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
-            )
-        return made
+    def _(_: Any, __: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
+        return connect(arguments, options)

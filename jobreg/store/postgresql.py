@@ -23,7 +23,7 @@ from .. import clock, failpoints
 from ..errors import BadInput
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import database, known, new_runs, postgresql_hot, reading_statements
-from .bounded import NETWORK, connect_with_bounds
+from .bounded import NETWORK, connect, connect_with_bounds
 from .database import Database, Poll, Trouble
 from .lending import Lent
 from .listening import Listener
@@ -54,12 +54,10 @@ _SERVER = {
 }
 # What a lent connection does has but one good plan, row by row through the indexes; it is kept.
 # Having no statistics yet, the planner read all that waited for each settle of less than a tenth.
-_LENT = "; ".join(
-    (
-        "SET plan_cache_mode = force_generic_plan",
-        *(f"SET enable_{way} = off" for way in ("seqscan", "hashjoin", "mergejoin")),
-    )
-)
+_LENT = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+}  # fmt: skip
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
     "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
@@ -91,15 +89,12 @@ def make(url: URL) -> Database:
             f"The store URL cannot be used: {database.one_line(str(error))}. "
             "After its '?' stand the connection parameters of libpq."
         ) from error
-    settings = " ".join(f"-c {name}={value}" for name, value in _SERVER.items())
+    ours = {**NETWORK, "options": _as_options(_SERVER)}
+    connect_args = {name: value for name, value in ours.items() if name not in url.query}
     engine = create_engine(
         plain,
         isolation_level="READ COMMITTED",
-        connect_args={
-            name: value
-            for name, value in {**NETWORK, "options": settings}.items()
-            if name not in url.query
-        },
+        connect_args=connect_args,
         client_encoding="utf8",
         use_native_hstore=False,
         pool_timeout=database.ANSWER_WITHIN,
@@ -109,7 +104,7 @@ def make(url: URL) -> Database:
         execution_options={"schema_translate_map": {None: schema}} if schema else {},
     )
     connect_with_bounds(engine)
-    made = PostgreSQL(url, engine, schema)
+    made = PostgreSQL(url, engine, schema, connect_args)
     database.keep_alive(engine, made)
     return made
 
@@ -119,8 +114,11 @@ class PostgreSQL(Database):
 
     now = NOW
 
-    def __init__(self, url: URL, engine: Engine, schema: str | None) -> None:
+    def __init__(
+        self, url: URL, engine: Engine, schema: str | None, connect_args: dict[str, Any]
+    ) -> None:
         super().__init__(url, engine)
+        self._connect_args = connect_args
         # Each statement by itself: it sees what is committed either way, without the two journeys
         # that begin and end a transaction.
         self.reader = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -241,10 +239,11 @@ class PostgreSQL(Database):
 
     def make_to_lend(self) -> Any:
         """A connection on which each statement commits by itself."""
-        made = super().make_to_lend()
-        made.autocommit = True
-        made.execute(_LENT)
-        return made
+        arguments, of_url = self.engine.dialect.create_connect_args(self.engine.url)
+        options = {**of_url, **self._connect_args, "autocommit": True}
+        # At the start: what is set later stays, behind a pooler, for whoever has it next.
+        options["options"] = f"{options.get('options', '')} {_as_options(_LENT)}"
+        return connect(arguments, options)
 
     def lend(self, *, reading: bool = False) -> Lent | None:
         """A connection with which nothing is known to be wrong.
@@ -316,6 +315,10 @@ def _committed(do: Callable[..., T], *arguments: Any) -> T:
     done = do(*arguments)
     failpoints.commit("after")
     return done
+
+
+def _as_options(settings: Mapping[str, str]) -> str:
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _quoted(name: str) -> str:

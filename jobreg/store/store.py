@@ -231,7 +231,8 @@ class Store(Reading):
         """Write decided outcomes under their fence; return those that were refused.
 
         An outcome is refused when its run is no longer this worker's at this attempt. One that
-        was already written (the answer to its commit was lost) counts as written.
+        was already written (the answer to its commit was lost) counts as written. Where all
+        succeeded, those that were not found as they should be are seen to in a second transaction.
         """
         finish = self.database.finish_at_once
         succeeded = [each for each in outcomes if each.state is State.SUCCEEDED]

@@ -164,8 +164,8 @@ class Transactions:
 def again(verb: Verb) -> Verb:
     """Do a verb anew where the database took it back for another transaction's sake.
 
-    Each verb is one transaction, so nothing of it is left. The pause has no pattern: whoever
-    stood in each other's way must not do so again.
+    Each verb is one transaction, so nothing of it is left, or may be done twice. The pause has no
+    pattern: whoever stood in each other's way must not do so again.
     """
 
     name = verb.__name__.strip("_")

@@ -185,11 +185,11 @@ class Claimer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
         most = max(0, room.total) + _in_few_sizes(min(0, room.total) + ahead)
-        if self.among_suspects:
-            most = min(most, 1)
         # Each by its place: to replace some by name takes twice as long, for every name.
         own = offer.job_name, offer.target, offer.provider, offer.options
-        return Offer(*own, most, max(0, most - room.total), room.places, room.fill)
+        if self.among_suspects:
+            return Offer(*own, min(most, 1))
+        return Offer(*own, most, most - room.total, room.places, room.fill)
 
     def _ahead(self, job_name: str) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""
@@ -201,4 +201,4 @@ class Claimer:
 
 def _in_few_sizes(most: int) -> int:
     """As many or somewhat fewer: where a database plans by the number, it knows the plan then."""
-    return _SIZES[bisect(_SIZES, most) - 1]
+    return _SIZES[bisect(_SIZES, max(0, most)) - 1]

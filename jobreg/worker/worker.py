@@ -402,10 +402,10 @@ class Worker:
             if claims is None:
                 self.lease.lost = True
                 return False
+            self.claimer.among_suspects = bool(claims) and claims[0].suspect
             if claims:
                 self._look = True
                 ready = self.settler.take(claims)
-                self.claimer.among_suspects = self.settler.holds_suspect
                 if self.lease.held:
                     self.engine.execute(ready)
                 else:  # the claim took too long: others may think us dead by now

@@ -175,6 +175,23 @@ def test_postgresql_settles_row_by_row_whatever_it_knows_of_the_tables(postgres)
     assert states(store) == {"queued": 1400, "succeeded": 1600}
 
 
+def test_what_postgresql_is_kept_to_is_said_as_the_connection_begins_and_of_no_other(postgres):
+    """What is set later would stay, behind a pooler, for whoever has it next."""
+    store = open_store(postgres.fresh())
+    ways = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    asked_for = "SELECT name, setting, source FROM pg_settings WHERE name = ANY(%s)"
+    lent = store.database.lend()
+
+    rows = lent.execute(asked_for, (list(ways),)).fetchall()
+    with store.writing() as connection:
+        others = connection.exec_driver_sql(asked_for, (list(ways),)).all()
+
+    assert sorted(rows) == sorted((name, "off", "client") for name in ways)
+    assert {name: setting for name, setting, _ in others} == dict.fromkeys(ways, "on") | {
+        "jit": "off"
+    }
+
+
 # A page's order, what else is asked, and the index that gives it in that order.
 PAGES: list[tuple[str, dict[str, Any], str]] = [
     ("seq", {}, ""),

@@ -12,6 +12,7 @@ from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
 from jobreg.registry import JobRef
 from jobreg.store import Offer
+from jobreg.store.offers import Line
 from jobreg.worker.claimer import MOST_IN_HAND, Claimer
 
 JOB = "reports.render"
@@ -91,15 +92,31 @@ def test_of_short_runs_it_asks_for_few_different_numbers(around, claimer):
     assert all(2 / 3 * wanted < most <= wanted for wanted, most in asked.items())
 
 
-def test_among_suspects_one_is_asked_for(around, claimer):
-    around.children = 3
+@pytest.mark.parametrize("seconds", [None, 0.01, 1.0])
+def test_of_long_runs_none_is_asked_for_while_many_short_ones_wait(around, claimer, seconds):
+    if seconds is not None:
+        claimer.timed(JOB, seconds)
+    around.children = -400
+
+    claimer.claim("w", alone=False)
+
+    assert around.offered == []
+
+
+@pytest.mark.parametrize("fill", [1, 20])
+def test_among_suspects_one_is_asked_for_and_finds_room(around, claimer, monkeypatch, fill):
+    """Also where many share a child: it begins in a new one."""
+    room = Room(0, 3, fill, ahead=True)
+    monkeypatch.setattr(around, "rooms", lambda lanes: dict.fromkeys(lanes, room))
     claimer.timed(JOB, 1e-9)
     claimer.among_suspects = True
 
     claimer.claim("w", alone=True)
 
     (offer,) = around.offered
-    assert (offer.most, offer.ahead) == (1, 0)
+    line = Line([offer])
+    assert offer.most == 1
+    assert [line.admit(JOB, may_wait=True) for _ in range(2)] == [True, False]
 
 
 def test_what_can_begin_at_once_is_asked_for_in_full_and_some_more(around, claimer):
