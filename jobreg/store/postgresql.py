@@ -53,7 +53,8 @@ _SERVER = {
     "random_page_cost": "1.1",
 }
 # What a lent connection does has but one good plan, row by row through the indexes; it is kept.
-# Having no statistics yet, the planner read all that waited for each settle of less than a tenth.
+# Having no statistics yet, the planner read all that waited for each settle, where that was not
+# many times as much.
 _LENT = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",

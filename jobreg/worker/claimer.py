@@ -20,10 +20,12 @@ from .ownership import Ownership
 WORK_IN_HAND = 0.05
 """Seconds of work to hold beyond what runs, so that a child never waits for the database."""
 MOST_IN_HAND = 2700
-"""Runs so short that they are no more than 50 ms of their child's, but a fifth second of ours."""
+"""Of the shortest runs: 50 ms of a child's time, and with all that the store does a fifth of a
+second. With fewer the child stands still while the worker settles.
+"""
 REST = 0.25
 """Seconds for which a name rests whose distribution was being changed when it was imported."""
-# Up to which, and as few as can be where each is more than two thirds of what it stands for.
+# The sizes of claims: as few as can be where each is more than two thirds of what it stands for.
 _SIZES = [0, 1, 2, 3, 4]
 while _SIZES[-1] < MOST_IN_HAND:
     _SIZES.append((3 * _SIZES[-1] + 1) // 2)
