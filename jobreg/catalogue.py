@@ -19,7 +19,7 @@ ASK_AGAIN = 5.0
 """Seconds for which a job that could not be imported is taken at its word."""
 
 CAREFUL = JobOptions(max_attempts=1, max_crashes=1, concurrency=1)
-"""How a job is run whose own options nobody could read: they may say at most once."""
+"""How a job is claimed whose own options nobody could read, so that its runs fail and tell why."""
 
 
 @frozen(kw_only=True)
@@ -181,11 +181,15 @@ class Catalogue:
         if hello.options is not None:
             self._hellos[hello.job_name] = hello, clock.seconds()
 
-    def options(self, job_name: str, provider: Provider) -> JobOptions | None:
-        """The options of a job as this provider ships it, or None where nobody has asked yet."""
+    def forget(self, job_name: str) -> None:
+        """What was said of a job may no longer be so."""
+        self._hellos.pop(job_name, None)
+
+    def hello(self, job_name: str, provider: Provider) -> Hello | None:
+        """What is known of a job as this provider ships it, or None where it is to be asked."""
         hello, learned = self._hellos.get(job_name, (None, 0.0))
         if hello is None or hello.provider != provider:
             return None
         # What could not be imported may be whole soon: pip removes, then writes.
         stale = hello.trouble is not None and clock.seconds() - learned > ASK_AGAIN
-        return None if stale else hello.options
+        return None if stale else hello

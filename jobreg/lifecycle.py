@@ -191,8 +191,9 @@ class Claim:
     ``attempt`` is the fence. ``asked`` holds the submitter's limits, ``options`` the effective
     ones once the job is known; ``target`` is ``module:attr`` of the installed version. ``age`` is
     for how many seconds the run had been due when it was claimed. A ``suspect`` was lost with its
-    worker among others, and runs alone. ``row`` is a note of the database that gave it, for itself:
-    where the run stands in its tables, and what stands there; empty where it makes none.
+    worker among others, and runs alone. Of an ``unread`` job nobody could read the options: no run
+    of it begins before they are. ``row`` is a note of the database that gave it, for itself: where
+    the run stands in its tables, and what stands there; empty where it makes none.
     """
 
     run_id: str
@@ -211,6 +212,7 @@ class Claim:
     options: JobOptions = DEFAULTS
     target: str = ""
     provider: Provider | None = None
+    unread: bool = False
     row: tuple[Any, ...] = ()
 
     @property

@@ -38,8 +38,8 @@ Moved = Callable[[str, str, Provider | None, JobLoadError | None], bool]
 """Asked after an import: see :func:`.registry.motion.was_moved`."""
 
 
-class _MovedError(Exception):
-    """The import fell into an installation."""
+class _NotYetError(Exception):
+    """The import fell into an installation, or told of a job what its claim does not know."""
 
 
 class Loaded(NamedTuple):
@@ -67,9 +67,10 @@ def execute(
 
     ``control`` and ``report`` tie the run to the one who minds it; the caps are bytes.
     ``redact`` is the pattern of what no error may show. ``raised`` is shown what the job raised,
-    for who executes it in a process of somebody else's. Where
-    ``was_moved`` says that the import fell into an installation, the claim is given back unbegun.
-    What is in ``loaded`` was loaded here before, and stands there for as long as the process lives.
+    for who executes it in a process of somebody else's. Where ``was_moved`` says that the import
+    fell into an installation, the claim is given back unbegun; so is one of an unread job that can
+    be read now. What is in ``loaded`` was loaded here before, and stands there for as long as the
+    process lives.
     """
     execution = Execution(
         claim, control, report, max_result, max_error, redact, raised, was_moved, loaded
@@ -119,6 +120,8 @@ class Execution:
         loaded = self._loaded.get(self._claim.job_name)
         if loaded is None:
             loaded = self._loaded[self._claim.job_name] = self._import()
+        if self._claim.unread and self._can_be_read():
+            raise _NotYetError
         function, self._options, self._binder, who = loaded
         return function, self._binder.bind(codec.decode(self._claim.params), who)
 
@@ -128,6 +131,13 @@ class Execution:
         self._options = options_of(function)  # also for what follows where it cannot be read
         binder = binder_of(function, claim.job_name)
         return Loaded(function, self._options, binder, _who(claim.job_name, claim.provider))
+
+    def _can_be_read(self) -> bool:
+        """Would a probe, which could not import the job, now tell its options?"""
+        claim = self._claim
+        assert claim.provider is not None
+        hello = introduce(claim.job_name, claim.target, claim.provider, self._max_error)
+        return hello.trouble is None
 
     def begin(self) -> None:
         """The job's own code runs from now on."""
@@ -146,7 +156,7 @@ class Execution:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if isinstance(error, _MovedError):
+        if isinstance(error, _NotYetError):
             self._said = None
         elif error is not None:  # whatever a job raises, SystemExit too, is its outcome
             self._raised(error)
@@ -233,10 +243,10 @@ def _whole(
         function = load(job_name, target)
     except JobLoadError as error:
         if was_moved(job_name, target, provider, error):
-            raise _MovedError from error
+            raise _NotYetError from error
         raise
     if fresh and was_moved(job_name, target, provider, None):
-        raise _MovedError
+        raise _NotYetError
     return function
 
 
@@ -257,7 +267,7 @@ def introduce(
         function = _whole(job_name, target, provider, was_moved)
         seconds = clock.seconds() - begun if fresh else None
         binder = binder_of(function, job_name)
-    except _MovedError:
+    except _NotYetError:
         trouble = "Its distribution was being installed or removed."
         return Hello(job_name=job_name, provider=provider, options=None, trouble=trouble)
     except JobLoadError as error:

@@ -105,6 +105,7 @@ def run_to(numbered: Iterable[tuple[int, Claim]], caps: dict[str, Any], told: To
                     "target": claim.target,
                     "provider": provider_to(claim.provider),
                     "options": claim.options.to_wire(),
+                    "unread": claim.unread,
                 }
             )
         claims.append((number, job, claim.run_id, claim.attempt, claim.params))

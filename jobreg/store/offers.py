@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ..lifecycle import Lane, Provider, lane_of
-from ..options import JobOptions
+from ..options import DEFAULTS, JobOptions
 
 Pair = tuple[str, str]
 """A queue, and the name of a job of which runs wait there."""
@@ -37,7 +37,7 @@ class Offer(NamedTuple):
 
     ``ahead`` of them would wait until others have ended. ``places`` could begin in children that
     execute others of the same lane; a new child, for which all lanes stand in line, has room for
-    ``fill``.
+    ``fill``. The options of an ``unread`` job are :data:`.catalogue.CAREFUL`.
     """
 
     job_name: str
@@ -48,11 +48,14 @@ class Offer(NamedTuple):
     ahead: int = 0
     places: int = 0
     fill: int = 1
+    unread: bool = False
 
     @property
     def basis(self) -> Basis:
         """On what its runs are claimed."""
-        return Basis(self.provider, self.options.max_attempts, self.options.max_crashes)
+        # Of an unread job no code of a run begins: one that its worker loses was not started.
+        crashes = DEFAULTS.max_crashes if self.unread else self.options.max_crashes
+        return Basis(self.provider, self.options.max_attempts, crashes)
 
     @property
     def lane(self) -> Lane:

@@ -266,7 +266,7 @@ def claim_under(
         run_id=run_id, job_name=offer.job_name, params=params, attempt=attempt, tries=tries,
         crashes=crashes, timeout=timeout, max_attempts=max_attempts, max_crashes=max_crashes,
         max_age=max_age, worker_id=worker_id, age=age / 1e6, suspect=bool(suspect),
-        options=options, target=offer.target, provider=offer.provider, row=row,
+        options=options, target=offer.target, provider=offer.provider, unread=offer.unread, row=row,
     )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from ..catalogue import Catalogue, Entry, Hello
 from ..engines.base import Engine, Room
 from ..events import emit
 from ..lifecycle import Claim, Lane, Provider
-from ..options import JobOptions
 from ..registry import JobRef
 from ..store import Offer, Store
 from ..store.lending import Lent
@@ -24,7 +23,7 @@ MOST_IN_HAND = 2700
 second. With fewer the child stands still while the worker settles.
 """
 REST = 0.25
-"""Seconds for which a name rests whose distribution was being changed when it was imported."""
+"""Seconds for which a name rests that is being changed, or was other than is known."""
 # The sizes of claims: as few as can be where each is more than two thirds of what it stands for.
 _SIZES = [0, 1, 2, 3, 4]
 while _SIZES[-1] < MOST_IN_HAND:
@@ -58,8 +57,9 @@ class Claimer:
         return bool(self._probing or self._resting)
 
     def rest(self, job_name: str) -> None:
-        """Leave a name alone for a moment: its distribution is being installed or removed."""
+        """Leave a name alone for a moment, then ask anew: it may not be as we know it."""
         self.unmake()
+        self._catalogue.forget(job_name)
         self._resting[job_name] = clock.seconds() + REST
 
     def learn(self, hello: Hello) -> None:
@@ -128,7 +128,7 @@ class Claimer:
 
     def _is_known(self, pair: Pair) -> bool:
         ref = self._ownership.ref(pair[1])
-        return ref is None or self._options(ref) is not None
+        return ref is None or self._hello(ref) is not None
 
     def unmake(self) -> None:
         """What was made ready may no longer be so."""
@@ -154,17 +154,18 @@ class Claimer:
     def offer(self, ref: JobRef) -> Offer | None:
         """What this worker knows of a job and would take of it; None while it is probing it."""
         provider = Provider(ref.dist, ref.version)
-        options = self._options(ref)
-        if options is not None:
-            options = self._ownership.options(ref.name, options)
-            return Offer(ref.name, ref.target, provider, options)
+        hello = self._hello(ref)
+        if hello is not None and hello.options is not None:
+            options = self._ownership.options(ref.name, hello.options)
+            unread = hello.trouble is not None
+            return Offer(ref.name, ref.target, provider, options, unread=unread)
         if ref.name not in self._probing:
             self._probing.add(ref.name)
             self._engine.probe(ref.name, ref.target, provider)
         return None
 
-    def _options(self, ref: JobRef) -> JobOptions | None:
-        return self._catalogue.options(ref.name, Provider(ref.dist, ref.version))
+    def _hello(self, ref: JobRef) -> Hello | None:
+        return self._catalogue.hello(ref.name, Provider(ref.dist, ref.version))
 
     def _offers(self, pairs: Sequence[Pair]) -> list[Offer]:
         """Offers for those of the names that this worker can run and knows, and has room for."""
@@ -190,8 +191,8 @@ class Claimer:
         # Each by its place: to replace some by name takes twice as long, for every name.
         own = offer.job_name, offer.target, offer.provider, offer.options
         if self.among_suspects:
-            return Offer(*own, min(most, 1))
-        return Offer(*own, most, most - room.total, room.places, room.fill)
+            return Offer(*own, min(most, 1), unread=offer.unread)
+        return Offer(*own, most, most - room.total, room.places, room.fill, offer.unread)
 
     def _ahead(self, job_name: str) -> int:
         """How many runs of a job to hold beyond those that run: none until it is measured."""

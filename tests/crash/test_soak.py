@@ -77,7 +77,8 @@ def selftests(urls: list[str], kills: int) -> Iterator[tuple[int, dict[str, Any]
 def see(told_by_each: Iterator[tuple[int, dict[str, Any]]], kills: int) -> None:
     for code, told in told_by_each:
         print({key: value for key, value in told.items() if key != "faults"})
-        assert (code, told["good"]) == (0, True), told
+        found = {name: runs for name, runs in told["faults"].items() if runs}
+        assert (code, found, told["good"]) == (0, {}, True), told
         assert told["killed"] + told["frozen"] == kills
         assert told["attempts"] > told["runs"] > told["effects"] > 0
         assert set(told["faults"]) == set(FAULTS)

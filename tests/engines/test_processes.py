@@ -207,6 +207,21 @@ def test_a_probe_brings_options_without_running_the_job(driver: Driver) -> None:
         assert hellos[name].options == CAREFUL
 
 
+def test_a_run_of_an_unread_job_is_given_back_where_it_can_be_read(driver: Driver) -> None:
+    first, again = driver.claim("echo", CAREFUL, value=1), driver.claim("echo", CAREFUL, value=2)
+    broken = evolve(driver.claim("echo", CAREFUL), target="hostile_jobs_plugin:gone")
+
+    for claim, read in ((first, False), (again, True)):
+        if read:  # loaded before in the child that is to execute it
+            assert driver.run("echo", value=3).ending is Ending.SUCCEEDED
+        driver.engine.execute([evolve(claim, unread=True)])
+        given_back = driver.outcome(claim)
+        assert (given_back.ending, given_back.started) == (Ending.RELEASED, None)
+
+    driver.engine.execute([evolve(broken, unread=True)])
+    assert driver.outcome(broken).ending is Ending.ERROR
+
+
 def test_progress_is_passed_on_and_its_last_word_always_arrives(driver: Driver) -> None:
     outcome = driver.run("says_progress", times=100_000)
 
