@@ -10,7 +10,9 @@ from attrs import evolve
 from .. import clock
 from ..errors import JobConflict
 from ..lifecycle import Claim, Ending, RunRecord, State
+from ..registry import JobRef
 from ..store import Offer
+from .signals import heard
 from .worker import Worker
 
 
@@ -28,21 +30,27 @@ class LoneWorker(Worker):
         """
         with suppress(JobConflict):  # the store may say whose the name is
             self.registry.ref(request.job_name)
-        with self._signals(), self._house():
+        with heard(self._on_signal), self._house():
             self.store.refuse_known(request.run_id)
             ref = self.ownership.require(request.job_name)
             due = _due(request)
-            while (offer := self.claimer.offer(ref)) is None or clock.seconds() < due:
+            while (offer := self._offer(ref)) is None or clock.seconds() < due:
                 self._idle_turn()
             self.ownership.require(request.job_name)  # the hello may have come to a name now owned
-            # No neighbours are to be had: whatever its engine, it has a process to itself.
-            offer = offer._replace(options=evolve(offer.options, engine="processes"))
             claim = None
             while claim is None:
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
                 if claim is None:
                     self._begin_anew()
-            return self._see_through(claim, offer)
+            return self._see_through(claim, ref)
+
+    def _offer(self, ref: JobRef) -> Offer | None:
+        """What is known of the job; None while it is asked what it is."""
+        offer = self.claimer.offer(ref)
+        if offer is None:
+            return None
+        # No neighbours are to be had: whatever its engine, it has a process to itself.
+        return offer._replace(options=evolve(offer.options, engine="processes"))
 
     def _idle_turn(self) -> None:
         """A turn in which nothing of the caller's is stored yet, so that it may simply stop."""
@@ -50,7 +58,7 @@ class LoneWorker(Worker):
             raise KeyboardInterrupt
         self._turn(claiming=False)
 
-    def _see_through(self, claim: Claim, offer: Offer) -> RunRecord:
+    def _see_through(self, claim: Claim, ref: JobRef) -> RunRecord:
         """Execute one claim, and every further try that no other worker takes, to the end."""
         again: Claim | None = claim
         while True:
@@ -61,7 +69,7 @@ class LoneWorker(Worker):
                 return record
             if self.stopping:
                 self.store.cancel(record.run_id)
-            elif record.state is State.QUEUED:
+            elif record.state is State.QUEUED and (offer := self._offer(ref)) is not None:
                 again = self.store.claim_one(record.run_id, self.lease.worker_id, offer)
             if again is None:
                 if self._hurrying:

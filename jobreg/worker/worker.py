@@ -6,11 +6,9 @@ import atexit
 import math
 import os
 import random
-import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
 
 from attrs import evolve
 
@@ -30,9 +28,9 @@ from .leases import FENCE_AT, Lease
 from .ownership import Ownership
 from .scribe import Scribe
 from .settler import Settler
+from .signals import heard, in_main_thread
 from .upkeep import Upkeep
 
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
 _DIED = (Ending.CRASHED, Ending.LOST)
 
 _LONGEST = 1.0
@@ -45,11 +43,6 @@ _BACKOFF = (0.1, 1.5)
 
 def _not_waiting() -> None:
     """Nobody is to be woken: it has not begun."""
-
-
-def _in_main_thread() -> bool:
-    """Is this the thread that gets the signals?"""
-    return threading.current_thread() is threading.main_thread()
 
 
 class Worker:
@@ -143,7 +136,7 @@ class Worker:
         self._began = True
 
     def _run(self) -> None:
-        with self._signals(), self._house():
+        with heard(self._on_signal), self._house():
             emit("worker.started", worker_id=self.lease.worker_id)
             self._ready.set()
             while not self.stopping and self._turn(claiming=True):
@@ -214,7 +207,7 @@ class Worker:
             self.settings.store, sqlite_sync=self.settings.sqlite_sync
         )
         # An application that has us in another thread is not to be ended for our sake.
-        database = self.store.database.file if _in_main_thread() else None
+        database = self.store.database.file if in_main_thread() else None
         guard = Guard(self.settings.lease * FENCE_AT, database)
         self.engine = ProcessEngine(self.settings, guard)
         self._wake = self.engine.wake
@@ -249,27 +242,9 @@ class Worker:
             return "draining"
         return "degraded" if self._failed_turns or self.engine.refused else None
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let SIGTERM and Ctrl-C stop this worker, where it runs in the main thread."""
-        if not _in_main_thread():
-            yield
-            return
-
-        def on_signal(_number: int, _frame: FrameType | None) -> None:
-            # Nothing that takes a lock: the signal may have come while this thread holds it.
-            self._signalled += 1
-            self._wake()
-
-        before = {each: signal.signal(each, on_signal) for each in _STOPPING}
-        # One that came during the start, and was held back, comes now.
-        mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _on_signal(self) -> None:
+        self._signalled += 1
+        self._wake()
 
     def _run_in_thread(self) -> None:
         try:

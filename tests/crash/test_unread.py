@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crash_house import House
@@ -36,12 +37,16 @@ def work():
 """
 
 
-def _submit(house: House, at_import: dict[int, str], options: str, body: str) -> Run:
-    """Submit a run of a job whose first imports go as they are told to."""
+def _install(house: House, at_import: dict[int, str], options: str, body: str) -> None:
+    """Install a job whose first imports go as they are told to."""
     file = house.file("imports")
     told = "\n".join(f"if number == {which}: {what}" for which, what in at_import.items())
     source = MODULE.format(file=file, at_import=told, options=options, body=body)
     house.plugins.add("late", "1.0", {"late.work": "late_jobs:work"}, {"late_jobs.py": source})
+
+
+def _submit(house: House, at_import: dict[int, str], options: str, body: str) -> Run:
+    _install(house, at_import, options, body)
     return house.client.submit("late.work")
 
 
@@ -60,6 +65,20 @@ def test_after_one_failed_import_a_run_has_all_its_tries(
     # The first claim was given back: nobody had read the job.
     attempts = [(each.number, each.outcome) for each in run.attempts()]
     assert attempts == [(2, ended), (3, Ending.SUCCEEDED)]
+
+
+@pytest.mark.parametrize("trouble", [DIES, RAISES], ids=["killed", "raised"])
+def test_jobreg_run_too_begins_by_the_job_s_own_options(
+    house: House, run_cli: Any, trouble: str
+) -> None:
+    environ = house.plugins.env(JOBREG_STORE=house.file("jobs.db"))
+    _install(house, {1: trouble}, "max_attempts=2", TRIES_AGAIN)
+
+    told = run_cli("run", "late.work", env=environ)
+
+    assert told.returncode == 0, told.stderr
+    (run,) = house.client.find()
+    assert [each.outcome for each in run.attempts()] == [Ending.ERROR, Ending.SUCCEEDED]
 
 
 def test_a_run_that_was_lost_before_its_job_could_be_read_was_not_started(house: House) -> None:
