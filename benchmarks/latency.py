@@ -5,8 +5,9 @@
 
 *idle*: a run at a time, each on a worker that has nothing else to do. The submitter takes the time
 before it calls submit, the job in its first line, both on this machine; then the submitter rests a
-moment, since who asks for the result at once takes one of the cores. A second table has what was
-submitted after the worker had nothing to do for ``--idle`` seconds, several times.
+moment, since who asks for the result at once takes one of the cores. Beside it, in turns, the plain
+driver's way from one process to another and on to a third (``relay.py``). A second table has what
+was submitted after nobody had anything to do for ``--idle`` seconds, several times.
 *mixed*: runs of 1 ms of three queues and three priorities come at a steady pace, half of what one
 child can do, to a worker with two children, without and with one run of ten seconds among them. A
 run waits from its submit to its first line. Then the same runs are all queued at once and one child
@@ -19,10 +20,13 @@ import argparse
 import random
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import peers
+import relay
 import stores
 import workers
 from stores import Place
@@ -48,16 +52,24 @@ def started(run: Run) -> int:
     return value[2]
 
 
-def one_at_a_time(client: Client, number: int, pause: float) -> list[float]:
-    """Milliseconds from before each submit to the start of its run."""
-    waits = []
-    for n in range(number):
-        # Not in step with whatever the worker does at intervals.
-        time.sleep(pause + random.uniform(0.02, 0.08))
-        before = time.time_ns()
-        run = client.submit(workers.STAMP, {"x": n})
-        time.sleep(_REST)
-        waits.append((started(run) - before) / 1e6)
+def one_run(client: Client) -> float:
+    """Milliseconds from before a submit to the start of its run."""
+    before = time.time_ns()
+    run = client.submit(workers.STAMP, {"x": 0})
+    time.sleep(_REST)
+    return (started(run) - before) / 1e6
+
+
+def in_turns(
+    ways: dict[str, Callable[[], float]], number: int, pause: float
+) -> dict[str, list[float]]:
+    """So many waits of each way, each after a pause."""
+    waits: dict[str, list[float]] = {title: [] for title in ways}
+    for _ in range(number):
+        for title, way in ways.items():
+            # Not in step with whatever the worker does at intervals.
+            time.sleep(pause + random.uniform(0.02, 0.08))
+            waits[title].append(way())
     return waits
 
 
@@ -65,15 +77,17 @@ def idle(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
     """Print what an idle worker, and one idle for long, take to start a run."""
     url = place.fresh()
     client = Client(open_store(url), registry)
-    with workers.working(url, folder):
+    with workers.working(url, folder), relay.relay(place.fresh()) as plain:
+        ways = {"jobreg": partial(one_run, client), "driver": plain.wait}
         client.submit(workers.STAMP, {"x": 0}).result(60)
-        one_at_a_time(client, 20, 0.0)
-        soon = one_at_a_time(client, asked.runs, 0.0)
-        late = one_at_a_time(client, _IDLE_TIMES, asked.idle) if asked.idle else []
+        in_turns(ways, 20, 0.0)
+        waits = in_turns(ways, asked.runs, 0.0)
+        if asked.idle:
+            late = in_turns(ways, _IDLE_TIMES, asked.idle)
+            waits |= {f"{title}, {asked.idle:g} s idle": found for title, found in late.items()}
     client.close()
-    for title, waits in (("jobreg", soon), (f"jobreg, {asked.idle:g} s idle", late)):
-        if waits:
-            _print_quantiles(title, waits)
+    for title, found in waits.items():
+        _print_quantiles(title, found)
     for peer in peers.installed(place.kind, asked.peers_python):
         _print_quantiles(peer.name, peer.latency(place.empty(), asked.runs, place.folder))
 

@@ -34,6 +34,7 @@ from .inotify import FileNews
 from .lending import Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
+from .warmth import Warmth
 
 T = TypeVar("T")
 
@@ -296,6 +297,9 @@ class Watch:
         self.pairs: set[Pair] | None = None
         self.lent: Lent | None = None
         self._path = path_of(url)
+        self._log = self._path.with_name(self._path.name + "-wal")
+        # What the next run's statements will read is what the last one's wrote, and so is in it.
+        self._warmth = Warmth(self._log)
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None
         self._seen: Any = None
@@ -314,6 +318,8 @@ class Watch:
 
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
+        if not busy:
+            self._warmth.keep()
         entered = forking.enter()
         try:
             if self._connection is None:
@@ -336,7 +342,7 @@ class Watch:
         self._connection = sqlite3.connect(self._path, check_same_thread=False)
         self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes the log
         with contextlib.suppress(OSError):
-            self._news = FileNews(self._path.with_name(self._path.name + "-wal"))
+            self._news = FileNews(self._log)
 
     def pause(self, busy: bool = True) -> float:
         """Seconds after which to ask again: soon, then ever later, once the log was written to."""
