@@ -181,10 +181,6 @@ class Catalogue:
         if hello.options is not None:
             self._hellos[hello.job_name] = hello, clock.seconds()
 
-    def forget(self, job_name: str) -> None:
-        """What was said of a job may no longer be so."""
-        self._hellos.pop(job_name, None)
-
     def hello(self, job_name: str, provider: Provider) -> Hello | None:
         """What is known of a job as this provider ships it, or None where it is to be asked."""
         hello, learned = self._hellos.get(job_name, (None, 0.0))

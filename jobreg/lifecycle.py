@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field, frozen
@@ -304,14 +305,20 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
                 state, reason = State.FAILED, outcome.reason or Reason(outcome.ending.value)
         case Ending.CRASHED:
             crashes += 1
-            if crashes < options.max_crashes:
+            limit = options.max_crashes
+            if claim.unread and outcome.exit_signal == SIGKILL:
+                # Somebody else's doing, as when memory is short: no fault of the import's.
+                limit = claim.max_crashes or DEFAULTS.max_crashes
+            if crashes < limit:
                 delay = crash_wait(crashes)
                 state = State.SCHEDULED if delay else State.QUEUED
             else:
                 state, reason = State.FAILED, Reason.CRASHED
         case Ending.RELEASED if outcome.reason is Reason.EXPIRED:
             state, reason = State.FAILED, Reason.EXPIRED
-        case Ending.RELEASED | Ending.LOST if options.at_most_once and outcome.started is not None:
+        case Ending.RELEASED | Ending.LOST if (
+            options.at_most_once and outcome.started is not None and not claim.unread
+        ):
             crashes += 1
             state, reason = State.FAILED, Reason.CRASHED
     # Lost with its neighbours in one child: it runs alone next, and then it is known who it was.

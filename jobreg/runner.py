@@ -39,7 +39,7 @@ Moved = Callable[[str, str, Provider | None, JobLoadError | None], bool]
 
 
 class _NotYetError(Exception):
-    """The import fell into an installation, or told of a job what its claim does not know."""
+    """The import fell into an installation, or the job is to be introduced first."""
 
 
 class Loaded(NamedTuple):
@@ -104,6 +104,8 @@ class Execution:
         self._begun = clock.seconds()
         self._said: dict[str, Any] | None = None
         self._loaded = {} if loaded is None else loaded
+        self.hello: Hello | None = None
+        """What was learned of an unread job; the claim is then given back unbegun."""
 
     def go(self) -> None:
         """All steps, one after the other, in this thread."""
@@ -120,8 +122,8 @@ class Execution:
         loaded = self._loaded.get(self._claim.job_name)
         if loaded is None:
             loaded = self._loaded[self._claim.job_name] = self._import()
-        if self._claim.unread and self._can_be_read():
-            raise _NotYetError
+        if self._claim.unread:
+            self._introduce()
         function, self._options, self._binder, who = loaded
         return function, self._binder.bind(codec.decode(self._claim.params), who)
 
@@ -132,12 +134,15 @@ class Execution:
         binder = binder_of(function, claim.job_name)
         return Loaded(function, self._options, binder, _who(claim.job_name, claim.provider))
 
-    def _can_be_read(self) -> bool:
-        """Would a probe, which could not import the job, now tell its options?"""
+    def _introduce(self) -> None:
+        """Tell of a job what its probe could not, before any run of it begins."""
         claim = self._claim
         assert claim.provider is not None
         hello = introduce(claim.job_name, claim.target, claim.provider, self._max_error)
-        return hello.trouble is None
+        if hello.trouble is not None:
+            raise JobLoadError(hello.trouble, code=hello.code or "import_error")
+        self.hello = hello
+        raise _NotYetError
 
     def begin(self) -> None:
         """The job's own code runs from now on."""

@@ -195,10 +195,15 @@ class Hearing:
                 self._pass_on(child, None, child.capture.finish())
                 child.probing = None
                 self._minder.introduced(child, changed=changed)
-                # Which provider it serves is for us to say, not for a child.
-                self._tell(evolve(Hello.from_wire(hello), provider=child.provider))
+                self._introduce(child, hello)
+            case "read":
+                self._introduce(child, message[1])
             case _:
                 raise ValueError(f"a child says {message[0]!r}")
+
+    def _introduce(self, child: Child, hello: dict[str, Any]) -> None:
+        # Which provider it serves is for us to say, not for a child.
+        self._tell(evolve(Hello.from_wire(hello), provider=child.provider))
 
     def _end(
         self,

@@ -69,6 +69,8 @@ class Serial:
         if plain is not None and not self._spent:
             return wire.pack(("done", number, *plain, self._tap.marks()))
         outcome = execution.outcome()
-        # Where it never began, half an old and half a new version may be imported here.
-        self._spent = self._spent or outcome.started is None
+        if execution.hello is not None:
+            self._send(wire.pack(("read", execution.hello.to_wire())))
+        elif outcome.started is None:
+            self._spent = True  # half an old and half a new version may be imported here
         return wire.outcome_to(number, outcome, self._spent, self._tap.marks())

@@ -1,8 +1,8 @@
 """What supervisor and child say to each other: lines of JSON, several in one read.
 
 To the child: ``{"do": "probe" | "run", ...}``. From it, lists: ``["hello", ...]``,
-``["progress", ...]``, ``["skipped", ...]``, ``["done", ...]``, ``["outcome", ...]``; the second of
-the last four is the number of the run.
+``["read", ...]`` (a hello that a run brought), ``["progress", ...]``, ``["skipped", ...]``,
+``["done", ...]``, ``["outcome", ...]``; the second of the last four is the number of the run.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Told:
     def number_of(self, claim: Claim) -> tuple[int, bool]:
         """The number of a claim's job, and whether the child is to be told of it."""
         options = claim.options
-        key = claim.job_name, claim.target, claim.worker_id, id(options)
+        key = claim.job_name, claim.target, claim.worker_id, claim.unread, id(options)
         known = self._numbers.get(key)
         if known is not None:
             return known[0], False

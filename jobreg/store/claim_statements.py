@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from .offers import Basis
 from .statements import Now
 from .tables import QUEUED, RUNNING, SCHEDULED, live, pauses, runs
 
@@ -199,22 +200,37 @@ def running_counts() -> Select[Any]:
     )
 
 
+def claiming(worker_id: str, basis: Basis) -> dict[str, Any]:
+    """What :func:`take` and :func:`take_one` are to note: who claims, and on what."""
+    return {
+        "of_worker": worker_id,
+        "of_dist": basis.provider.dist,
+        "of_version": basis.provider.version,
+        "tries_allowed": basis.max_attempts,
+        "crashes_allowed": basis.max_crashes,
+    }
+
+
+def _claimed(now: Now) -> dict[str, Any]:
+    return {
+        "state": "running",
+        "attempt": live.c.attempt + 1,
+        "worker_id": bindparam("of_worker"),
+        "dist": bindparam("of_dist"),
+        "version": bindparam("of_version"),
+        "started_at": now,
+        "try_limit": func.coalesce(live.c.max_attempts, bindparam("tries_allowed")),
+        "crash_limit": func.coalesce(live.c.max_crashes, bindparam("crashes_allowed")),
+    }
+
+
 @cache
 def take(now: Now) -> Update:
     """Claim the queued rows :seqs of one job: raise the fence, note worker and limits."""
     return (
         update(live)
         .where(live.c.seq.in_(bindparam("seqs", expanding=True)), live.c.state == QUEUED)
-        .values(
-            state="running",
-            attempt=live.c.attempt + 1,
-            worker_id=bindparam("of_worker"),
-            dist=bindparam("of_dist"),
-            version=bindparam("of_version"),
-            started_at=now,
-            try_limit=func.coalesce(live.c.max_attempts, bindparam("tries_allowed")),
-            crash_limit=func.coalesce(live.c.max_crashes, bindparam("crashes_allowed")),
-        )
+        .values(**_claimed(now))
     )
 
 
@@ -224,12 +240,7 @@ def take_one(now: Now) -> Update:
     return (
         update(live)
         .where(live.c.run_id == bindparam("of_run"), live.c.state.in_(("queued", "scheduled")))
-        .values(
-            state="running",
-            attempt=live.c.attempt + 1,
-            worker_id=bindparam("of_worker"),
-            started_at=now,
-        )
+        .values(**_claimed(now))
     )
 
 

@@ -176,15 +176,8 @@ class Database:
 
         Each comes as that number and what :func:`.records.claim_under` wants of it, in any order.
         """
-        marked = {
-            "seqs": seqs,
-            "of_worker": worker_id,
-            "of_dist": basis.provider.dist,
-            "of_version": basis.provider.version,
-            "tries_allowed": basis.max_attempts,
-            "crashes_allowed": basis.max_crashes,
-        }
-        connection.execute(claim_statements.take(now), marked)
+        marked = claim_statements.claiming(worker_id, basis)
+        connection.execute(claim_statements.take(now), {"seqs": seqs, **marked})
         asked = {"seqs": seqs, "of_worker": worker_id}
         return connection.execute(claim_statements.claimed(now), asked).all()
 

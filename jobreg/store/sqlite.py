@@ -298,7 +298,8 @@ class Watch:
         self.lent: Lent | None = None
         self._path = path_of(url)
         self._log = self._path.with_name(self._path.name + "-wal")
-        # What the next run's statements will read is what the last one's wrote, and so is in it.
+        # What the next run's statements will read is what the last one's wrote, and so is in it,
+        # until it begins anew.
         self._warmth = Warmth(self._log)
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None

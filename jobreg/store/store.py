@@ -209,7 +209,7 @@ class Store(Reading):
     @again
     def claim_one(self, run_id: str, worker_id: str, offer: Offer) -> Claim | None:
         """Take this run alone, due or not; None when somebody else has it or it is final."""
-        asked = {"of_run": run_id, "of_worker": worker_id}
+        asked = {"of_run": run_id, **claim_statements.claiming(worker_id, offer.basis)}
         with self._transaction() as connection:
             if not _is_live(connection, worker_id):
                 return None

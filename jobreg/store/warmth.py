@@ -10,7 +10,9 @@ from .. import clock
 EVERY = 20.0
 """Seconds between two readings; what is not touched for a minute may be gone."""
 MOST = 8 * 2**20
-"""Bytes of a file that is still read; twice what a write-ahead log grows to by itself."""
+"""Bytes that are read of a file, from its front: twice what a write-ahead log grows to by itself.
+One that has grown larger is written from the front again once all of it is in the database.
+"""
 
 
 class Warmth:
@@ -27,14 +29,12 @@ class Warmth:
         self._room = bytearray(65536)
 
     def keep(self) -> None:
-        """Read the file again where it is time to; one that is not there, or too large, is left."""
+        """Read the beginning of the file again, where it is time to and there is one."""
         now = clock.seconds()
         if now < self._due:
             return
         self._due = now + EVERY
-        with contextlib.suppress(OSError):
-            if self._path.stat().st_size > MOST:
-                return
-            with self._path.open("rb", buffering=0) as file:
-                while file.readinto(self._room):
-                    pass
+        with contextlib.suppress(OSError), self._path.open("rb", buffering=0) as file:
+            for _ in range(0, MOST, len(self._room)):
+                if not file.readinto(self._room):
+                    break

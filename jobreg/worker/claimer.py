@@ -23,7 +23,7 @@ MOST_IN_HAND = 2700
 second. With fewer the child stands still while the worker settles.
 """
 REST = 0.25
-"""Seconds for which a name rests that is being changed, or was other than is known."""
+"""Seconds for which a name rests of which a claim was given back unbegun."""
 # The sizes of claims: as few as can be where each is more than two thirds of what it stands for.
 _SIZES = [0, 1, 2, 3, 4]
 while _SIZES[-1] < MOST_IN_HAND:
@@ -57,10 +57,17 @@ class Claimer:
         return bool(self._probing or self._resting)
 
     def rest(self, job_name: str) -> None:
-        """Leave a name alone for a moment, then ask anew: it may not be as we know it."""
+        """Leave a name alone for a moment: its distribution is being installed or removed."""
         self.unmake()
-        self._catalogue.forget(job_name)
         self._resting[job_name] = clock.seconds() + REST
+
+    def rested(self) -> bool:
+        """Has a name's rest come to its end since this was last asked?"""
+        if not self._resting:
+            return False
+        before, now = len(self._resting), clock.seconds()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+        return len(self._resting) < before
 
     def learn(self, hello: Hello) -> None:
         """Take the answer to a probe."""
@@ -159,7 +166,7 @@ class Claimer:
             options = self._ownership.options(ref.name, hello.options)
             unread = hello.trouble is not None
             return Offer(ref.name, ref.target, provider, options, unread=unread)
-        if ref.name not in self._probing:
+        if ref.name not in self._probing and ref.name not in self._resting:
             self._probing.add(ref.name)
             self._engine.probe(ref.name, ref.target, provider)
         return None
@@ -171,8 +178,6 @@ class Claimer:
         """Offers for those of the names that this worker can run and knows, and has room for."""
         names: Collection[str] = {name for _, name in pairs}
         if self._resting:
-            now = clock.seconds()
-            self._resting = {name: until for name, until in self._resting.items() if until > now}
             names = [name for name in names if name not in self._resting]
         found = list[tuple[Lane, Offer]]()
         for name in names:

@@ -350,6 +350,8 @@ class Worker:
         if self.ownership.look():
             self._look = True
             self.claimer.unmake()
+        if self.claimer.rested():
+            self._look = True
         if self.upkeep.run(self.lease.worker_id):
             self._look = True
         self._asked_to_drain = self.upkeep.asked == "drain"

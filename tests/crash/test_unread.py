@@ -17,6 +17,8 @@ from jobreg.lifecycle import Ending, State
 DIES = "os.kill(os.getpid(), signal.SIGKILL)"
 RAISES = "raise RuntimeError('not now')"
 HANGS = "time.sleep(600)"
+# In each process the first time.
+ONCE = r"exec('if not hasattr(os, \'seen\'):\n os.seen = True\n raise RuntimeError(1)')"
 
 TRIES_AGAIN = "if current_run().attempt < 3: raise RetryLater('not this time', after=0)"
 CRASHES = f"if current_run().attempt < 3: {DIES}"
@@ -58,7 +60,7 @@ def test_after_one_failed_import_a_run_has_all_its_tries(
     run = _submit(house, {1: trouble}, "max_attempts=2", body)
 
     house.worker()
-    run.wait(30)
+    run.wait(8)  # it is looked after at the end of the rest, and not when something else happens
 
     assert run.state is State.SUCCEEDED, run.error
     ended = Ending.ERROR if body is TRIES_AGAIN else Ending.CRASHED
@@ -81,14 +83,60 @@ def test_jobreg_run_too_begins_by_the_job_s_own_options(
     assert [each.outcome for each in run.attempts()] == [Ending.ERROR, Ending.SUCCEEDED]
 
 
-def test_a_run_that_was_lost_before_its_job_could_be_read_was_not_started(house: House) -> None:
-    run = _submit(house, {1: DIES, 2: HANGS}, "max_attempts=1, max_crashes=1", "pass")
-    first = house.worker()
-    until(lambda: pids_in(Path(house.file("imports")), 2), 20, "its run imports it")
+def test_a_job_that_can_be_imported_at_the_second_time_in_a_process_runs(house: House) -> None:
+    run = _submit(house, dict.fromkeys(range(1, 20), ONCE), "max_attempts=1", "pass")
 
-    os.kill(first.pid, signal.SIGKILL)
+    house.worker("--concurrency", "1")
+    run.wait(8)
+
+    assert run.state is State.SUCCEEDED, run.error
+    assert run.record.attempt == 2
+
+
+def test_two_imports_that_were_killed_are_one_crash_of_a_run(house: House) -> None:
+    run = _submit(house, {1: DIES, 2: DIES}, "max_attempts=1", "pass")
+
     house.worker()
     run.wait(30)
 
     assert run.state is State.SUCCEEDED, run.error
-    assert [each.outcome for each in run.attempts()] == [Ending.CRASHED, Ending.SUCCEEDED]
+    attempts = [(each.number, each.outcome) for each in run.attempts()]
+    assert attempts == [(1, Ending.CRASHED), (3, Ending.SUCCEEDED)]
+
+
+def test_jobreg_run_starts_what_may_be_started_once_no_second_time(house: House) -> None:
+    starts = Path(house.file("starts"))
+    body = f"open({str(starts)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
+    _install(house, {1: RAISES}, "max_attempts=1, max_crashes=1", body)
+    environ = house.plugins.env(JOBREG_STORE=house.file("jobs.db"))
+    with open(house.file("run.log"), "wb") as log:
+        alone = house.warm.start(["run", "late.work"], environ, output=log, start_new_session=True)
+    until(lambda: pids_in(starts), 20, "the job runs")
+
+    alone.kill()
+    house.worker()
+    (run,) = house.client.find()
+    run.wait(30)
+
+    assert (run.state, run.reason) == (State.FAILED, "crashed")
+    assert pids_in(starts, 2) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_lost_before_its_job_could_be_read_was_not_started(
+    house: House, number: int
+) -> None:
+    run = _submit(house, {1: DIES, 2: HANGS}, "max_attempts=1, max_crashes=1", "pass")
+    first = house.worker()
+    until(lambda: pids_in(Path(house.file("imports")), 2), 20, "its run imports it")
+
+    os.kill(first.pid, number)
+    if number == signal.SIGTERM:
+        until(lambda: "worker.stopping" in house.log(), 10, "it drains")
+        os.kill(first.pid, number)
+    house.worker()
+    run.wait(30)
+
+    assert run.state is State.SUCCEEDED, run.error
+    lost = Ending.CRASHED if number == signal.SIGKILL else Ending.RELEASED
+    assert [each.outcome for each in run.attempts()] == [lost, Ending.SUCCEEDED]

@@ -217,6 +217,9 @@ def test_a_run_of_an_unread_job_is_given_back_where_it_can_be_read(driver: Drive
         driver.engine.execute([evolve(claim, unread=True)])
         given_back = driver.outcome(claim)
         assert (given_back.ending, given_back.started) == (Ending.RELEASED, None)
+        (hello,) = [driver.hellos.pop() for _ in driver.hellos]
+        assert (hello.job_name, hello.options) == ("hostile.echo", JobOptions())
+    assert len(driver.engine._children) == 1, "the child is not to blame"
 
     driver.engine.execute([evolve(broken, unread=True)])
     assert driver.outcome(broken).ending is Ending.ERROR

@@ -78,7 +78,7 @@ def test_a_worker_is_not_declared_dead_between_the_look_and_the_claim(server_sto
     with server_store.writing() as connection:
         connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         rescue = meanwhile.begin(lambda: server_store.rescue(row))
-        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        asked_for = {"of_run": run.run_id, **claim_statements.claiming(worker, offer().basis)}
         assert (
             connection.execute(claim_statements.take_one(server_store.now), asked_for).rowcount == 1
         )
@@ -94,7 +94,7 @@ def test_a_worker_row_is_not_forgotten_between_the_look_and_the_claim(server_sto
     with server_store.writing() as connection:
         connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
         forgotten = meanwhile.begin(lambda: server_store.forget(worker))
-        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        asked_for = {"of_run": run.run_id, **claim_statements.claiming(worker, offer().basis)}
         connection.execute(claim_statements.take_one(server_store.now), asked_for)
 
     forgotten.result(10)
@@ -148,7 +148,7 @@ def test_a_cancel_waits_for_a_claim_and_asks_the_worker(server_store):
     meanwhile = Meanwhile(server_store)
 
     with server_store.writing() as connection:
-        asked_for = {"of_run": run.run_id, "of_worker": worker}
+        asked_for = {"of_run": run.run_id, **claim_statements.claiming(worker, offer().basis)}
         connection.execute(claim_statements.take_one(server_store.now), asked_for)
         cancel = meanwhile.begin(lambda: server_store.cancel(run.run_id))
 

@@ -188,7 +188,8 @@ def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases
             connection.execute(worker_statements.worker_is_live(), {"of_worker": worker}).one()
             rescued.append(store.rescue(row))  # waits for the claim, and then no longer
             connection.execute(
-                claim_statements.take_one(store.now), {"of_run": "", "of_worker": worker}
+                claim_statements.take_one(store.now),
+                {"of_run": "", **claim_statements.claiming(worker, offer().basis)},
             )
 
     with pytest.raises(StoreUnavailable):

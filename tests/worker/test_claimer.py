@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from jobreg import clock
 from jobreg.catalogue import Hello
 from jobreg.engines.base import Room
 from jobreg.lifecycle import Provider
@@ -13,7 +15,7 @@ from jobreg.options import JobOptions
 from jobreg.registry import JobRef
 from jobreg.store import Offer
 from jobreg.store.offers import Line
-from jobreg.worker.claimer import MOST_IN_HAND, Claimer
+from jobreg.worker.claimer import MOST_IN_HAND, REST, Claimer
 
 JOB = "reports.render"
 REF = JobRef(JOB, "acme.render", "run", "acme-reports", "1.0", "", "")
@@ -154,3 +156,32 @@ def test_it_knows_where_alone_something_waited_last(around, claimer):
         usual.append(claimer.usual)
 
     assert usual == [[("mail", JOB)], [("mail", JOB)], []]
+
+
+def test_a_name_that_rests_is_left_alone_and_the_end_of_its_rest_is_told_once(
+    around, claimer, monkeypatch
+):
+    around.children, now = 3, clock.seconds()
+    monkeypatch.setattr(clock, "seconds", lambda: now)
+    claimer.rest(JOB)
+
+    claimer.claim("w", alone=True)
+    meanwhile = claimer.waits, claimer.rested(), list(around.offered)
+    now += REST + 0.01
+    ended = claimer.rested(), claimer.rested(), claimer.waits
+    claimer.claim("w", alone=True)
+
+    assert meanwhile == (True, False, [])
+    assert ended == (True, False, False)
+    assert len(around.offered) == 1
+
+
+def test_a_job_that_rests_is_not_asked_what_it_is(around, claimer):
+    asked: list[Any] = []
+    around.probe = lambda *what: asked.append(what)
+    claimer.rest("reports.other")
+
+    assert claimer.offer(evolve(REF, name="reports.other")) is None
+    assert asked == []
+    assert claimer.offer(evolve(REF, name="reports.third")) is None
+    assert len(asked) == 1
