@@ -18,7 +18,7 @@ from .signature import Signature
 ASK_AGAIN = 5.0
 """Seconds for which a job that could not be imported is taken at its word."""
 
-CAREFUL = JobOptions(max_attempts=1, max_crashes=1, concurrency=1)
+CAREFUL = JobOptions(concurrency=1)
 """How a job is claimed whose own options nobody could read, so that its runs fail and tell why."""
 
 
@@ -27,11 +27,11 @@ class Hello:
     """A child's first message about a job: all that is known of it without importing it again.
 
     ``trouble`` says what went wrong where the job could not be imported; its options are then
-    :data:`CAREFUL`, so that its runs are still claimed, one at a time and once, fail, and tell
-    their cause; ``code`` is then the kind of trouble, ``cause`` what the import raised. Options of
-    None say that the question was cut short and is open still. ``signature`` is what the job takes
-    and gives back, ``summary`` the first line of its docstring, ``seconds`` how long its import
-    took; None where that was not seen.
+    :data:`CAREFUL`, so that its runs are still claimed, one at a time, and tell the cause where
+    their import fails too; ``code`` is then the kind of trouble, ``cause`` what the import raised.
+    Options of None say that the question was cut short and is open still. ``signature`` is what the
+    job takes and gives back, ``summary`` the first line of its docstring, ``seconds`` how long its
+    import took; None where that was not seen.
     """
 
     job_name: str

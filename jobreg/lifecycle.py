@@ -306,9 +306,8 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
         case Ending.CRASHED:
             crashes += 1
             limit = options.max_crashes
-            if claim.unread and outcome.exit_signal == SIGKILL:
-                # Somebody else's doing, as when memory is short: no fault of the import's.
-                limit = claim.max_crashes or DEFAULTS.max_crashes
+            if claim.unread and limit == DEFAULTS.max_crashes and outcome.exit_signal != SIGKILL:
+                limit = 1  # the import ends its process, and would again: nobody killed it
             if crashes < limit:
                 delay = crash_wait(crashes)
                 state = State.SCHEDULED if delay else State.QUEUED

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from attrs import evolve
 
@@ -119,11 +119,13 @@ class Execution:
 
     def load(self) -> tuple[Callable[..., object], Arguments]:
         """Import the function, and bind what the claim has for it."""
+        begun, took = clock.seconds(), None
         loaded = self._loaded.get(self._claim.job_name)
         if loaded is None:
             loaded = self._loaded[self._claim.job_name] = self._import()
+            took = clock.seconds() - begun
         if self._claim.unread:
-            self._introduce()
+            self._introduce(loaded, took)
         function, self._options, self._binder, who = loaded
         return function, self._binder.bind(codec.decode(self._claim.params), who)
 
@@ -134,14 +136,11 @@ class Execution:
         binder = binder_of(function, claim.job_name)
         return Loaded(function, self._options, binder, _who(claim.job_name, claim.provider))
 
-    def _introduce(self) -> None:
+    def _introduce(self, loaded: Loaded, seconds: float | None) -> NoReturn:
         """Tell of a job what its probe could not, before any run of it begins."""
-        claim = self._claim
-        assert claim.provider is not None
-        hello = introduce(claim.job_name, claim.target, claim.provider, self._max_error)
-        if hello.trouble is not None:
-            raise JobLoadError(hello.trouble, code=hello.code or "import_error")
-        self.hello = hello
+        name, provider = self._claim.job_name, self._claim.provider
+        assert provider is not None
+        self.hello = _hello_of(name, provider, loaded.function, loaded.binder, seconds)
         raise _NotYetError
 
     def begin(self) -> None:
@@ -285,6 +284,17 @@ def introduce(
             code=error.code,
             cause=None if cause is None else f"{cause.type}: {cause.message}",
         )
+    return _hello_of(job_name, provider, function, binder, seconds)
+
+
+def _hello_of(
+    job_name: str,
+    provider: Provider,
+    function: Callable[..., object],
+    binder: Binder,
+    seconds: float | None,
+) -> Hello:
+    """What there is to say of a job that could be imported."""
     from .signature.description import describe, summary
 
     return Hello(

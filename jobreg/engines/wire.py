@@ -1,8 +1,9 @@
 """What supervisor and child say to each other: lines of JSON, several in one read.
 
 To the child: ``{"do": "probe" | "run", ...}``. From it, lists: ``["hello", ...]``,
-``["read", ...]`` (a hello that a run brought), ``["progress", ...]``, ``["skipped", ...]``,
-``["done", ...]``, ``["outcome", ...]``; the second of the last four is the number of the run.
+``["read", ...]`` (a hello that a run brought), ``["begun", ...]``, ``["progress", ...]``,
+``["skipped", ...]``, ``["done", ...]``, ``["outcome", ...]``; the second of the last five is the
+number of the run.
 """
 
 from __future__ import annotations

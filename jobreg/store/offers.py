@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ..lifecycle import Lane, Provider, lane_of
-from ..options import DEFAULTS, JobOptions
+from ..options import JobOptions
 
 Pair = tuple[str, str]
 """A queue, and the name of a job of which runs wait there."""
@@ -53,9 +53,7 @@ class Offer(NamedTuple):
     @property
     def basis(self) -> Basis:
         """On what its runs are claimed."""
-        # Of an unread job no code of a run begins: one that its worker loses was not started.
-        crashes = DEFAULTS.max_crashes if self.unread else self.options.max_crashes
-        return Basis(self.provider, self.options.max_attempts, crashes)
+        return Basis(self.provider, self.options.max_attempts, self.options.max_crashes)
 
     @property
     def lane(self) -> Lane:

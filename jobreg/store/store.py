@@ -141,7 +141,7 @@ class Store(Reading):
         Raises:
             Conflict: a run with this id exists, or an unfinished one has its unique key.
         """
-        options, basis = offer.options, offer.basis
+        options = offer.options
         run = evolve(
             run,
             queue=run.queue if run.queue is not None else options.queue,
@@ -151,8 +151,8 @@ class Store(Reading):
             "state": State.RUNNING.value,
             "attempt": 1,
             "worker_id": worker_id,
-            "try_limit": run.max_attempts or basis.max_attempts,
-            "crash_limit": run.max_crashes or basis.max_crashes,
+            "try_limit": run.max_attempts or options.max_attempts,
+            "crash_limit": run.max_crashes or options.max_crashes,
             "dist": offer.provider.dist,
             "version": offer.provider.version,
         }

@@ -42,7 +42,7 @@ class LoneWorker(Worker):
                 claim = self.store.insert_claimed(request, self.lease.worker_id, offer)
                 if claim is None:
                     self._begin_anew()
-            return self._see_through(claim, ref)
+            return self._see_through(claim)
 
     def _offer(self, ref: JobRef) -> Offer | None:
         """What is known of the job; None while it is asked what it is."""
@@ -58,8 +58,12 @@ class LoneWorker(Worker):
             raise KeyboardInterrupt
         self._turn(claiming=False)
 
-    def _see_through(self, claim: Claim, ref: JobRef) -> RunRecord:
-        """Execute one claim, and every further try that no other worker takes, to the end."""
+    def _see_through(self, claim: Claim) -> RunRecord:
+        """Execute one claim, and every further try that no other worker takes, to the end.
+
+        Raises:
+            UnknownJob, JobConflict: the job is not installed here any more; the run stays queued.
+        """
         again: Claim | None = claim
         while True:
             if again is not None:
@@ -69,12 +73,19 @@ class LoneWorker(Worker):
                 return record
             if self.stopping:
                 self.store.cancel(record.run_id)
-            elif record.state is State.QUEUED and (offer := self._offer(ref)) is not None:
-                again = self.store.claim_one(record.run_id, self.lease.worker_id, offer)
+            elif record.state is State.QUEUED:
+                again = self._claim_again(record)
             if again is None:
                 if self._hurrying:
                     raise KeyboardInterrupt
                 self._turn(claiming=False)
+
+    def _claim_again(self, record: RunRecord) -> Claim | None:
+        """Claim a run by what is known of its job by now; None while that is asked."""
+        offer = self._offer(self.ownership.require(record.job_name))
+        if offer is None:
+            return None
+        return self.store.claim_one(record.run_id, self.lease.worker_id, offer)
 
     def _execute_alone(self, claim: Claim) -> None:
         self.engine.execute(self.settler.take([claim]))

@@ -57,7 +57,7 @@ class Claimer:
         return bool(self._probing or self._resting)
 
     def rest(self, job_name: str) -> None:
-        """Leave a name alone for a moment: its distribution is being installed or removed."""
+        """Leave a name alone for a moment: a claim of it was given back unbegun."""
         self.unmake()
         self._resting[job_name] = clock.seconds() + REST
 
@@ -70,7 +70,7 @@ class Claimer:
         return len(self._resting) < before
 
     def learn(self, hello: Hello) -> None:
-        """Take the answer to a probe."""
+        """Take the answer to a probe, or what a run of an unread job brought."""
         self.unmake()
         self._probing.discard(hello.job_name)
         if hello.options is None:

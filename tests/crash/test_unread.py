@@ -28,6 +28,10 @@ import os, signal, time
 from pathlib import Path
 from jobreg import RetryLater, current_run, job
 
+def wait_for(file):
+    while not os.path.exists(file):
+        time.sleep(0.01)
+
 with open({file!r}, "a") as imports:
     imports.write(f"{{os.getpid()}}\\n")
 number = len(Path({file!r}).read_text().split())
@@ -102,6 +106,25 @@ def test_two_imports_that_were_killed_are_one_crash_of_a_run(house: House) -> No
     assert run.state is State.SUCCEEDED, run.error
     attempts = [(each.number, each.outcome) for each in run.attempts()]
     assert attempts == [(1, Ending.CRASHED), (3, Ending.SUCCEEDED)]
+
+
+def test_jobreg_run_asks_whose_the_name_is_before_it_claims_again(house: House) -> None:
+    go = Path(house.file("go"))
+    _install(house, {1: DIES, 2: f"wait_for({str(go)!r})"}, "", "pass")
+    environ = house.plugins.env(JOBREG_STORE=house.file("jobs.db"))
+    with open(house.file("run.log"), "wb") as log:
+        alone = house.warm.start(
+            ["run", "late.work"], environ, output=log, errors=log, start_new_session=True
+        )
+    until(lambda: pids_in(Path(house.file("imports")), 2), 20, "its run imports it")
+
+    house.client.store.catalogue.adopt("late.work", "another")
+    go.touch()
+
+    assert alone.wait(20) != 0
+    assert "belongs to another" in Path(house.file("run.log")).read_text()
+    (run,) = house.client.find()
+    assert (run.state, run.record.attempt) == (State.QUEUED, 1)
 
 
 def test_jobreg_run_starts_what_may_be_started_once_no_second_time(house: House) -> None:

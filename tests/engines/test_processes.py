@@ -209,7 +209,7 @@ def test_a_probe_brings_options_without_running_the_job(driver: Driver) -> None:
 
 def test_a_run_of_an_unread_job_is_given_back_where_it_can_be_read(driver: Driver) -> None:
     first, again = driver.claim("echo", CAREFUL, value=1), driver.claim("echo", CAREFUL, value=2)
-    broken = evolve(driver.claim("echo", CAREFUL), target="hostile_jobs_plugin:__name__")
+    broken = evolve(driver.claim("facts", CAREFUL), target="hostile_jobs_plugin:__name__")
 
     for claim, read in ((first, False), (again, True)):
         if read:  # loaded before in the child that is to execute it
