@@ -24,11 +24,11 @@ ONCE = JobOptions(max_attempts=1, max_crashes=1)
 THREE_TRIES = JobOptions(max_attempts=3, backoff=Backoff(first=8, factor=2, longest=100))
 
 
-def decided(ending, options=None, *, tries=0, crashes=0, chance=0.5, **said):
+def decided(ending, options=None, *, tries=0, crashes=0, unread=False, chance=0.5, **said):
     """What decide() makes of an outcome, as (state, reason, delay, tries, crashes)."""
     claim = Claim(
         run_id=RUN_ID, job_name="a.job", params="{}", attempt=1, tries=tries, crashes=crashes,
-        options=options or JobOptions(),
+        options=options or JobOptions(), unread=unread,
     )  # fmt: skip
     outcome = decide(
         claim, Outcome(run_id=RUN_ID, attempt=1, ending=ending, **said), lambda: chance
@@ -291,3 +291,27 @@ def test_one_lost_with_its_neighbours_runs_alone_next():
 @pytest.mark.parametrize("ending", [Ending.LOST, Ending.RELEASED])
 def test_at_most_once_means_not_again_whoever_ended_its_child(ending):
     assert decided(ending, ONCE, started=5.0) == (State.FAILED, Reason.CRASHED, 0.0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("exit_signal", "max_crashes", "state"),
+    [
+        (None, 3, State.FAILED),
+        (11, 3, State.FAILED),
+        (9, 3, State.QUEUED),
+        (None, 10, State.QUEUED),
+        (9, 1, State.FAILED),
+    ],
+)
+def test_an_import_that_ends_its_process_is_not_tried_again_unless_killed_or_asked_for(
+    exit_signal, max_crashes, state
+):
+    options = JobOptions(max_crashes=max_crashes)
+
+    told = decided(Ending.CRASHED, options, unread=True, exit_signal=exit_signal)
+
+    assert told[0] is state
+
+
+def test_a_run_of_an_unread_job_never_counts_as_started():
+    assert decided(Ending.RELEASED, ONCE, unread=True, started=5.0)[0] is State.QUEUED
