@@ -119,11 +119,10 @@ class Execution:
 
     def load(self) -> tuple[Callable[..., object], Arguments]:
         """Import the function, and bind what the claim has for it."""
-        begun, took = clock.seconds(), None
-        loaded = self._loaded.get(self._claim.job_name)
+        loaded, took = self._loaded.get(self._claim.job_name), None
         if loaded is None:
             loaded = self._loaded[self._claim.job_name] = self._import()
-            took = clock.seconds() - begun
+            took = clock.seconds() - self._begun
         if self._claim.unread:
             self._introduce(loaded, took)
         function, self._options, self._binder, who = loaded
