@@ -7,7 +7,8 @@
 before it calls submit, the job in its first line, both on this machine; then the submitter rests a
 moment, since who asks for the result at once takes one of the cores. Beside it, in turns, the plain
 driver's way from one process to another and on to a third (``relay.py``). A second table has what
-was submitted after nobody had anything to do for ``--idle`` seconds, several times.
+was submitted after nobody had anything to do for ``--idle`` seconds, several times; each way has
+stood still for twice as long then, since the other had its turn.
 *mixed*: runs of 1 ms of three queues and three priorities come at a steady pace, half of what one
 child can do, to a worker with two children, without and with one run of ten seconds among them. A
 run waits from its submit to its first line. Then the same runs are all queued at once and one child

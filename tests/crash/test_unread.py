@@ -64,7 +64,7 @@ def test_after_one_failed_import_a_run_has_all_its_tries(
     run = _submit(house, {1: trouble}, "max_attempts=2", body)
 
     house.worker()
-    run.wait(8)  # it is looked after at the end of the rest, and not when something else happens
+    run.wait(30)
 
     assert run.state is State.SUCCEEDED, run.error
     ended = Ending.ERROR if body is TRIES_AGAIN else Ending.CRASHED
@@ -91,7 +91,7 @@ def test_a_job_that_can_be_imported_at_the_second_time_in_a_process_runs(house: 
     run = _submit(house, dict.fromkeys(range(1, 20), ONCE), "max_attempts=1", "pass")
 
     house.worker("--concurrency", "1")
-    run.wait(8)
+    run.wait(30)
 
     assert run.state is State.SUCCEEDED, run.error
     assert run.record.attempt == 2

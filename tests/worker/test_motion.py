@@ -50,6 +50,22 @@ def test_a_module_that_is_gone_for_a_moment_costs_no_attempt(
     assert run.record.tries == 0
 
 
+def test_the_end_of_a_rest_is_looked_after_though_nothing_else_happens(
+    client: Client, start_worker: Any, fake_plugins: Any, monkeypatch: Any
+) -> None:
+    install(fake_plugins, "1.0")
+    client.submit("hostile.echo", {"value": 1})
+    worker = start_worker(lease="10m")
+    until(lambda: not any(client.store.counts()[each] for each in ("queued", "running")), 20)
+    monkeypatch.setattr("jobreg.worker.worker._LOOK_EVERY", 600.0)
+    monkeypatch.setattr("jobreg.worker.claimer.REST", 4.0)  # what the submit wakes is over by then
+    worker.claimer.rest("torn.work")
+
+    run = client.submit("torn.work")
+
+    assert run.result(30) == "1.0"
+
+
 def test_what_stays_broken_fails_when_the_installation_is_over(
     client: Client, start_worker: Any, fake_plugins: Any
 ) -> None:
