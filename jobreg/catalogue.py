@@ -139,6 +139,9 @@ class Known:
 
     entries: tuple[Entry, ...] = ()
     overrides: Mapping[str, Any] = field(factory=dict)
+    signs: tuple[str, ...] = field(default=(), eq=False)
+    """What the rows are told by that this was read from: others come with each hello, and with
+    each thing that is set."""
 
     def effective(self, options: Mapping[str, Any] | None) -> JobOptions:
         """The options of one version (as JSON, or nothing) with what operators set before them."""

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
@@ -145,9 +146,7 @@ class Client:
         if connection is not None:
             return Run(self, self.store.insert([self._ready_one(record)], connection)[0])
         stored = self._insert_directly(record) if self._store is None else None
-        if stored is None:
-            stored = self.store.insert([self._ready_one(record)])[0]
-        return Run(self, stored)
+        return Run(self, self._insert_one(record) if stored is None else stored)
 
     def _insert_directly(self, record: RunRecord) -> RunRecord | None:
         """Store one run without SQLAlchemy, if this process may never need that; else nothing."""
@@ -161,6 +160,31 @@ class Client:
             record,
             lambda known: Terms.of(known, installed).apply(record),
         )
+
+    def _insert_one(self, record: RunRecord) -> RunRecord:
+        """Store one run; by what was known of its job a while ago, if the store says it is so yet.
+
+        To ask first would be one more journey to the server, after each pause.
+        """
+        now, kept = clock.seconds(), self._kept_long(record.job_name)
+        run = None
+        if kept is not None:
+            with suppress(BadInput):  # another version may have come since
+                run = kept.terms.apply(record)
+        if kept is None or run is None:
+            return self.store.insert([self._ready_one(record)])[0]
+        stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
+        if self._known[record.job_name] is kept:
+            self._known[record.job_name] = evolve(kept, read=now)
+        return stored
+
+    def _kept_long(self, name: str) -> _Kept | None:
+        """What was read of a job too long ago, if the store can say whether it is so yet."""
+        kept = self._known.get(name)
+        if kept is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
+            return None
+        installed = kept.ref is not None and self.registry.snapshot().jobs.get(name) == kept.ref
+        return kept if installed and self.store.inserts_as_known else None
 
     def _ready_one(self, record: RunRecord) -> RunRecord:
         """A run as it is to be stored, its name and parameters judged; nothing is stored.

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from ..catalogue import Entry, Known, Owner
 from ..errors import StoreUnavailable
 from . import job_statements
-from .known import Remembered
-from .records import Row, entry_of, from_stored_time, known_of, storable
+from .known import Remembered, known_of
+from .records import Row, entry_of, from_stored_time, storable
 from .transacting import again
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class StoredCatalogue:
         asked = {"job_name": name}
         with self._store.reading() as connection:
             versions = connection.execute(job_statements.versions_of(), asked).mappings().all()
-            overrides = connection.execute(job_statements.overrides_of(), asked).mappings()
+            overrides = connection.execute(job_statements.overrides_of(), asked).mappings().all()
             return known_of(versions, overrides)
 
     def owners(self, names: Iterable[str] | None = None) -> dict[str, Owner]:

@@ -245,8 +245,19 @@ class Database:
     None where it goes no quicker so than by :meth:`insert`.
     """
 
-    def lend(self, *, reading: bool = False) -> Lent | None:
-        """A connection of the driver's, to be given back to :attr:`lending`; None: all are."""
+    insert_as_known: Callable[[Lent, Now, RunRecord, Sequence[str]], list[RunRecord]] | None = None
+    """As :attr:`insert_one`, if the store knows just this of the run's job, by the
+    :attr:`~jobreg.catalogue.Known.signs` of that; else it stores nothing, and returns nothing.
+
+    None where to ask and to store takes no longer.
+    """
+
+    def lend(self, *, ping: bool = True) -> Lent | None:
+        """A connection of the driver's, to be given back to :attr:`lending`; None: all are.
+
+        One that was idle for long is asked first whether it lives, unless what is to be done can
+        be done anew (``ping``).
+        """
         return self.lending.take(ANSWER_WITHIN)
 
     def make_to_lend(self) -> Any:

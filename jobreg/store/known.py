@@ -6,13 +6,14 @@ by way of SQLAlchemy take longer than all the rest of a submit.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from ..catalogue import Known
-from . import records
+from .records import Row, entry_of
 
 _ENTRY = (
     "job_name", "dist", "version", "options", "signature", "params_schema", "summary",
@@ -53,9 +54,20 @@ class Remembered:
         return known
 
 
+def known_of(entries: Sequence[Row], overrides: Sequence[Row]) -> Known:
+    """Read the rows of one job in ``jobreg_catalogue`` and in ``jobreg_overrides``."""
+    seen = (f"seen {row['dist']} {row['version']} {row['last_seen']}" for row in entries)
+    was_set = (f"set {row['option_name']} {row['value']}" for row in overrides)
+    return Known(
+        tuple(entry_of(row) for row in entries),
+        {row["option_name"]: json.loads(row["value"]) for row in overrides},
+        tuple(sorted((*seen, *was_set))),
+    )
+
+
 def _read(rows: Rows) -> Known:
     parts = {which: list(some) for which, some in groupby(rows, itemgetter(0))}
-    return records.known_of(
+    return known_of(
         [dict(zip(_ENTRY, row[1:], strict=True)) for row in parts.get(0, ())],
         [dict(zip(_OVERRIDE, row[1:], strict=False)) for row in parts.get(1, ())],
     )

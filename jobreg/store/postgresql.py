@@ -234,9 +234,22 @@ class PostgreSQL(Database):
 
     def insert_one(self, lent: Lent, now: Now, run: RunRecord) -> RunRecord:
         """Store one new run by one statement, which is its own transaction."""
-        _committed(lent.execute, self._new.insert_one(self.words_of(now)), values_of(run))
-        ((clock_says, _),) = lent.cursor.fetchall()
-        return new_runs.kind_of(run, clock_says).stored(run)
+        (stored,) = self._insert_one(lent, now, run)
+        return stored
+
+    def insert_as_known(
+        self, lent: Lent, now: Now, run: RunRecord, signs: Sequence[str]
+    ) -> list[RunRecord]:
+        """As :meth:`insert_one`, or nothing. Who asks, asks anew where no answer comes soon."""
+        self.bound(lent.connection, database.PING_WITHIN)
+        return self._insert_one(lent, now, run, signs)
+
+    def _insert_one(
+        self, lent: Lent, now: Now, run: RunRecord, signs: Sequence[str] | None = None
+    ) -> list[RunRecord]:
+        words, values = self._new.insert_one(self.words_of(now)), values_of(run, signs)
+        rows = _committed(lent.execute, words, values).fetchall()
+        return [new_runs.kind_of(run, clock_says).stored(run) for clock_says, _ in rows]
 
     def make_to_lend(self) -> Any:
         """A connection on which each statement commits by itself."""
@@ -246,11 +259,11 @@ class PostgreSQL(Database):
         options["options"] = f"{options.get('options', '')} {_as_options(_LENT)}"
         return connect(arguments, options)
 
-    def lend(self, *, reading: bool = False) -> Lent | None:
+    def lend(self, *, ping: bool = True) -> Lent | None:
         """A connection with which nothing is known to be wrong.
 
         That it was torn down can be seen without asking the server; what is sent on one that was
-        may have been stored, or not. What only reads can be asked again.
+        may have been stored, or not.
         """
         while lent := super().lend():
             try:
@@ -259,7 +272,7 @@ class PostgreSQL(Database):
                     continue
                 now = clock.seconds()
                 idle, lent.since = now - lent.since, now
-                if idle >= database.PING_AFTER and not reading:
+                if ping and idle >= database.PING_AFTER:
                     self.bound(lent.connection, database.PING_WITHIN)
                     self.engine.dialect.do_ping(lent.connection)
             except self.errors:

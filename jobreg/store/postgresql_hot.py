@@ -8,7 +8,7 @@ worker has held since the last vacuum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
 from .offers import Basis, Head, Offer, Pair
+from .postgresql_arrays import array_of_numbers, array_of_texts
 
 # Asked for the least name, a planner that knows nothing of a table (it was filled just now) reads
 # all that wait; asked for the first in the order of the index, and by all its columns, it jumps.
@@ -199,15 +200,15 @@ class Words:
         lengths = [records.age_and_duration(each, seconds) for each in outcomes]
         providers = [each.provider for each in outcomes]
         asked = (
-            _texts(each.run_id for each in outcomes),
-            _numbers(each.attempt for each in outcomes),
-            _texts(each.result for each in outcomes),
-            _texts(records.progress_text(each.progress) for each in outcomes),
-            _numbers(age for age, _ in lengths),
-            _numbers(took for _, took in lengths),
-            _numbers(each.pid for each in outcomes),
-            _texts(None if each is None else each.dist for each in providers),
-            _texts(None if each is None else each.version for each in providers),
+            array_of_texts(each.run_id for each in outcomes),
+            array_of_numbers(each.attempt for each in outcomes),
+            array_of_texts(each.result for each in outcomes),
+            array_of_texts(records.progress_text(each.progress) for each in outcomes),
+            array_of_numbers(age for age, _ in lengths),
+            array_of_numbers(took for _, took in lengths),
+            array_of_numbers(each.pid for each in outcomes),
+            array_of_texts(None if each is None else each.dist for each in providers),
+            array_of_texts(None if each is None else each.version for each in providers),
             worker_id,
             host,
         )
@@ -230,25 +231,3 @@ def _of(basis: Basis) -> tuple[str, str, int, int]:
         basis.max_attempts,
         basis.max_crashes,
     )
-
-
-def _numbers(values: Iterable[int | None]) -> str:
-    """An array of whole numbers as PostgreSQL reads it: quicker made than the driver's."""
-    return f"{{{str(list(values))[1:-1].replace('None', 'NULL')}}}"
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    """An array of texts. Together they are quoted in a third of the time, if none is missing."""
-    some = list(values)
-    there = [each for each in some if each is not None]
-    if len(there) == len(some):
-        whole = _escaped("\0".join(there))
-        # A text that has a zero byte itself is for the driver to refuse.
-        if whole.count("\0") < len(some):
-            return '{"' + whole.replace("\0", '","') + '"}'
-    elements = ("NULL" if each is None else f'"{_escaped(each)}"' for each in some)
-    return f"{{{','.join(elements)}}}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -13,15 +13,29 @@ from typing import Any, TypeVar
 from ..lifecycle import RunRecord
 from . import new_runs, records
 from .new_runs import Kind
+from .postgresql_arrays import array_of_texts
 
+# Whoever says what it knows of the job stores nothing where that is not all there is to know: the
+# signs are those of :attr:`.catalogue.Known.signs`.
 INSERT_ONE = """
 WITH asked AS (
     INSERT INTO {runs} (run_id, job_name, params, queue, priority, timeout, max_attempts,
         max_crashes, max_age, tags, retried_from, unique_key, created_at, scheduled_at, attempt,
         tries, crashes)
-    SELECT %s, %s, %s, %s, %s::smallint, %s::float8, %s::integer, %s::integer, %s::float8, %s, %s,
-        %s, clock.now, coalesce(%s::bigint, clock.now + %s::bigint), 0, 0, 0
-    FROM (SELECT {now} AS now) AS clock
+    SELECT %s, given.job_name, %s, %s, %s::smallint, %s::float8, %s::integer, %s::integer,
+        %s::float8, %s, %s, %s, given.now, coalesce(%s::bigint, given.now + %s::bigint), 0, 0, 0
+    FROM (SELECT %s::varchar AS job_name, %s::text[] AS signs, {now} AS now) AS given
+    WHERE given.signs IS NULL OR given.signs = ARRAY(
+        SELECT sign
+        FROM (
+            SELECT 'seen ' || dist || ' ' || version || ' ' || last_seen AS sign
+            FROM {catalogue} WHERE job_name = given.job_name
+            UNION ALL
+            SELECT 'set ' || option_name || ' ' || value
+            FROM {overrides} WHERE job_name = given.job_name
+        ) AS known
+        ORDER BY sign COLLATE "C"
+    )
     RETURNING run_id, job_name, queue, priority, max_attempts, max_crashes, unique_key,
         created_at, scheduled_at
 ), waits AS (
@@ -50,15 +64,16 @@ class Words:
 
     def __init__(self, schema: str | None, channel: str) -> None:
         before = "" if schema is None else '"{}".'.format(schema.replace('"', '""'))
-        self.runs, self.live = f"{before}jobreg_runs", f"{before}jobreg_live"
+        names = ("runs", "live", "catalogue", "overrides")
+        self._names = {name: f"{before}jobreg_{name}" for name in names}
         self._channel = channel.replace("'", "''").replace("%", "%%")
-        self.copy_runs = COPY.format(table=self.runs, columns=", ".join(new_runs.ASKED))
-        self.copy_live = COPY.format(table=self.live, columns=", ".join(new_runs.WAITING))
+        self.copy_runs = COPY.format(table=self._names["runs"], columns=", ".join(new_runs.ASKED))
+        self.copy_live = COPY.format(table=self._names["live"], columns=", ".join(new_runs.WAITING))
         self.insert_one = lru_cache(4)(self._insert_one)
 
     def _insert_one(self, now: str) -> str:
         """The statement that stores one run, by this clock; it returns when that was."""
-        return INSERT_ONE.format(runs=self.runs, live=self.live, now=now, channel=self._channel)
+        return INSERT_ONE.format(**self._names, now=now, channel=self._channel)
 
     def copy(self, cursor: Any, now: int, runs: Sequence[RunRecord]) -> list[RunRecord]:
         """Store new runs, asked for at ``now``, and return them as they stand."""
@@ -108,11 +123,11 @@ def _field(value: Any) -> str:
     return value
 
 
-def values_of(run: RunRecord) -> tuple[Any, ...]:
-    """What the statement for one run binds."""
+def values_of(run: RunRecord, signs: Sequence[str] | None = None) -> tuple[Any, ...]:
+    """What the statement for one run binds; with ``signs``, what was known of its job."""
     at, lasting = run.scheduled_at, new_runs.lasting_of(run)
     return (
-        run.run_id, run.job_name, run.params, *lasting.asked,
+        run.run_id, run.params, *lasting.asked,
         None if at is None else records.to_stored_time(at), records.micros(run.delay),
-        *lasting.by_default,
+        run.job_name, None if signs is None else array_of_texts(signs), *lasting.by_default,
     )  # fmt: skip

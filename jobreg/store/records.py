@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
 from .. import clock
-from ..catalogue import Entry, Known
+from ..catalogue import Entry
 from ..lifecycle import (
     Attempt,
     Claim,
@@ -348,14 +348,6 @@ def entry_of(row: Row) -> Entry:
         trouble=row["trouble"],
         first_seen=from_stored_time(row["first_seen"]),
         last_seen=from_stored_time(row["last_seen"]),
-    )
-
-
-def known_of(entries: Iterable[Row], overrides: Iterable[Row]) -> Known:
-    """Read what ``known`` and ``overrides_of`` found of one job."""
-    return Known(
-        tuple(entry_of(row) for row in entries),
-        {row["option_name"]: json.loads(row["value"]) for row in overrides},
     )
 
 

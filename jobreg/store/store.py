@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from .. import clock
-from ..errors import Conflict, StoreError, StoreUnavailable, SubmitUncertain
+from ..errors import Conflict
 from ..lifecycle import (
     Claim,
     Outcome,
@@ -31,33 +28,27 @@ from . import (
     statements,
     worker_statements,
 )
-from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
-from .database import ANSWER_WITHIN, Database, Watch
+from .database import Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
 from .lending import Lent
 from .offers import Offer
-from .on_demand import OnDemand
 from .pruning import Pruning
-from .reading import Reading
 from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
+from .submitting import Submitting
 from .tokens import Tokens
-from .transacting import Unanswered, Undone, again
-
-_FIRST_PAUSE = 0.05
-"""Seconds until it is asked again whether a run was stored; each further pause is twice it."""
+from .transacting import again
 
 
-class Store(Reading):
+class Store(Submitting):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.watch: Callable[..., Watch] = database.watch
         self.catalogue = StoredCatalogue(self)
-        self.borrowed = Borrowed(database)
         self.history = Pruning(self)
         self.names = Renaming(self)
         self.imports = Importing(self)
@@ -67,72 +58,7 @@ class Store(Reading):
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
         self.now = statements.given_now(read)
 
-    # submit
-
-    def insert(self, runs: Sequence[RunRecord], connection: object = None) -> list[RunRecord]:
-        """Store new runs, all or none, and return them in order.
-
-        A run whose id is already there with the same job and params is that earlier run. On a
-        ``connection`` of the caller's they are there once the caller commits.
-
-        Raises:
-            Conflict: an id is already there with another job or other params.
-            StoreUnavailable: nothing was stored.
-            SubmitUncertain: the database was told to, its answer was lost, and it could not be
-                asked again.
-        """
-        if connection is not None:
-            return self._insert_beside(runs, connection)
-        began = clock.seconds()
-        try:
-            return self._insert(runs)
-        except Unanswered as error:
-            return self._asked_again(runs, began + ANSWER_WITHIN, error)
-
-    def _asked_again(
-        self, runs: Sequence[RunRecord], until: float, lost: Unanswered
-    ) -> list[RunRecord]:
-        """Store runs that may be stored, which by their ids is done once, as soon as it can be."""
-        pause = _FIRST_PAUSE
-        while clock.seconds() + pause < until:
-            time.sleep(pause)
-            try:
-                return self._insert(runs)
-            except StoreUnavailable:
-                pause *= 2
-        many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        raise SubmitUncertain(
-            f"{lost} Whether run {runs[0].run_id}{many} was stored is not known: "
-            "submit again with the same run id, which stores it at most once."
-        ) from lost
-
-    @again
-    def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:
-        try:
-            with self.borrowed.use(given) as connection:
-                return Inserting(connection, self.database, self.now).insert(runs)
-        except DBAPIError as error:
-            raise self._told(error) from error
-
-    @again
-    def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        if _may_be_new(runs):
-            try:
-                return self._insert_new(runs)
-            except StoreError as error:
-                known = isinstance(error, Undone) or isinstance(error.__cause__, IntegrityError)
-                if not known:
-                    raise
-        with self._transaction() as connection:
-            return Inserting(connection, self.database, self.now).insert(runs)
-
-    def _insert_new(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
-        """Store runs as if none of their ids were there, which is the rule; else nothing."""
-        insert_one = self.database.insert_one
-        if insert_one is not None and len(runs) == 1:
-            return [self._at_once(insert_one, self.now, runs[0])]
-        with self._transaction() as connection:
-            return self.database.insert(connection, self.now, runs)
+    # claim
 
     @again
     def insert_claimed(self, run: RunRecord, worker_id: str, offer: Offer) -> Claim | None:
@@ -167,8 +93,6 @@ class Store(Reading):
             live = {**waits, **claimed, "started_at": clock}
             connection.execute(statements.insert_live(True), live)
             return self._claimed_one(connection, run.run_id, worker_id, offer)
-
-    # claim
 
     @again
     def claim(
@@ -417,17 +341,6 @@ class Store(Reading):
             connection.execute(statements.requeue_run(self.now), asked)
             self.database.tell(connection)
         return True
-
-
-def _may_be_new(runs: Sequence[RunRecord]) -> bool:
-    """Can these be stored without a look at others, unless one of their ids is there?"""
-    if len(runs) == 1:
-        return runs[0].unique_key is None
-    return isinstance(runs, OnDemand) or (
-        len(runs) > 0
-        and all(run.unique_key is None for run in runs)
-        and len({run.run_id for run in runs}) == len(runs)
-    )
 
 
 def _is_live(connection: Connection, worker_id: str) -> bool:

@@ -97,20 +97,21 @@ class Transactions:
         do: Callable[..., T],
         *arguments: Any,
         reading: bool = False,
+        ping: bool = True,
         by: Lent | None = None,
     ) -> T:
         """Do a verb that is written, and commits, in the driver's words: ``do(lent, *arguments)``.
 
-        An answer that is lost there is the one to its COMMIT, unless it was ``reading``. ``by`` is
-        a connection of the caller's own, in place of one that is lent for it; after an error it is
-        closed.
+        An answer that is lost there is the one to its COMMIT, unless it was ``reading``. ``ping``:
+        see :meth:`.database.Database.lend`. ``by`` is a connection of the caller's own, in place
+        of one that is lent for it; after an error it is closed.
         """
         if os.getpid() != self._pid:
             self._leave_those_of_the_parent()
         lent, entered = None if by is None or by.closed else by, forking.enter()
         try:
             if lent is None:
-                lent = self.database.lend(reading=reading)
+                lent = self.database.lend(ping=ping and not reading)
             if lent is None:
                 raise self._all_in_use()
             done = do(lent, *arguments)

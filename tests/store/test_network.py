@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 import servers
 from sqlalchemy import make_url
-from store_hands import add, add_worker, asked, claim, outcome, settle, states
+from store_hands import JOB, add, add_worker, asked, claim, outcome, settle, states
 from tcp_proxy import Proxy
 
-from jobreg import StoreUnavailable, SubmitUncertain
+from jobreg import BadInput, StoreUnavailable, SubmitUncertain
+from jobreg.lifecycle import RunRecord
 from jobreg.store import Store, database, open_store
 
 
@@ -113,6 +115,55 @@ def test_a_commit_whose_answer_is_cut_off_is_asked_after_and_done_once(
     assert stored.run_id == run.run_id
     (again,) = store.insert([run])
     assert again.run_id == run.run_id
+    assert states(store) == {"queued": 1}
+
+
+def test_a_run_stored_as_known_whose_answer_is_cut_off_is_stored_once(
+    store: Store, proxy: Proxy
+) -> None:
+    run, known = asked(), store.catalogue.of(JOB)
+    states(store)
+    proxy.set("cut")
+
+    stored = store.insert_as_known(run, known, lambda: run)
+
+    assert proxy.cuts == 1
+    assert store.get(run.run_id) == stored
+    assert states(store) == {"queued": 1}
+
+
+def test_after_an_answer_was_lost_a_refusal_does_not_say_that_nothing_was_stored(
+    store: Store, proxy: Proxy
+) -> None:
+    run, known = asked(), store.catalogue.of(JOB)
+    states(store)
+    proxy.set("cut")
+
+    def refused() -> RunRecord:
+        raise BadInput("no such parameter")
+
+    sent = store.inserts_as_known
+    with pytest.raises(SubmitUncertain if sent else BadInput):
+        store.insert_as_known(run, known, refused)
+
+    assert proxy.cuts == int(sent)
+
+
+def test_a_connection_that_died_while_it_was_idle_costs_a_submit_as_known_a_moment(
+    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PING_WITHIN", 0.2)
+    run, known = asked(), store.catalogue.of(JOB)
+    proxy.set("blackhole")
+    pass_again = threading.Timer(0.1, proxy.set, ("pass",))
+    pass_again.start()
+    begun = time.monotonic()
+
+    stored = store.insert_as_known(run, known, lambda: run)
+
+    pass_again.join()
+    assert time.monotonic() - begun < database.ANSWER_WITHIN
+    assert store.get(run.run_id) == stored
     assert states(store) == {"queued": 1}
 
 

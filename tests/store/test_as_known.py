@@ -1,0 +1,256 @@
+"""A run is stored by what was known of its job a while ago only where that is known yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+from store_hands import JOB, asked, states
+
+from jobreg import BadInput, Client, Conflict, Registry, client as client_module
+from jobreg.catalogue import Entry
+from jobreg.lifecycle import Provider, RunRecord
+from jobreg.options import JobOptions
+from jobreg.store import Store
+from jobreg.store.lending import Lent
+
+HOSTILE = "a \"quoted\", {braced} \\ 'one', \N{GRINNING FACE} é %s\nand a line"
+Change = Callable[[Store], Any]
+
+
+def entry(dist: str = "acme-reports", version: str = "1.0", **more: Any) -> Entry:
+    options = JobOptions(queue="mail").to_wire()
+    return Entry(job_name=JOB, provider=Provider(dist, version), options=options, **more)
+
+
+def learn(*entries: Entry) -> Change:
+    return lambda store: store.catalogue.learn(entries, "hello")
+
+
+def override(**options: Any) -> Change:
+    return lambda store: store.catalogue.override(JOB, options)
+
+
+def make(store: Store, *changes: Change) -> None:
+    for change in changes:
+        change(store)
+
+
+class Asked:
+    """Makes the run ready anew, in a queue of its own, and counts how often it had to."""
+
+    def __init__(self, run: RunRecord) -> None:
+        self.run = run
+        self.times = 0
+
+    def __call__(self) -> RunRecord:
+        self.times += 1
+        return self.run
+
+
+def inserted(store: Store, known: Any, **said: Any) -> tuple[RunRecord, int]:
+    """What was stored, and how often it had to be made ready anew for that."""
+    run = asked(queue="as known", **said)
+    anew = Asked(evolve(run, queue="anew"))
+    stored = store.insert_as_known(run, known, anew)
+    assert store.get(run.run_id) == stored
+    return stored, anew.times
+
+
+NOTHING: tuple[Change, ...] = ()
+OF_OTHERS = (
+    lambda store: store.catalogue.override("reports.mail", {"priority": 3}),
+    lambda store: store.catalogue.learn(
+        [Entry(job_name="reports.mail", provider=Provider("acme-reports", "1.0"), options={})], "h"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        NOTHING,
+        (learn(entry()),),
+        (override(priority=7),),
+        (learn(*(entry(version=each) for each in ("1.0", "2.0", "10.0"))), override(priority=7)),
+        (learn(*(entry(dist=each) for each in ("Z", "a", "\N{LATIN SMALL LETTER E WITH ACUTE}"))),),
+        (override(queue=HOSTILE), learn(entry(dist=HOSTILE), entry(version=""))),
+    ],
+    ids=["nothing", "a-version", "an-override", "several", "in-order", "hostile"],
+)
+def test_where_just_that_is_known_it_is_stored_as_it_was_made_ready(
+    store: Store, before: tuple[Change, ...]
+) -> None:
+    make(store, *before)
+    known = store.catalogue.of(JOB)
+    make(store, *OF_OTHERS)
+
+    stored, times = inserted(store, known)
+
+    # Where to ask and to store takes no longer, it is asked.
+    assert times == (0 if store.inserts_as_known else 1)
+    assert stored.queue == ("as known" if store.inserts_as_known else "anew")
+    assert states(store) == {"queued": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        learn(entry()),
+        learn(entry(version="3.0")),
+        learn(entry(dist="another")),
+        override(priority=8),
+        override(timeout=3.0),
+        override(priority=None),
+        override(priority=None, crash_delay=7),
+    ],
+    ids=["again", "version", "dist", "value", "more", "taken-back", "in-place-of"],
+)
+def test_where_anything_more_is_known_it_is_made_ready_anew(store: Store, change: Change) -> None:
+    make(store, learn(entry(), entry(version="2.0")), override(priority=7))
+    known = store.catalogue.of(JOB)
+    make(store, change)
+
+    stored, times = inserted(store, known)
+
+    assert times == 1
+    assert stored.queue == "anew"
+    assert states(store) == {"queued": 1}
+
+
+def test_what_came_and_went_changes_nothing(store: Store) -> None:
+    make(store, learn(entry()))
+    known = store.catalogue.of(JOB)
+    make(store, override(priority=7))
+    make(store, override(priority=None))
+
+    _, times = inserted(store, known)
+
+    assert times == (0 if store.inserts_as_known else 1)
+
+
+def test_two_ways_to_ask_find_the_same_signs(store: Store, monkeypatch: Any) -> None:
+    make(store, learn(entry(), entry(version="2.0", trouble=HOSTILE)), override(priority=7))
+    at_once = store.catalogue.of(JOB)
+    monkeypatch.setattr(store.database, "known_at_once", None)
+
+    by_sqlalchemy = store.catalogue.of(JOB)
+
+    assert len(at_once.signs) == 3
+    assert by_sqlalchemy.signs == at_once.signs
+
+
+def test_an_id_that_is_there_is_that_run(store: Store) -> None:
+    known = store.catalogue.of(JOB)
+    run = asked()
+    (first,) = store.insert([run])
+
+    again = store.insert_as_known(run, known, lambda: run)
+
+    assert again == first
+    other = evolve(run, params='{"n": 2}')
+    with pytest.raises(Conflict):
+        store.insert_as_known(other, known, lambda: other)
+    assert states(store) == {"queued": 1}
+
+
+def test_a_unique_key_is_looked_for(store: Store) -> None:
+    known = store.catalogue.of(JOB)
+    first, _ = inserted(store, known, unique_key="k")
+
+    second = asked(unique_key="k")
+    stored = store.insert_as_known(second, known, lambda: second)
+
+    assert stored.run_id == first.run_id
+    assert states(store) == {"queued": 1}
+
+
+def test_what_is_refused_anew_is_not_stored(store: Store) -> None:
+    known = store.catalogue.of(JOB)
+    make(store, override(priority=7))
+
+    def refuse() -> RunRecord:
+        raise BadInput("no such parameter")
+
+    with pytest.raises(BadInput, match="no such parameter"):
+        store.insert_as_known(asked(), known, refuse)
+
+    assert states(store) == {}
+
+
+@pytest.fixture
+def questions(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked on lent connections, in the driver's words, by their first word."""
+    found: list[str] = []
+    execute = Lent.execute
+
+    def noted(self: Lent, words: str, values: Any) -> Any:
+        found.append(words.split()[0])
+        return execute(self, words, values)
+
+    monkeypatch.setattr(Lent, "execute", noted)
+    return found
+
+
+@pytest.fixture
+def client(store: Store) -> Client:
+    registry = Registry()
+    registry.add(JOB, json.loads)
+    return Client(store, registry)
+
+
+def test_after_a_pause_a_client_submits_by_one_question(
+    client: Client, questions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.submit(JOB)
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    before = client._known[JOB]
+    questions.clear()
+
+    client.submit(JOB)
+
+    if client.store.inserts_as_known:
+        assert questions == ["WITH"]
+        after = client._known[JOB]
+        assert after.known is before.known
+        assert after.read > before.read  # it is not asked with the next one
+    assert states(client.store) == {"queued": 2}
+
+
+def test_after_a_pause_a_client_goes_by_what_was_set_meanwhile(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.submit(JOB)
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+
+    found = []
+    for queue in ("mail", "slow", None):
+        client.store.catalogue.override(JOB, {"queue": queue})
+        found.append(client.submit(JOB).record.queue)
+        found.append(client.submit(JOB).record.queue)
+
+    assert found == ["mail", "mail", "slow", "slow", "default", "default"]
+
+
+def test_after_a_pause_a_client_judges_by_the_version_that_came_meanwhile(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here,) = client.registry.snapshot().jobs.values()
+
+    def takes(name: str) -> Entry:
+        schema = {"type": "object", "properties": {name: {}}, "additionalProperties": False}
+        return entry(here.dist, here.version, params_schema=schema)
+
+    client.store.catalogue.learn([takes("old")], "hello")
+    client.submit(JOB, {"old": 1})
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    client.store.catalogue.learn([takes("new")], "hello")
+
+    with pytest.raises(BadInput, match="unknown 'old'"):
+        client.submit(JOB, {"old": 1})
+    client.submit(JOB, {"new": 1})
+
+    assert states(client.store) == {"queued": 2}
