@@ -175,7 +175,7 @@ class Client:
             return self.store.insert([self._ready_one(record)])[0]
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
         if self._known[record.job_name] is kept:
-            self._known[record.job_name] = evolve(kept, read=now)
+            self._known[record.job_name] = _Kept(now, kept.known, kept.ref, kept.terms)
         return stored
 
     def _kept_long(self, name: str) -> _Kept | None:

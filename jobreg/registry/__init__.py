@@ -91,7 +91,7 @@ class Registry:
             seen = self._seen
             if seen and seen.number > look.number:
                 return seen.snapshot
-            if seen and seen.snapshot == look.snapshot:
+            if seen and look.snapshot is not seen.snapshot and look.snapshot == seen.snapshot:
                 look = evolve(look, snapshot=seen.snapshot)
             self._seen = look
             return look.snapshot

@@ -3,7 +3,8 @@
 Each is one statement for all of them, since every statement is a journey to the server. They do
 what those of :mod:`.claim_statements` and :mod:`.settle_statements` do; all else goes by these.
 ``(...) IS TRUE`` keeps the planner from the other indexes: it would read through all that the
-worker has held since the last vacuum.
+worker has held since the last vacuum. ``= ANY(ARRAY[...])`` of one leaves it no way but to look
+each run up: the plan is kept, and while there are but two runs to read both looks as good.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ WITH alive AS MATERIALIZED (
     FROM {{live}}
     WHERE state = 'queued' AND queue = %s AND job_name = %s AND (SELECT count(*) FROM alive) = 1
     ORDER BY priority DESC, due_at, seq
-    LIMIT {{most}}
+    LIMIT %s
     FOR UPDATE SKIP LOCKED
 ), chosen AS (
     SELECT place, count(*) FILTER (WHERE apart) OVER (ORDER BY priority DESC, due_at, seq) AS apart
@@ -99,7 +100,7 @@ UPDATE {{live}} AS live{_SET}
 FROM {{runs}} AS runs
 WHERE live.ctid = ANY(ARRAY(SELECT place FROM chosen WHERE apart = 0))
     AND (live.state = 'queued') IS TRUE
-    AND runs.run_id = live.run_id{_RETURNING}, live.priority, live.due_at"""
+    AND runs.run_id = ANY(ARRAY[live.run_id]){_RETURNING}, live.priority, live.due_at"""
 
 FINISH = """
 WITH given AS (
@@ -110,7 +111,7 @@ WITH given AS (
     SELECT {now} AS now
 ), gone AS (
     DELETE FROM {live} AS live USING given, clock
-    WHERE live.run_id = given.run_id
+    WHERE live.run_id = ANY(ARRAY[given.run_id])
         AND (live.attempt = given.attempt AND live.worker_id = %s AND live.state = 'running')
             IS TRUE
     RETURNING live.run_id, live.attempt, live.tries, live.crashes, live.queue, live.priority,
@@ -132,7 +133,7 @@ SET state = 'succeeded', result = gone.result, attempt = gone.attempt, tries = g
     priority = gone.priority, dist = gone.dist, version = gone.version,
     started_at = gone.started_at, finished_at = gone.finished_at, worker_id = gone.worker_id
 FROM gone
-WHERE runs.run_id = gone.run_id AND (runs.state IS NULL) IS TRUE
+WHERE runs.run_id = ANY(ARRAY[gone.run_id]) AND (runs.state IS NULL) IS TRUE
 RETURNING runs.run_id, runs.attempt"""
 
 _TABLES = ("live", "runs", "attempts", "workers", "pauses")
@@ -150,7 +151,7 @@ class Words:
         self._due = DUE.format(**names)
         self._heads = HEADS.format(**names)
         self._take = TAKE.format(**names, now="{now}")
-        self._claim = CLAIM.format(**names, now="{now}", most="{most}")
+        self._claim = CLAIM.format(**names, now="{now}")
         self._finish = FINISH.format(**names, now="{now}")
 
     def due(self, execute: Execute) -> list[Pair]:
@@ -182,12 +183,11 @@ class Words:
         self, execute: Execute, now: str, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:
         """Claim from one pair; see :attr:`.database.Database.claim_at_once`."""
-        # Which are best, the planner can tell only where it knows how many.
-        words = self._claim.replace("{now}", now).replace("{most}", str(offer.most))
+        words = self._claim.replace("{now}", now)
         dist, version, tries, crashes = _of(offer.basis)
         pair = queue, offer.job_name
         suspects = int(alone and offer.most == 1)
-        of_heads = worker_id, *pair, suspects, tries, crashes, *pair
+        of_heads = worker_id, *pair, suspects, tries, crashes, *pair, offer.most
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=_in_order)
         return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Collection, Sequence
 
 from .. import clock
@@ -24,10 +23,6 @@ second. With fewer the child stands still while the worker settles.
 """
 REST = 0.25
 """Seconds for which a name rests of which a claim was given back unbegun."""
-# The sizes of claims: as few as can be where each is more than two thirds of what it stands for.
-_SIZES = [0, 1, 2, 3, 4]
-while _SIZES[-1] < MOST_IN_HAND:
-    _SIZES.append((3 * _SIZES[-1] + 1) // 2)
 
 
 class Claimer:
@@ -192,7 +187,7 @@ class Claimer:
     def _within(self, offer: Offer, room: Room) -> Offer:
         """As many runs of a job as there is room for, and as are to be held beyond that."""
         ahead = self._ahead(offer.job_name) if room.ahead else 0
-        most = max(0, room.total) + _in_few_sizes(min(0, room.total) + ahead)
+        most = max(0, room.total) + max(0, min(0, room.total) + ahead)
         # Each by its place: to replace some by name takes twice as long, for every name.
         own = offer.job_name, offer.target, offer.provider, offer.options
         if self.among_suspects:
@@ -205,8 +200,3 @@ class Claimer:
         if seconds is None:
             return 0
         return min(MOST_IN_HAND, int(WORK_IN_HAND / max(seconds, 1e-6)))
-
-
-def _in_few_sizes(most: int) -> int:
-    """As many or somewhat fewer: where a database plans by the number, it knows the plan then."""
-    return _SIZES[bisect(_SIZES, max(0, most)) - 1]

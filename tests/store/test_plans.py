@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 from store_hands import JOB, add_worker, asked, claim, offer, outcome, states
 
-from jobreg.lifecycle import LogChunk
+from jobreg.lifecycle import Claim, LogChunk
 from jobreg.store import (
     LogRow,
     Store,
@@ -126,28 +127,61 @@ def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full, more):
     assert _SORTS["sqlite"] not in told
 
 
-def test_postgresql_goes_to_what_it_claims_without_looking_it_up(postgres):
-    """Whatever it knows of the table: nothing at first, then that of 4,000 none is claimed."""
+def explained_by(lent: Any, told: list[str]) -> Any:
+    """What keeps how a statement would be executed, in place of doing it."""
+
+    def explain(words: str, values: Any) -> Any:
+        rows = lent.execute(f"EXPLAIN (COSTS OFF) {words}", values).fetchall()
+        told.extend(line.strip() for (line,) in rows)
+        return SimpleNamespace(fetchall=list)
+
+    return explain
+
+
+def unconditional(told: list[str]) -> list[str]:
+    """The looks at runs that go through all of them."""
+    looks = re.compile(r"Scan (using \w+ )?on jobreg_(live|runs)\b")
+    return [
+        line
+        for line, next_line in zip(told, [*told[1:], ""], strict=True)
+        if looks.search(line) and not re.match("(Index|TID|Recheck) Cond: ", next_line)
+    ]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2, 3), (300, 4000)], ids=str)
+@pytest.mark.parametrize("known", ["VACUUM ANALYZE", "ANALYZE", "SELECT 1"])
+def test_postgresql_claims_and_settles_row_by_row_however_few_there_were_when_it_planned(
+    postgres, known, numbers
+):
+    """A plan is kept while what it was made for grows: to read all of two runs looks cheap."""
     store = open_store(postgres.fresh())
-    store.insert([asked() for _ in range(4000)])
-    words = postgresql_hot.CLAIM.format(
-        **{name: f"jobreg_{name}" for name in ("live", "runs", "workers", "pauses")},
-        now=store.database.words_of(store.now),
-        most=256,
-    )
-    worker = add_worker(store)
-    asked_for = (worker, "default", JOB, 0, 3, 3, "default", JOB, worker, "d", "1", 3, 3)
+    worker, words = add_worker(store), postgresql_hot.Words(None)
+    lent, other = store.database.lend(), store.database.make_to_lend()
+    each = Claim(run_id="r", job_name=JOB, params="", attempt=1, tries=0, crashes=0)
+    there = 0
 
-    for _ in range(2):
-        with store.writing() as connection:
-            rows = connection.exec_driver_sql(f"EXPLAIN (COSTS OFF) {words}", asked_for).scalars()
-            told = "\n".join(rows)
-            connection.exec_driver_sql("ANALYZE jobreg_live, jobreg_runs")
+    for number in numbers:
+        store.insert([asked() for _ in range(number - there)])
+        there = number
+        other.execute(known)
+        claims: list[str] = []
+        settles: list[str] = []
+        due: list[str] = []
+        words.due(explained_by(lent, due))
+        words.claim(explained_by(lent, claims), "1", worker, "default", offer(most=800), False)
+        words.finish(explained_by(lent, settles), "1", worker, "h", [outcome(each)])
 
-        assert "Tid Scan on jobreg_live" in told
-        assert "jobreg_live_heads" in told
-        assert "jobreg_runs_run_id_key" in told
-        assert _SCANS["postgresql"] not in told.replace(_PAUSES, "")
+        assert unconditional(claims) == []
+        assert unconditional(settles) == []
+        assert any("Tid Scan on jobreg_live" in line for line in claims)
+        assert any("jobreg_live_heads" in line for line in claims)
+        # They are read in order. What is sorted is what was read, to be counted.
+        assert len([line for line in claims if "Sort" in line]) == len(["Sort", "Sort Key"])
+        assert sum("using jobreg_live_heads" in line for line in due) == 2
+        assert not [line for line in due if "Sort" in line]
+        for table in ("live", "runs"):
+            assert sum(f"using jobreg_{table}_run_id_key" in line for line in settles) == 1
+        assert not [line for line in claims + settles if "Seq Scan" in line or "Hash" in line]
 
 
 def test_postgresql_settles_row_by_row_whatever_it_knows_of_the_tables(postgres):
@@ -178,7 +212,7 @@ def test_postgresql_settles_row_by_row_whatever_it_knows_of_the_tables(postgres)
 def test_what_postgresql_is_kept_to_is_said_as_the_connection_begins_and_of_no_other(postgres):
     """What is set later would stay, behind a pooler, for whoever has it next."""
     store = open_store(postgres.fresh())
-    ways = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    ways = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_sort", "jit")
     asked_for = "SELECT name, setting, source FROM pg_settings WHERE name = ANY(%s)"
     lent = store.database.lend()
 

@@ -78,20 +78,15 @@ def test_of_a_job_that_was_not_measured_none_is_taken_ahead(around, claimer):
     assert (offer.most, offer.ahead) == (3, 0)
 
 
-def test_of_short_runs_it_asks_for_few_different_numbers(around, claimer):
-    """PostgreSQL plans by the number, and psycopg reads the statement anew for another one."""
+def test_of_short_runs_it_asks_for_what_is_wanting_in_hand(around, claimer):
     claimer.timed(JOB, 1e-9)
-    asked = {}
-    for waiting in range(MOST_IN_HAND):
+    for waiting in (0, 1, 2, 7, 1000, MOST_IN_HAND - 1):
         around.offered.clear()
         around.children = -waiting  # so many wait already
         claimer.claim("w", alone=False)
         (offer,) = around.offered
-        asked[MOST_IN_HAND - waiting] = offer.most
+        assert offer.most == MOST_IN_HAND - waiting
         assert offer.most - offer.ahead == -waiting
-
-    assert len(set(asked.values())) < 20
-    assert all(2 / 3 * wanted < most <= wanted for wanted, most in asked.items())
 
 
 @pytest.mark.parametrize("seconds", [None, 0.01, 1.0])
@@ -123,12 +118,12 @@ def test_among_suspects_one_is_asked_for_and_finds_room(around, claimer, monkeyp
 
 def test_what_can_begin_at_once_is_asked_for_in_full_and_some_more(around, claimer):
     around.children = 37
-    claimer.timed(JOB, 0.01)  # five more in hand, which is not one of the numbers
+    claimer.timed(JOB, 0.01)  # five more in hand
 
     claimer.claim("w", alone=True)
 
     (offer,) = around.offered
-    assert (offer.most, offer.ahead) == (41, 4)
+    assert (offer.most, offer.ahead) == (42, 5)
 
 
 def test_what_it_was_told_of_it_takes_without_a_look_at_what_else_is(around, claimer):
