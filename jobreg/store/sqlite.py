@@ -34,7 +34,6 @@ from .inotify import FileNews
 from .lending import Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
-from .warmth import Warmth
 
 T = TypeVar("T")
 
@@ -298,9 +297,6 @@ class Watch:
         self.lent: Lent | None = None
         self._path = path_of(url)
         self._log = self._path.with_name(self._path.name + "-wal")
-        # What the next run's statements will read is what the last one's wrote, and so is in it,
-        # until it begins anew.
-        self._warmth = Warmth(self._log)
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None
         self._seen: Any = None
@@ -319,8 +315,6 @@ class Watch:
 
     def changed(self, busy: bool = True) -> bool:
         """Has anything been committed since the last call? True where it cannot be told."""
-        if not busy:
-            self._warmth.keep()
         entered = forking.enter()
         try:
             if self._connection is None:

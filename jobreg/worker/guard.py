@@ -3,6 +3,8 @@
 A supervisor that is stopped in the middle of a transaction on SQLite keeps the lock that every
 writer needs. Where its process is the worker's alone, the guard ends it too (decision 31).
 
+It keeps the SQLite file in memory besides: that must be done where SQLite itself is not.
+
 A small process in a session of its own. It reads group numbers from a pipe whose other end only
 the supervisor holds, so the end of the pipe is the end of the supervisor; and it watches a page
 of memory that the supervisor touches, so a supervisor that is stopped is seen too.
@@ -47,11 +49,15 @@ class Guard:
         stale: how many seconds untouched mean frozen.
         database: the SQLite file whose lock a stopped supervisor must not keep; it is ended for
             that. None: it never is.
+        warm: the SQLite file to keep in memory, with its log; None: there is none.
     """
 
-    def __init__(self, stale: float, database: Path | None = None) -> None:
+    def __init__(
+        self, stale: float, database: Path | None = None, *, warm: Path | None = None
+    ) -> None:
         self._stale = stale
         self._database = "" if database is None else database.absolute()
+        self._warm = "" if warm is None else warm.absolute()
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
@@ -72,7 +78,7 @@ class Guard:
             _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
             # The groups there are go with the command: there is no moment in which the new guard
             # lives and does not know them.
-            told = (file.fileno(), self._stale, self._database, *self._groups)
+            told = (file.fileno(), self._stale, self._database, self._warm, *self._groups)
             ours = Path(__file__).parents[2]
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, str(ours), *map(str, told)],
@@ -173,6 +179,11 @@ def watch_over(descriptor: int, stale: float, database: Path | None, groups: set
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    _, _, descriptor, stale, database, *groups = sys.argv
+    _, _, descriptor, stale, database, warm, *groups = sys.argv
     of = Path(database) if database else None
+    if warm:
+        # In a thread: a disk that stands still must not keep anything alive.
+        from jobreg.store.warmth import keep_warm
+
+        threading.Thread(target=keep_warm, args=[Path(warm)], daemon=True).start()
     watch_over(int(descriptor), float(stale), of, set(map(int, groups)))

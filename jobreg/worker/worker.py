@@ -206,9 +206,10 @@ class Worker:
         self.store = self._given_store or open_store(
             self.settings.store, sqlite_sync=self.settings.sqlite_sync
         )
+        file = self.store.database.file
         # An application that has us in another thread is not to be ended for our sake.
-        database = self.store.database.file if in_main_thread() else None
-        guard = Guard(self.settings.lease * FENCE_AT, database)
+        database = file if in_main_thread() else None
+        guard = Guard(self.settings.lease * FENCE_AT, database, warm=file)
         self.engine = ProcessEngine(self.settings, guard)
         self._wake = self.engine.wake
         self.ownership = Ownership(self.store, self.registry)
