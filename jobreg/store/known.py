@@ -1,7 +1,8 @@
 """What the store knows of one job, asked by one statement in the driver's own words.
 
-A client asks before the first submit after a pause, and somebody waits for that run: two questions
-by way of SQLAlchemy take longer than all the rest of a submit.
+A client asks before the first submit after a pause (of PostgreSQL only where what it knew holds no
+more), and somebody waits for that run: two questions by way of SQLAlchemy take longer than all the
+rest of a submit.
 """
 
 from __future__ import annotations

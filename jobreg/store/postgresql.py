@@ -59,6 +59,8 @@ _LENT = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
     "enable_sort": "off",
+    # What is left to be sorted counts as dear, and so as worth compiling.
+    "jit": "off",
 }  # fmt: skip
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
@@ -312,9 +314,10 @@ class PostgreSQL(Database):
         """Was the connection ended in place of an answer?
 
         An ending server says so (57P01) to who is idle or at work, and where it comes between a
-        commit and its answer it says nothing (SyncRepWaitForLSN in its source).
+        commit and its answer it says nothing (SyncRepWaitForLSN in its source). Who was idle for
+        too long (57P05, idle_session_timeout) had not been heard.
         """
-        return getattr(error.orig, "sqlstate", None) == "57P01"
+        return getattr(error.orig, "sqlstate", None) in ("57P01", "57P05")
 
     def told(self, error: DBAPIError) -> str:
         """The server's own sentence, without what libpq puts around it."""

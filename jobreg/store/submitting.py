@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .. import clock, failpoints
 from ..catalogue import Known
-from ..errors import BadInput, StoreError, StoreUnavailable, SubmitUncertain
+from ..errors import (
+    Conflict,
+    JobRegError,
+    StoreError,
+    StoreUnavailable,
+    SubmitUncertain,
+    UnknownRun,
+)
 from ..lifecycle import RunRecord
 from .borrowed import Borrowed
 from .database import ANSWER_WITHIN, Database
@@ -66,8 +74,8 @@ class Submitting(Reading):
         try:
             stored = self._insert_as_known(run, known)
         except Unanswered as error:
-            until = began + ANSWER_WITHIN
-            return self._asked_again([run], lambda: [anew()], until, error)[0]
+            ready = partial(self._ready_again, run, anew)
+            return self._asked_again([run], ready, began + ANSWER_WITHIN, error)[0]
         return stored[0] if stored else self.insert([anew()])[0]
 
     def _insert_as_known(self, run: RunRecord, known: Known) -> list[RunRecord]:
@@ -81,9 +89,17 @@ class Submitting(Reading):
         except Unanswered:
             raise
         except StoreError:
-            return []  # what is wrong is told where it is done step by step
+            return []  # the connection may have died while it was idle; all else is told there
         finally:
             failpoints.begin(before)
+
+    def _ready_again(self, run: RunRecord, anew: Callable[[], RunRecord]) -> list[RunRecord]:
+        """What to store of a run that may be there: if it is, it was judged then."""
+        try:
+            self.get(run.run_id)
+        except UnknownRun:
+            return [anew()]
+        return [run]
 
     def _asked_again(
         self,
@@ -100,7 +116,9 @@ class Submitting(Reading):
                 return self._insert(ready())
             except StoreUnavailable:
                 pause *= 2
-            except BadInput:
+            except Conflict:
+                raise
+            except JobRegError:
                 break
         many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
         raise SubmitUncertain(

@@ -30,6 +30,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _TOUCHED = struct.Struct("q")
+_WARM = "warm="
 _open: weakref.WeakSet[Guard] = weakref.WeakSet()
 
 
@@ -57,7 +58,7 @@ class Guard:
     ) -> None:
         self._stale = stale
         self._database = "" if database is None else database.absolute()
-        self._warm = "" if warm is None else warm.absolute()
+        self._warm = [] if warm is None else [f"{_WARM}{warm.absolute()}"]
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._page: mmap.mmap | None = None
@@ -78,7 +79,7 @@ class Guard:
             _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
             # The groups there are go with the command: there is no moment in which the new guard
             # lives and does not know them.
-            told = (file.fileno(), self._stale, self._database, self._warm, *self._groups)
+            told = (file.fileno(), self._stale, self._database, *self._warm, *self._groups)
             ours = Path(__file__).parents[2]
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, str(ours), *map(str, told)],
@@ -177,13 +178,19 @@ def watch_over(descriptor: int, stale: float, database: Path | None, groups: set
                     os.kill(supervisor, signal.SIGKILL)
 
 
+def _keep_warm(database: Path) -> None:
+    """Keep a file in memory, if there can be a thread for it: a disk may stand still."""
+    from jobreg.store.warmth import keep_warm
+
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=keep_warm, args=[database], daemon=True).start()
+
+
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
-    _, _, descriptor, stale, database, warm, *groups = sys.argv
-    of = Path(database) if database else None
-    if warm:
-        # In a thread: a disk that stands still must not keep anything alive.
-        from jobreg.store.warmth import keep_warm
-
-        threading.Thread(target=keep_warm, args=[Path(warm)], daemon=True).start()
-    watch_over(int(descriptor), float(stale), of, set(map(int, groups)))
+    _, _, descriptor, stale, database, *others = sys.argv
+    for each in others:
+        if each.startswith(_WARM):
+            _keep_warm(Path(each.removeprefix(_WARM)))
+    groups = {int(each) for each in others if not each.startswith(_WARM)}
+    watch_over(int(descriptor), float(stale), Path(database) if database else None, groups)

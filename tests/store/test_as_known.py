@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 from store_hands import JOB, asked, states
+from waiting import until
 
 from jobreg import BadInput, Client, Conflict, Registry, client as client_module
 from jobreg.catalogue import Entry
 from jobreg.lifecycle import Provider, RunRecord
 from jobreg.options import JobOptions
-from jobreg.store import Store
+from jobreg.store import Store, open_store
 from jobreg.store.lending import Lent
 
 HOSTILE = "a \"quoted\", {braced} \\ 'one', \N{GRINNING FACE} é %s\nand a line"
@@ -254,3 +255,26 @@ def test_after_a_pause_a_client_judges_by_the_version_that_came_meanwhile(
     client.submit(JOB, {"new": 1})
 
     assert states(client.store) == {"queued": 2}
+
+
+def test_a_connection_that_the_server_ended_as_idle_leaves_no_doubt(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(postgres.fresh())
+    known, run = store.catalogue.of(JOB), asked()
+    lent, other = store.database.lend(), store.database.make_to_lend()
+    assert lent is not None
+    pid = lent.connection.info.backend_pid
+    if lent.connection.info.server_version < 140000:
+        pytest.skip("this server ends nobody for being idle")
+    lent.cursor.execute("SET idle_session_timeout = '20ms'")
+    store.database.lending.give_back(lent)
+    alive = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    until(lambda: other.execute(alive, (pid,)).fetchone() == (0,), 20, "the server ended it")
+    monkeypatch.setattr(store, "_asked_again", None)
+
+    stored = store.insert_as_known(run, known, lambda: run)
+
+    assert store.get(run.run_id) == stored
+    other.close()
+    store.close()

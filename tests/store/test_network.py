@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from store_hands import JOB, add, add_worker, asked, claim, outcome, settle, states
 from tcp_proxy import Proxy
 
-from jobreg import BadInput, StoreUnavailable, SubmitUncertain
+from jobreg import BadInput, StoreUnavailable, SubmitUncertain, UnknownJob
 from jobreg.lifecycle import RunRecord
 from jobreg.store import Store, database, open_store
 
@@ -132,21 +132,43 @@ def test_a_run_stored_as_known_whose_answer_is_cut_off_is_stored_once(
     assert states(store) == {"queued": 1}
 
 
-def test_after_an_answer_was_lost_a_refusal_does_not_say_that_nothing_was_stored(
-    store: Store, proxy: Proxy
+@pytest.mark.parametrize("error", [BadInput, UnknownJob])
+def test_after_an_answer_was_lost_a_refusal_does_not_stand_in_its_place(
+    store: Store, proxy: Proxy, error: type[Exception]
 ) -> None:
     run, known = asked(), store.catalogue.of(JOB)
     states(store)
     proxy.set("cut")
 
     def refused() -> RunRecord:
+        raise error("it is not so any more")
+
+    if store.inserts_as_known:
+        # It is there: it was judged when it was stored.
+        assert store.insert_as_known(run, known, refused) == store.get(run.run_id)
+    else:
+        with pytest.raises(error):
+            store.insert_as_known(run, known, refused)
+    assert proxy.cuts == int(store.inserts_as_known)
+
+
+def test_a_refusal_does_not_say_that_nothing_was_stored_where_that_is_not_known(
+    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not store.inserts_as_known:
+        pytest.skip("here it is asked first")
+    monkeypatch.setattr(database, "PING_WITHIN", 0.2)
+    run, known = asked(), store.catalogue.of(JOB)
+    proxy.set("blackhole")
+
+    def refused() -> RunRecord:
         raise BadInput("no such parameter")
 
-    sent = store.inserts_as_known
-    with pytest.raises(SubmitUncertain if sent else BadInput):
+    pass_again = threading.Timer(0.5, proxy.set, ("pass",))
+    pass_again.start()
+    with pytest.raises(SubmitUncertain, match=run.run_id):
         store.insert_as_known(run, known, refused)
-
-    assert proxy.cuts == int(sent)
+    pass_again.join()
 
 
 def test_a_connection_that_died_while_it_was_idle_costs_a_submit_as_known_a_moment(

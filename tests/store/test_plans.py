@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, create_engine, text
+from psycopg import sql
+from sqlalchemy import Executable, create_engine, make_url, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 from store_hands import JOB, add_worker, asked, claim, offer, outcome, states
@@ -128,11 +130,22 @@ def test_what_sqlite_is_told_to_claim_is_answered_from_an_index(full, more):
 
 
 def explained_by(lent: Any, told: list[str]) -> Any:
-    """What keeps how a statement would be executed, in place of doing it."""
+    """What keeps how a statement would be executed by the plan that is kept, in place of doing it.
+
+    Of a statement that is not prepared EXPLAIN tells the plan for these values.
+    """
 
     def explain(words: str, values: Any) -> Any:
-        rows = lent.execute(f"EXPLAIN (COSTS OFF) {words}", values).fetchall()
+        numbers = count(1)
+        with_numbers = re.sub("%s", lambda _: f"${next(numbers)}", words)
+        given = ", ".join(sql.Literal(each).as_string(lent.connection) for each in values)
+        lent.cursor.execute(f"PREPARE kept AS {with_numbers}".encode())
+        rows = lent.cursor.execute(
+            f"EXPLAIN (COSTS OFF) EXECUTE kept{f'({given})' if given else ''}".encode()
+        ).fetchall()
+        lent.cursor.execute(b"DEALLOCATE kept")
         told.extend(line.strip() for (line,) in rows)
+        assert not values or any(re.search(r"\$\d", line) for line in told)
         return SimpleNamespace(fetchall=list)
 
     return explain
@@ -224,6 +237,19 @@ def test_what_postgresql_is_kept_to_is_said_as_the_connection_begins_and_of_no_o
     assert {name: setting for name, setting, _ in others} == dict.fromkeys(ways, "on") | {
         "jit": "off"
     }
+
+
+def test_no_statement_is_compiled_whatever_the_options_of_the_url_are(postgres):
+    """What is left to be sorted counts as very dear, and so as worth it."""
+    url = make_url(postgres.fresh()).update_query_dict({"options": "-c search_path=public"})
+    store = open_store(url.render_as_string(hide_password=False))
+
+    lent = store.database.lend()
+
+    assert lent.execute("SHOW jit", ()).fetchall() == [("off",)]
+    assert lent.execute("SHOW search_path", ()).fetchall() == [("public",)]
+    assert lent.execute("SHOW enable_sort", ()).fetchall() == [("off",)]
+    store.close()
 
 
 # A page's order, what else is asked, and the index that gives it in that order.

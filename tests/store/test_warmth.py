@@ -12,7 +12,7 @@ from waiting import until
 
 from jobreg import Registry
 from jobreg.store import open_store, warmth
-from jobreg.worker import Worker, worker as worker_module
+from jobreg.worker import Worker, guard as guard_module, worker as worker_module
 from jobreg.worker.guard import Guard
 
 pytestmark = pytest.mark.skipif(
@@ -110,3 +110,14 @@ def test_a_worker_gives_its_guard_the_file_to_keep(
         worker.run()
 
     assert given == [{"warm": tmp_path / "jobs.db"}]
+
+
+def test_a_guard_that_can_have_no_thread_guards_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+
+    guard_module._keep_warm(tmp_path / "jobs.db")
