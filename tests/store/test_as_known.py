@@ -11,12 +11,21 @@ from attrs import evolve
 from store_hands import JOB, asked, states
 from waiting import until
 
-from jobreg import BadInput, Client, Conflict, Registry, client as client_module
+from jobreg import (
+    BadInput,
+    Client,
+    Conflict,
+    Registry,
+    SubmitUncertain,
+    UnknownJob,
+    client as client_module,
+)
 from jobreg.catalogue import Entry
 from jobreg.lifecycle import Provider, RunRecord
 from jobreg.options import JobOptions
 from jobreg.store import Store, open_store
 from jobreg.store.lending import Lent
+from jobreg.store.transacting import Unanswered
 
 HOSTILE = "a \"quoted\", {braced} \\ 'one', \N{GRINNING FACE} é %s\nand a line"
 Change = Callable[[Store], Any]
@@ -180,6 +189,23 @@ def test_what_is_refused_anew_is_not_stored(store: Store) -> None:
         store.insert_as_known(asked(), known, refuse)
 
     assert states(store) == {}
+
+
+@pytest.mark.parametrize("error", [BadInput, UnknownJob])
+def test_a_refusal_does_not_say_that_nothing_was_stored_where_that_is_not_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def lose(*_: Any) -> list[RunRecord]:
+        raise Unanswered("the connection was lost")
+
+    def refuse() -> RunRecord:
+        raise error("it is not so any more")
+
+    monkeypatch.setattr(store, "_insert_as_known", lose)
+    run = asked()
+
+    with pytest.raises(SubmitUncertain, match=run.run_id):
+        store.insert_as_known(run, store.catalogue.of(JOB), refuse)
 
 
 @pytest.fixture

@@ -152,25 +152,6 @@ def test_after_an_answer_was_lost_a_refusal_does_not_stand_in_its_place(
     assert proxy.cuts == int(store.inserts_as_known)
 
 
-def test_a_refusal_does_not_say_that_nothing_was_stored_where_that_is_not_known(
-    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not store.inserts_as_known:
-        pytest.skip("here it is asked first")
-    monkeypatch.setattr(database, "PING_WITHIN", 0.2)
-    run, known = asked(), store.catalogue.of(JOB)
-    proxy.set("blackhole")
-
-    def refused() -> RunRecord:
-        raise BadInput("no such parameter")
-
-    pass_again = threading.Timer(0.5, proxy.set, ("pass",))
-    pass_again.start()
-    with pytest.raises(SubmitUncertain, match=run.run_id):
-        store.insert_as_known(run, known, refused)
-    pass_again.join()
-
-
 def test_a_connection_that_died_while_it_was_idle_costs_a_submit_as_known_a_moment(
     store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
