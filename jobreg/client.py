@@ -183,8 +183,9 @@ class Client:
         kept = self._known.get(name)
         if kept is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
             return None
-        installed = kept.ref is not None and self.registry.snapshot().jobs.get(name) == kept.ref
-        return kept if installed and self.store.inserts_as_known else None
+        if kept.ref is None or not self.store.inserts_as_known:
+            return None
+        return kept if self.registry.snapshot().jobs.get(name) == kept.ref else None
 
     def _ready_one(self, record: RunRecord) -> RunRecord:
         """A run as it is to be stored, its name and parameters judged; nothing is stored.
