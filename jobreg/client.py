@@ -174,18 +174,28 @@ class Client:
         if kept is None or run is None:
             return self.store.insert([self._ready_one(record)])[0]
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
-        if self._known[record.job_name] is kept:
+        if not self._is_here(kept):
+            self._known.pop(record.job_name, None)
+        elif self._known.get(record.job_name) is kept:
             self._known[record.job_name] = _Kept(now, kept.known, kept.ref, kept.terms)
         return stored
 
     def _kept_long(self, name: str) -> _Kept | None:
-        """What was read of a job too long ago, if the store can say whether it is so yet."""
+        """What was read of a job too long ago, if the store can say whether it is so yet.
+
+        A name that belongs to somebody there is refused for nothing that is installed here; so
+        the look at that may come after, while the run is on its way already.
+        """
         kept = self._known.get(name)
-        if kept is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
+        if kept is None or kept.ref is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
             return None
-        if kept.ref is None or not self.store.inserts_as_known:
-            return None
-        return kept if self.registry.snapshot().jobs.get(name) == kept.ref else None
+        owned = any(each.pinnable for each in kept.known.entries)
+        return kept if owned or self._is_here(kept) else None
+
+    def _is_here(self, kept: _Kept) -> bool:
+        """Is the job where it was?"""
+        ref = kept.ref
+        return ref is not None and self.registry.snapshot().jobs.get(ref.name) == ref
 
     def _ready_one(self, record: RunRecord) -> RunRecord:
         """A run as it is to be stored, its name and parameters judged; nothing is stored.

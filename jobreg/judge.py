@@ -27,11 +27,15 @@ from .signature.refusal import below, faults as all_faults, first_faults, refusa
 SEEN_WITHIN = timedelta(days=1)
 """A version seen this shortly before the newest may run still: what it takes is not refused."""
 
-_KINDS: dict[object, type] = {
-    "string": str, "integer": int, "boolean": bool, "null": NoneType, "array": list,
-    "object": dict,
+_KINDS: dict[object, frozenset[type]] = {
+    "string": frozenset((str,)), "integer": frozenset((int,)), "boolean": frozenset((bool,)),
+    "null": frozenset((NoneType,)), "array": frozenset((list,)), "object": frozenset((dict,)),
+    "number": frozenset((int, float)),
+    None: frozenset((str, int, bool, NoneType, list, dict, float)),
 }  # fmt: skip
+_NO_KIND: frozenset[type] = frozenset()
 _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
+_UNIONS_DEEP = 4
 
 
 @frozen
@@ -45,14 +49,26 @@ class Terms:
     versions: tuple[Entry, ...]
     installed: Provider | None
     options: JobOptions
-    silent: bool = field(init=False)
-    """Do they say nothing of any run?"""
+    judge: bool = field(init=False)
+    """Is a run judged? One installed here that the store never saw may be the one that runs it."""
+    fill: bool = field(init=False)
+    """Is there something to give a run that its submitter did not say?"""
+    plain: Plain = field(init=False)
+    """What fits the version last seen, whatever the others take."""
 
-    @silent.default
-    def _say_nothing(self) -> bool:
+    @judge.default
+    def _judges(self) -> bool:
+        seen = (each.provider for each in self.versions)
+        return bool(self.versions) and self.installed in (None, *seen)
+
+    @fill.default
+    def _fills(self) -> bool:
         options = self.options
-        said = options.queue, options.priority, options.unique
-        return not self.versions and said == (None, None, None)
+        return (options.queue, options.priority, options.unique) != (None, None, None)
+
+    @plain.default
+    def _plain(self) -> Plain:
+        return Plain.of(self.versions[0].params_schema if self.versions else None)
 
     @classmethod
     def of(cls, known: Known, installed: Provider | None) -> Terms:
@@ -70,14 +86,11 @@ class Terms:
         Raises:
             BadInput: no version of the job would take its parameters; each fault, with its path.
         """
-        if self.silent:
+        if self.judge and not self.plain.fits(codec.decode(record.params)):
+            _judge(record, self.versions, self.installed)
+        if not self.fill:
             return record
-        versions, options = self.versions, self.options
-        # One that is installed here, and that the store never saw, may be the one that will run it.
-        if versions and self.installed in (None, *(each.provider for each in versions)):
-            _judge(record, versions, self.installed)
-        if (options.queue, options.priority, options.unique) == (None, None, None):
-            return record
+        options = self.options
         return evolve(
             record,
             queue=options.queue if record.queue is None else record.queue,
@@ -121,6 +134,34 @@ def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | N
         raise BadInput(refusal(who, told, way_out), faults=tuple(told))
 
 
+@frozen
+class Plain:
+    """By their types alone: which parameters fit a schema. Of others it takes a judge to tell.
+
+    ``kinds`` are the types that fit, by name; ``required`` are those without a default.
+    """
+
+    kinds: Mapping[str, frozenset[type]]
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, schema: Mapping[str, Any] | None) -> Plain:
+        """What can be told of a schema that describes the whole object of parameters."""
+        judge = _Judge((schema or {}).get("$defs") or {})
+        whole = judge.resolved(schema)
+        if not isinstance(whole, Mapping):
+            return cls({}, frozenset())
+        kinds = {name: judge.kinds(each) for name, each in whole.get("properties", {}).items()}
+        return cls(kinds, frozenset(whole.get("required", ())))
+
+    def fits(self, params: Mapping[str, Any]) -> bool:
+        """True where these fit; False where they may fit yet."""
+        kinds = self.kinds
+        return self.required <= params.keys() and all(
+            type(value) in kinds.get(name, _NO_KIND) for name, value in params.items()
+        )
+
+
 def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
     """Name what is wrong with ``params``, each fault with its path; nothing where nothing is.
 
@@ -152,7 +193,7 @@ class _Judge:
     def check(self, schema: object, value: object, path: str) -> Iterator[str]:
         """Name what is wrong with the value at a path."""
         schema = self.resolved(schema)
-        if not isinstance(schema, Mapping) or self._plainly_fits(schema, value):
+        if not isinstance(schema, Mapping) or type(value) in self.kinds(schema):
             return
         if "anyOf" in schema:
             yield from self._any_of(schema, value, path)
@@ -171,17 +212,21 @@ class _Judge:
             schema = self._definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
         return schema
 
-    def _plainly_fits(self, schema: object, value: object) -> bool:
-        """Does it fit as far as can be seen without msgspec, whose import takes its time?"""
+    def kinds(self, schema: object, deep: int = _UNIONS_DEEP) -> frozenset[type]:
+        """The types all of whose values fit, as far as can be told without msgspec.
+
+        Its import takes its time.
+        """
         schema = self.resolved(schema)
-        if not isinstance(schema, Mapping) or "anyOf" in schema:
-            choices = schema["anyOf"] if isinstance(schema, Mapping) else ()
-            return any(self._plainly_fits(each, value) for each in choices)
+        if not isinstance(schema, Mapping):
+            return _NO_KIND
+        if "anyOf" in schema:
+            choices = schema["anyOf"] if deep else ()
+            return _NO_KIND.union(*(self.kinds(each, deep - 1) for each in choices))
         kind = schema.get("type")
         if not schema.keys() <= _PLAIN_WORDS or isinstance(kind, list):
-            return False
-        number = kind == "number" and type(value) in (int, float)
-        return number or kind is None or type(value) is _KINDS.get(kind)
+            return _NO_KIND
+        return _KINDS.get(kind, _NO_KIND)
 
     def _any_of(self, schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:
         if isinstance(value, list | dict):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from jobreg.judge import faults
+from jobreg.judge import Plain, faults
 from jobreg.signature.refusal import first_faults, refusal
 
 SCHEMA: dict[str, Any] = {
@@ -139,3 +139,54 @@ def test_what_msgspec_accepts_is_never_refused_and_what_it_refuses_is_told(
     # msgspec takes 2.0 for a whole number; we do not quarrel with whoever does not.
     integral = isinstance(params.get("x"), float)
     assert (not told) == accepted or integral
+
+
+VALUES = ("5", 1, 1.5, True, None, [1], {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("schema", "fitting"),
+    [
+        ({"type": "string", "title": "a title"}, ["5"]),
+        ({"type": "integer", "default": 3}, [1]),
+        ({"type": "number"}, [1, 1.5]),
+        ({"type": "boolean"}, [True]),
+        ({"type": "null"}, [None]),
+        ({"type": "array"}, [[1]]),
+        ({"type": "object"}, [{"a": 1}]),
+        ({}, list(VALUES)),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}, [1, None]),
+        ({"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 0}]}, [1]),
+        ({"$ref": "#/$defs/whole"}, [1]),
+        ({"$ref": "#/$defs/circle"}, [1]),
+        ({"$ref": "#/$defs/nowhere"}, []),
+        ({"type": "integer", "minimum": 3}, []),
+        ({"type": ["integer", "null"]}, []),
+        ({"type": "array", "items": {"type": "string"}}, []),
+        ({"type": "unheard"}, []),
+        (True, []),
+    ],
+)  # fmt: skip
+def test_what_fits_by_its_type_alone_has_no_faults(schema: object, fitting: list[Any]) -> None:
+    circle = {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/circle"}]}
+    whole = {
+        "properties": {"x": schema},
+        "additionalProperties": False,
+        "$defs": {"whole": {"type": "integer"}, "circle": circle},
+    }
+    plain = Plain.of(whole)
+
+    found = [value for value in VALUES if plain.fits({"x": value})]
+
+    assert [(type(each), each) for each in found] == [(type(each), each) for each in fitting]
+    for value in found:
+        assert told_of(whole, {"x": value}) == []
+
+
+def test_by_its_type_alone_nothing_fits_that_lacks_a_parameter_or_has_one_more() -> None:
+    plain = Plain.of(SCHEMA | {"required": ["any"]})
+
+    assert plain.fits({"any": 1})
+    assert not plain.fits({})
+    assert not plain.fits({"any": 1, "more": 1})
+    assert not Plain.of(None).fits({"any": 1})

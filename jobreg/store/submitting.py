@@ -20,6 +20,7 @@ from ..errors import (
 )
 from ..lifecycle import RunRecord
 from .borrowed import Borrowed
+from .catalogue import StoredCatalogue
 from .database import ANSWER_WITHIN, Database
 from .inserting import Inserting
 from .on_demand import OnDemand
@@ -32,6 +33,8 @@ _FIRST_PAUSE = 0.05
 
 class Submitting(Reading):
     """A store into which runs are put."""
+
+    catalogue: StoredCatalogue
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -57,11 +60,6 @@ class Submitting(Reading):
         except Unanswered as error:
             return self._asked_again(runs, lambda: runs, began + ANSWER_WITHIN, error)
 
-    @property
-    def inserts_as_known(self) -> bool:
-        """Does :meth:`insert_as_known` store a run in one step?"""
-        return self.database.insert_as_known is not None
-
     def insert_as_known(
         self, run: RunRecord, known: Known, anew: Callable[[], RunRecord]
     ) -> RunRecord:
@@ -79,13 +77,16 @@ class Submitting(Reading):
         return stored[0] if stored else self.insert([anew()])[0]
 
     def _insert_as_known(self, run: RunRecord, known: Known) -> list[RunRecord]:
-        """Store it in one step, or return nothing."""
+        """Store it, or return nothing; in one step where that saves a journey."""
         insert = self.database.insert_as_known
-        if insert is None or not _may_be_new([run]):
+        if not _may_be_new([run]):
             return []
         before = failpoints.begin("insert")
         try:
-            return self._at_once(insert, self.now, run, known.signs, ping=False)
+            if insert is not None:
+                return self._at_once(insert, self.now, run, known.signs, ping=False)
+            same = self.catalogue.of(run.job_name).signs == known.signs
+            return self._insert([run]) if same else []
         except Unanswered:
             raise
         except StoreError:

@@ -100,9 +100,8 @@ def test_where_just_that_is_known_it_is_stored_as_it_was_made_ready(
 
     stored, times = inserted(store, known)
 
-    # Where to ask and to store takes no longer, it is asked.
-    assert times == (0 if store.inserts_as_known else 1)
-    assert stored.queue == ("as known" if store.inserts_as_known else "anew")
+    assert times == 0
+    assert stored.queue == "as known"
     assert states(store) == {"queued": 1}
 
 
@@ -139,7 +138,7 @@ def test_what_came_and_went_changes_nothing(store: Store) -> None:
 
     _, times = inserted(store, known)
 
-    assert times == (0 if store.inserts_as_known else 1)
+    assert times == 0
 
 
 def test_two_ways_to_ask_find_the_same_signs(store: Store, monkeypatch: Any) -> None:
@@ -239,12 +238,63 @@ def test_after_a_pause_a_client_submits_by_one_question(
 
     client.submit(JOB)
 
-    if client.store.inserts_as_known:
+    if client.store.database.insert_as_known is not None:
         assert questions == ["WITH"]
-        after = client._known[JOB]
-        assert after.known is before.known
-        assert after.read > before.read  # it is not asked with the next one
+    after = client._known[JOB]
+    assert after.known.signs == before.known.signs
+    assert after.read > before.read  # it is not asked with the next one
     assert states(client.store) == {"queued": 2}
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_after_a_pause_what_is_installed_is_looked_at_while_an_owned_job_is_on_its_way(
+    client: Client, monkeypatch: pytest.MonkeyPatch, owned: bool
+) -> None:
+    if owned:
+        make(client.store, learn(entry()))
+    client.submit(JOB)
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    look, stored = client.registry.snapshot, []
+
+    def noted() -> Any:
+        stored.append(sum(states(client.store).values()))
+        return look()
+
+    monkeypatch.setattr(client.registry, "snapshot", noted)
+
+    client.submit(JOB)
+
+    assert stored[0] == (2 if owned else 1)
+
+
+def test_after_a_pause_a_job_that_nobody_has_any_more_is_refused(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.submit(JOB)
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    client.registry = Registry(path=[])
+
+    with pytest.raises(UnknownJob):
+        client.submit(JOB)
+
+    assert states(client.store) == {"queued": 1}
+
+
+def test_after_a_pause_a_job_that_moved_bears_on_the_next_run_at_the_latest(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(client.store, learn(entry()))
+    client.submit(JOB)
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    client.registry = Registry()
+    client.registry.add(JOB, json.dumps)
+
+    client.submit(JOB)
+    forgotten = JOB not in client._known
+    client.submit(JOB)
+
+    assert forgotten
+    assert client._known[JOB].ref == client.registry.ref(JOB)
 
 
 def test_after_a_pause_a_client_goes_by_what_was_set_meanwhile(
