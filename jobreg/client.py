@@ -174,23 +174,23 @@ class Client:
         if kept is None or run is None:
             return self.store.insert([self._ready_one(record)])[0]
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
-        if not self._is_here(kept):
-            self._known.pop(record.job_name, None)
-        elif self._known.get(record.job_name) is kept:
-            self._known[record.job_name] = _Kept(now, kept.known, kept.ref, kept.terms)
+        if self._known.get(record.job_name) is kept:
+            if self._is_here(kept):
+                self._known[record.job_name] = _Kept(now, kept.known, kept.ref, kept.terms)
+            else:
+                self._known.pop(record.job_name, None)
         return stored
 
     def _kept_long(self, name: str) -> _Kept | None:
         """What was read of a job too long ago, if the store can say whether it is so yet.
 
-        A name that belongs to somebody there is refused for nothing that is installed here; so
-        the look at that may come after, while the run is on its way already.
+        Where nothing that is installed here bears on its runs, the look at that may come after,
+        while the run is on its way already.
         """
         kept = self._known.get(name)
         if kept is None or kept.ref is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
             return None
-        owned = any(each.pinnable for each in kept.known.entries)
-        return kept if owned or self._is_here(kept) else None
+        return kept if kept.terms.anywhere or self._is_here(kept) else None
 
     def _is_here(self, kept: _Kept) -> bool:
         """Is the job where it was?"""

@@ -35,7 +35,6 @@ _KINDS: dict[object, frozenset[type]] = {
 }  # fmt: skip
 _NO_KIND: frozenset[type] = frozenset()
 _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
-_UNIONS_DEEP = 4
 
 
 @frozen
@@ -44,11 +43,14 @@ class Terms:
 
     ``versions`` are those that could be imported, the last seen first; ``installed`` is who
     provides the job here; ``options`` are what operators set, before what the job says.
+    ``anywhere`` tells that they are the same whatever is installed here, and that nothing there
+    could refuse the name, which belongs to somebody.
     """
 
     versions: tuple[Entry, ...]
     installed: Provider | None
     options: JobOptions
+    anywhere: bool = False
     judge: bool = field(init=False)
     """Is a run judged? One installed here that the store never saw may be the one that runs it."""
     fill: bool = field(init=False)
@@ -63,12 +65,11 @@ class Terms:
 
     @fill.default
     def _fills(self) -> bool:
-        options = self.options
-        return (options.queue, options.priority, options.unique) != (None, None, None)
+        return _given(self.options) != (None, None, None)
 
     @plain.default
     def _plain(self) -> Plain:
-        return Plain.of(self.versions[0].params_schema if self.versions else None)
+        return Plain.of(self.versions[0].params_schema if self.judge else None)
 
     @classmethod
     def of(cls, known: Known, installed: Provider | None) -> Terms:
@@ -76,7 +77,17 @@ class Terms:
         whole = (each for each in known.entries if each.trouble is None)
         versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
         mine = (each.options for each in versions if installed in (None, each.provider))
-        return cls(tuple(versions), installed, known.effective(next(mine, None)))
+        options = known.effective(next(mine, None))
+        anywhere = (
+            any(each.pinnable for each in versions)
+            and installed in [each.provider for each in versions]
+            and all(_is_late(each, versions) for each in versions)
+            and all(
+                _given(known.effective(each)) == _given(options)
+                for each in (None, *(each.options for each in versions))
+            )
+        )
+        return cls(tuple(versions), installed, options, anywhere)
 
     def apply(self, record: RunRecord) -> RunRecord:
         """Return a run as it is to be stored: with the queue, priority and key its job gives it.
@@ -99,6 +110,17 @@ class Terms:
         )
 
 
+def _given(options: JobOptions) -> tuple[object, ...]:
+    """What a run is given of its job's options, where its submitter said nothing."""
+    return options.queue, options.priority, options.unique
+
+
+def _is_late(entry: Entry, versions: Sequence[Entry]) -> bool:
+    """May this version, of those with the last seen first, be at work yet?"""
+    newest, seen = versions[0].last_seen, entry.last_seen
+    return newest is not None and seen is not None and seen >= newest - SEEN_WITHIN
+
+
 def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
     """The unique key that a job's own options make of a run's parameters."""
     if unique is None:
@@ -111,13 +133,10 @@ def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
 
 def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | None) -> None:
     """Refuse parameters that no version takes of those that may be at work during a deployment."""
-    newest = versions[0].last_seen
     params = codec.decode(record.params)
     refused: Entry | None = None
     for each in versions:
-        assert newest is not None
-        assert each.last_seen is not None
-        if each.last_seen < newest - SEEN_WITHIN and each.provider != installed:
+        if each.provider != installed and not _is_late(each, versions):
             continue
         if each.params_schema is None or next(faults(each.params_schema, params), None) is None:
             return
@@ -147,12 +166,14 @@ class Plain:
     @classmethod
     def of(cls, schema: Mapping[str, Any] | None) -> Plain:
         """What can be told of a schema that describes the whole object of parameters."""
-        judge = _Judge((schema or {}).get("$defs") or {})
+        judge = _Judge(schema.get("$defs") if isinstance(schema, Mapping) else None)
         whole = judge.resolved(schema)
-        if not isinstance(whole, Mapping):
-            return cls({}, frozenset())
-        kinds = {name: judge.kinds(each) for name, each in whole.get("properties", {}).items()}
-        return cls(kinds, frozenset(whole.get("required", ())))
+        takes = whole.get("properties", {}) if isinstance(whole, Mapping) else None
+        required = whole.get("required", []) if isinstance(whole, Mapping) else None
+        if not isinstance(takes, Mapping) or not isinstance(required, list):
+            return cls({}, frozenset())  # it is for the judge to say what that means
+        kinds = {name: judge.kinds(each) for name, each in takes.items()}
+        return cls(kinds, frozenset(name for name in required if isinstance(name, str)))
 
     def fits(self, params: Mapping[str, Any]) -> bool:
         """True where these fit; False where they may fit yet."""
@@ -173,7 +194,7 @@ def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str
         >>> list(faults(schema, {"acount": 42}))
         ["missing 'account'", "unknown 'acount' (did you mean 'account'?)"]
     """
-    judge = _Judge(schema.get("$defs") or {})
+    judge = _Judge(schema.get("$defs"))
     whole = judge.resolved(schema)
     schema = whole if isinstance(whole, Mapping) else {}
     takes, others = schema.get("properties", {}), schema.get("additionalProperties", True)
@@ -187,8 +208,9 @@ def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str
 class _Judge:
     """Follows a schema into arrays and objects; what is left is told by who converts values."""
 
-    def __init__(self, definitions: Mapping[str, Any]) -> None:
-        self._definitions = definitions
+    def __init__(self, definitions: object) -> None:
+        self._definitions = definitions if isinstance(definitions, Mapping) else {}
+        self._kinds: dict[int, frozenset[type]] = {}
 
     def check(self, schema: object, value: object, path: str) -> Iterator[str]:
         """Name what is wrong with the value at a path."""
@@ -212,7 +234,7 @@ class _Judge:
             schema = self._definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
         return schema
 
-    def kinds(self, schema: object, deep: int = _UNIONS_DEEP) -> frozenset[type]:
+    def kinds(self, schema: object) -> frozenset[type]:
         """The types all of whose values fit, as far as can be told without msgspec.
 
         Its import takes its time.
@@ -220,11 +242,18 @@ class _Judge:
         schema = self.resolved(schema)
         if not isinstance(schema, Mapping):
             return _NO_KIND
+        known = self._kinds.get(id(schema))
+        if known is None:
+            self._kinds[id(schema)] = _NO_KIND  # for a union that is part of itself
+            known = self._kinds[id(schema)] = self._kinds_of(schema)
+        return known
+
+    def _kinds_of(self, schema: Mapping[str, Any]) -> frozenset[type]:
         if "anyOf" in schema:
-            choices = schema["anyOf"] if deep else ()
-            return _NO_KIND.union(*(self.kinds(each, deep - 1) for each in choices))
+            choices = schema["anyOf"]
+            return _NO_KIND.union(*map(self.kinds, choices if isinstance(choices, list) else ()))
         kind = schema.get("type")
-        if not schema.keys() <= _PLAIN_WORDS or isinstance(kind, list):
+        if not schema.keys() <= _PLAIN_WORDS or not isinstance(kind, str | None):
             return _NO_KIND
         return _KINDS.get(kind, _NO_KIND)
 

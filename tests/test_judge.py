@@ -190,3 +190,17 @@ def test_by_its_type_alone_nothing_fits_that_lacks_a_parameter_or_has_one_more()
     assert not plain.fits({})
     assert not plain.fits({"any": 1, "more": 1})
     assert not Plain.of(None).fits({"any": 1})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True, 5, [1], None,
+        {"required": None}, {"required": True}, {"required": [["a"]]}, {"required": "a"},
+        {"properties": []}, {"properties": None}, {"properties": {"x": {"type": {}}}},
+        {"properties": {"x": {"anyOf": None}}}, {"properties": {"x": {"anyOf": True}}},
+        {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": ["a"]},
+    ],
+)  # fmt: skip
+def test_a_schema_that_is_none_fits_nothing_by_its_types(schema: Any) -> None:
+    assert not Plain.of(schema).fits({"x": 1})

@@ -120,6 +120,9 @@ class Poll:
         """Nothing is held."""
 
 
+InsertAsKnown = Callable[["Lent", Now, RunRecord, Sequence[str]], list[RunRecord]]
+
+
 class Database:
     """One database, as the verbs need it. The defaults are those of a server."""
 
@@ -245,11 +248,11 @@ class Database:
     None where it goes no quicker so than by :meth:`insert`.
     """
 
-    insert_as_known: Callable[[Lent, Now, RunRecord, Sequence[str]], list[RunRecord]] | None = None
+    insert_as_known: InsertAsKnown | None = None
     """As :attr:`insert_one`, if the store knows just this of the run's job, by the
     :attr:`~jobreg.catalogue.Known.signs` of that; else it stores nothing, and returns nothing.
 
-    None where to ask and to store takes no longer.
+    None where it asks first, and that is no journey of its own that could be saved.
     """
 
     def lend(self, *, ping: bool = True) -> Lent | None:

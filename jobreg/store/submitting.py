@@ -21,7 +21,7 @@ from ..errors import (
 from ..lifecycle import RunRecord
 from .borrowed import Borrowed
 from .catalogue import StoredCatalogue
-from .database import ANSWER_WITHIN, Database
+from .database import ANSWER_WITHIN, Database, InsertAsKnown
 from .inserting import Inserting
 from .on_demand import OnDemand
 from .reading import Reading
@@ -68,25 +68,27 @@ class Submitting(Reading):
         Else, and where something went wrong, the same run is made ready ``anew`` and stored as
         :meth:`insert` does it, which raises what that raises.
         """
+        insert = self.database.insert_as_known
+        if insert is None:
+            now_known = self.catalogue.of(run.job_name)
+            return self.insert([run if now_known == known else anew()])[0]
         began = clock.seconds()
         try:
-            stored = self._insert_as_known(run, known)
+            stored = self._insert_as_known(insert, run, known)
         except Unanswered as error:
             ready = partial(self._ready_again, run, anew)
             return self._asked_again([run], ready, began + ANSWER_WITHIN, error)[0]
         return stored[0] if stored else self.insert([anew()])[0]
 
-    def _insert_as_known(self, run: RunRecord, known: Known) -> list[RunRecord]:
-        """Store it, or return nothing; in one step where that saves a journey."""
-        insert = self.database.insert_as_known
+    def _insert_as_known(
+        self, insert: InsertAsKnown, run: RunRecord, known: Known
+    ) -> list[RunRecord]:
+        """Store it in one step, or return nothing."""
         if not _may_be_new([run]):
             return []
         before = failpoints.begin("insert")
         try:
-            if insert is not None:
-                return self._at_once(insert, self.now, run, known.signs, ping=False)
-            same = self.catalogue.of(run.job_name).signs == known.signs
-            return self._insert([run]) if same else []
+            return self._at_once(insert, self.now, run, known.signs, ping=False)
         except Unanswered:
             raise
         except StoreError:

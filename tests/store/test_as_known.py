@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from jobreg import (
     Client,
     Conflict,
     Registry,
+    StoreUnavailable,
     SubmitUncertain,
     UnknownJob,
     client as client_module,
@@ -200,7 +202,7 @@ def test_a_refusal_does_not_say_that_nothing_was_stored_where_that_is_not_known(
     def refuse() -> RunRecord:
         raise error("it is not so any more")
 
-    monkeypatch.setattr(store, "_insert_as_known", lose)
+    monkeypatch.setattr(store.database, "insert_as_known", lose)
     run = asked()
 
     with pytest.raises(SubmitUncertain, match=run.run_id):
@@ -246,25 +248,100 @@ def test_after_a_pause_a_client_submits_by_one_question(
     assert states(client.store) == {"queued": 2}
 
 
-@pytest.mark.parametrize("owned", [True, False])
-def test_after_a_pause_what_is_installed_is_looked_at_while_an_owned_job_is_on_its_way(
-    client: Client, monkeypatch: pytest.MonkeyPatch, owned: bool
+def shipped(version: str = "1.0", dist: str = "acme-reports", **options: Any) -> Entry:
+    """What a version says of the job, in its hello: with these options, and no others."""
+    return evolve(entry(dist, version), options=JobOptions(**options).to_wire())
+
+
+@pytest.fixture
+def after_a_pause(
+    store: Store, fake_plugins: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Client]:
+    """Makes a client where version 1.0 is installed, that knows so much and was idle since."""
+    fake_plugins.add("acme-reports", "1.0", {JOB: "acme:render"})
+
+    def made(*entries: Entry) -> Client:
+        make(store, *(learn(each) for each in entries))
+        client = Client(store, Registry(path=[str(fake_plugins.path)]))
+        client.submit(JOB)
+        monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+        return client
+
+    return made
+
+
+BROKEN = Entry(job_name=JOB, provider=Provider("acme-reports", "1.0"), trouble="no module")
+
+
+@pytest.mark.parametrize(
+    ("entries", "on_its_way"),
+    [
+        ([shipped()], True),
+        ([shipped(), shipped("2.0", timeout=3)], True),
+        ([shipped(queue="default")], False),
+        ([shipped(), shipped("2.0", priority=5)], False),
+        ([shipped(), shipped("2.0", unique=("x",))], False),
+        ([shipped("2.0")], False),
+        ([shipped(dist="another")], False),
+        ([BROKEN], False),
+        ([], False),
+    ],
+    ids=[
+        "nothing-said", "alike", "queue", "priority", "key", "another-version", "another-dist",
+        "broken", "of-nobody",
+    ],
+)  # fmt: skip
+def test_what_is_installed_is_looked_at_while_the_run_is_on_its_way_where_it_bears_on_no_run(
+    after_a_pause: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+    entries: list[Entry],
+    on_its_way: bool,
 ) -> None:
-    if owned:
-        make(client.store, learn(entry()))
-    client.submit(JOB)
-    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    client = after_a_pause(*entries)
     look, stored = client.registry.snapshot, []
 
-    def noted() -> Any:
+    def noted(**how: Any) -> Any:
         stored.append(sum(states(client.store).values()))
-        return look()
+        return look(**how)
 
     monkeypatch.setattr(client.registry, "snapshot", noted)
 
     client.submit(JOB)
 
-    assert stored[0] == (2 if owned else 1)
+    assert stored[0] == (2 if on_its_way else 1)
+
+
+def test_what_an_old_version_would_refuse_is_not_judged_before_it_is_known_which_is_installed(
+    store: Store, after_a_pause: Callable[..., Client], fake_plugins: Any, tmp_path: Any
+) -> None:
+    now = [time.time_ns() // 1000]
+    store.take_time_from(lambda: now[0])
+    learn(evolve(shipped(), params_schema={"properties": {}}))(store)
+    now[0] += 2 * 24 * 3600 * 1_000_000
+    client = after_a_pause(
+        evolve(shipped("2.0"), params_schema={"required": ["x"], "properties": {"x": {}}})
+    )
+    upgraded = type(fake_plugins)(tmp_path / "upgraded", tmp_path)
+    upgraded.add("acme-reports", "2.0", {JOB: "acme:render"})
+    client.registry = Registry(path=[str(upgraded.path)])
+
+    with pytest.raises(BadInput, match="missing 'x'"):
+        client.submit(JOB)
+
+    assert states(store) == {"queued": 1}
+
+
+def test_after_a_pause_the_first_run_goes_by_the_version_that_was_installed_meanwhile(
+    after_a_pause: Callable[..., Client], fake_plugins: Any, tmp_path: Any
+) -> None:
+    client = after_a_pause(shipped("2.0", queue="slow", priority=5), shipped(queue="mail"))
+    upgraded = type(fake_plugins)(tmp_path / "upgraded", tmp_path)
+    upgraded.add("acme-reports", "2.0", {JOB: "acme:moved"})
+    client.registry = Registry(path=[str(upgraded.path)])
+
+    record = client.submit(JOB).record
+
+    assert (record.queue, record.priority) == ("slow", 5)
 
 
 def test_after_a_pause_a_job_that_nobody_has_any_more_is_refused(
@@ -280,12 +357,10 @@ def test_after_a_pause_a_job_that_nobody_has_any_more_is_refused(
     assert states(client.store) == {"queued": 1}
 
 
-def test_after_a_pause_a_job_that_moved_bears_on_the_next_run_at_the_latest(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+def test_after_a_pause_what_is_found_installed_bears_on_the_next_run(
+    after_a_pause: Callable[..., Client],
 ) -> None:
-    make(client.store, learn(entry()))
-    client.submit(JOB)
-    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+    client = after_a_pause(shipped())
     client.registry = Registry()
     client.registry.add(JOB, json.dumps)
 
@@ -295,6 +370,24 @@ def test_after_a_pause_a_job_that_moved_bears_on_the_next_run_at_the_latest(
 
     assert forgotten
     assert client._known[JOB].ref == client.registry.ref(JOB)
+
+
+def test_a_run_that_cannot_be_stored_as_known_is_tried_no_more_than_any_other(
+    after_a_pause: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, tried = after_a_pause(shipped()), []
+
+    def refuse(runs: Any, connection: Any = None) -> Any:
+        tried.append(runs)
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(client.store, "insert", refuse)
+    monkeypatch.setattr(client.store.database, "insert_as_known", None)
+
+    with pytest.raises(StoreUnavailable):
+        client.submit(JOB)
+
+    assert len(tried) == 1
 
 
 def test_after_a_pause_a_client_goes_by_what_was_set_meanwhile(

@@ -14,7 +14,15 @@ import pytest
 from waiting import until
 
 import jobreg
-from jobreg import Backoff, Client, RunFailed, WaitTimeout, current_run, job
+from jobreg import (
+    Backoff,
+    Client,
+    RunFailed,
+    WaitTimeout,
+    client as client_module,
+    current_run,
+    job,
+)
 from jobreg.testing import Jobs, inline, plugin, stored
 from jobreg.verbs import default_client
 
@@ -27,6 +35,18 @@ def jobs() -> Iterator[Jobs]:
 
 def add(jobs: Jobs, **functions: Any) -> None:
     jobs.plugin({f"fake.{name}": function for name, function in functions.items()})
+
+
+def test_a_run_submitted_after_a_pause_is_executed_at_once_like_any_other(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(jobs, echo=lambda x: x)
+    jobreg.submit("fake.echo", {"x": 0})
+    monkeypatch.setattr(client_module, "_KEEP_KNOWN", -1.0)
+
+    runs = [jobreg.submit("fake.echo", {"x": number}) for number in range(3)]
+
+    assert [run.record.state for run in runs] == ["succeeded"] * 3
 
 
 class Flaky:
