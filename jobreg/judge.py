@@ -35,6 +35,8 @@ _KINDS: dict[object, frozenset[type]] = {
 }  # fmt: skip
 _NO_KIND: frozenset[type] = frozenset()
 _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
+# Unions in unions, and what refers to itself: of more it is for the judge to tell.
+_UNIONS_DEEP = 2
 
 
 @frozen
@@ -43,8 +45,8 @@ class Terms:
 
     ``versions`` are those that could be imported, the last seen first; ``installed`` is who
     provides the job here; ``options`` are what operators set, before what the job says.
-    ``anywhere`` tells that they are the same whatever is installed here, and that nothing there
-    could refuse the name, which belongs to somebody.
+    ``anywhere`` tells that what they take is taken, with the same options, whatever is installed
+    here, and that nothing there could refuse the name, which belongs to somebody.
     """
 
     versions: tuple[Entry, ...]
@@ -78,14 +80,12 @@ class Terms:
         versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
         mine = (each.options for each in versions if installed in (None, each.provider))
         options = known.effective(next(mine, None))
+        own = next((each for each in versions if each.provider == installed), None)
         anywhere = (
-            any(each.pinnable for each in versions)
-            and installed in [each.provider for each in versions]
-            and all(_is_late(each, versions) for each in versions)
-            and all(
-                _given(known.effective(each)) == _given(options)
-                for each in (None, *(each.options for each in versions))
-            )
+            own is not None
+            and _is_late(own, versions)
+            and any(each.pinnable for each in versions)
+            and all(_gives(known, each, options) for each in (None, *versions))
         )
         return cls(tuple(versions), installed, options, anywhere)
 
@@ -113,6 +113,15 @@ class Terms:
 def _given(options: JobOptions) -> tuple[object, ...]:
     """What a run is given of its job's options, where its submitter said nothing."""
     return options.queue, options.priority, options.unique
+
+
+def _gives(known: Known, version: Entry | None, given: JobOptions) -> bool:
+    """Is a run given the same where this version, or one that is not known, is installed?"""
+    try:
+        own = known.effective(None if version is None else version.options)
+        return _given(own) == _given(given)
+    except (BadInput, LookupError, TypeError, ValueError):  # another version of jobreg wrote it
+        return False
 
 
 def _is_late(entry: Entry, versions: Sequence[Entry]) -> bool:
@@ -171,7 +180,8 @@ class Plain:
         takes = whole.get("properties", {}) if isinstance(whole, Mapping) else None
         required = whole.get("required", []) if isinstance(whole, Mapping) else None
         if not isinstance(takes, Mapping) or not isinstance(required, list):
-            return cls({}, frozenset())  # it is for the judge to say what that means
+            # What that means is for the judge to say: neither with a parameter "" nor without.
+            return cls({}, frozenset(("",)))
         kinds = {name: judge.kinds(each) for name, each in takes.items()}
         return cls(kinds, frozenset(name for name in required if isinstance(name, str)))
 
@@ -239,19 +249,18 @@ class _Judge:
 
         Its import takes its time.
         """
+        known = self._kinds.get(id(schema))
+        if known is None:
+            known = self._kinds[id(schema)] = self._kinds_of(schema, _UNIONS_DEEP)
+        return known
+
+    def _kinds_of(self, schema: object, deep: int) -> frozenset[type]:
         schema = self.resolved(schema)
         if not isinstance(schema, Mapping):
             return _NO_KIND
-        known = self._kinds.get(id(schema))
-        if known is None:
-            self._kinds[id(schema)] = _NO_KIND  # for a union that is part of itself
-            known = self._kinds[id(schema)] = self._kinds_of(schema)
-        return known
-
-    def _kinds_of(self, schema: Mapping[str, Any]) -> frozenset[type]:
         if "anyOf" in schema:
-            choices = schema["anyOf"]
-            return _NO_KIND.union(*map(self.kinds, choices if isinstance(choices, list) else ()))
+            choices = schema["anyOf"] if deep and isinstance(schema["anyOf"], list) else ()
+            return _NO_KIND.union(*(self._kinds_of(each, deep - 1) for each in choices))
         kind = schema.get("type")
         if not schema.keys() <= _PLAIN_WORDS or not isinstance(kind, str | None):
             return _NO_KIND

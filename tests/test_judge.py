@@ -203,4 +203,19 @@ def test_by_its_type_alone_nothing_fits_that_lacks_a_parameter_or_has_one_more()
     ],
 )  # fmt: skip
 def test_a_schema_that_is_none_fits_nothing_by_its_types(schema: Any) -> None:
-    assert not Plain.of(schema).fits({"x": 1})
+    for params in ({"x": 1}, {"": 1}):
+        assert not Plain.of(schema).fits(params)
+
+
+def test_where_it_cannot_be_read_what_is_required_nothing_fits_by_its_types() -> None:
+    assert not Plain.of({"properties": {"x": {}}, "required": "x"}).fits({})
+
+
+def test_of_unions_that_hold_each_other_no_kind_is_missed() -> None:
+    definitions = {
+        "a": {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/b"}]},
+        "b": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/a"}]},
+    }
+    takes = {name: {"$ref": f"#/$defs/{name}"} for name in "ab"}
+
+    assert Plain.of({"properties": takes, "$defs": definitions}).fits({"a": "x", "b": 1})

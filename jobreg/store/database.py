@@ -252,7 +252,7 @@ class Database:
     """As :attr:`insert_one`, if the store knows just this of the run's job, by the
     :attr:`~jobreg.catalogue.Known.signs` of that; else it stores nothing, and returns nothing.
 
-    None where it asks first, and that is no journey of its own that could be saved.
+    None where the store is asked first.
     """
 
     def lend(self, *, ping: bool = True) -> Lent | None:

@@ -331,6 +331,34 @@ def test_what_an_old_version_would_refuse_is_not_judged_before_it_is_known_which
     assert states(store) == {"queued": 1}
 
 
+def test_an_old_version_changes_nothing_where_the_one_installed_was_seen_of_late(
+    store: Store, after_a_pause: Callable[..., Client]
+) -> None:
+    now = [time.time_ns() // 1000]
+    store.take_time_from(lambda: now[0])
+    learn(shipped("0.9"))(store)
+    now[0] += 2 * 24 * 3600 * 1_000_000
+
+    client = after_a_pause(shipped())
+
+    assert client._known[JOB].terms.anywhere
+
+
+@pytest.mark.parametrize(
+    "options", [JobOptions().to_wire() | {"engine": "fibers"}, {"another": "form"}]
+)
+def test_what_a_later_jobreg_wrote_of_another_version_ends_no_submit(
+    after_a_pause: Callable[..., Client], options: dict[str, Any]
+) -> None:
+    later = evolve(shipped("2.0"), options=options)
+    client = after_a_pause(shipped(), later)
+
+    client.submit(JOB)
+
+    assert states(client.store) == {"queued": 2}
+    assert not client._known[JOB].terms.anywhere
+
+
 def test_after_a_pause_the_first_run_goes_by_the_version_that_was_installed_meanwhile(
     after_a_pause: Callable[..., Client], fake_plugins: Any, tmp_path: Any
 ) -> None:
