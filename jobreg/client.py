@@ -33,7 +33,7 @@ from .request import (
     one_of_many,
     spread_id,
 )
-from .selection import Filters, Selection, select_runs
+from .selection import Filters, Selection, names_like, select_runs
 from .store import direct
 from .store.on_demand import OnDemand, overlaps
 
@@ -48,7 +48,6 @@ _FEW = 20
 _MANY = range(1_000, 200_001)
 _CHECKED_WITHIN = 10.0
 _CANDIDATES = 5
-_MOST_NAMES = 50
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
 
@@ -396,20 +395,10 @@ class Client:
         if wanted.job_name is None:
             return wanted
         if wanted.job_name.endswith(".*"):
-            first, *others = self._names_like(wanted.job_name)
+            known = {*self.registry.names(), *self.store.catalogue.providers()}
+            first, *others = names_like(wanted.job_name, known)
             return evolve(wanted, job_name=first, aliases=tuple(others))
         return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
-
-    def _names_like(self, pattern: str) -> list[str]:
-        """The known names that begin as ``reports.*`` says; where there is none, the pattern."""
-        known = {*self.registry.names(), *self.store.catalogue.providers()}
-        names = sorted(name for name in known if name.startswith(pattern[:-1]))
-        if len(names) > _MOST_NAMES:
-            raise BadInput(
-                f"job_name: {len(names)} jobs begin as {pattern!r}, such as {names[0]!r}; at most "
-                f"{_MOST_NAMES} are looked for at a time. Give more of the name."
-            )
-        return names or [pattern]
 
     def cancel(self, run_id: str | UUID) -> Run:
         """Cancel a run: at once while it waits, within seconds while it runs."""

@@ -17,6 +17,7 @@ from .registry.entry_points import normalise
 from .request import checked_key, checked_moment, checked_name, checked_state, checked_tags
 
 LONGEST_TEXT = 256
+_MOST_NAMES = 50
 
 
 @frozen(kw_only=True)
@@ -185,3 +186,18 @@ def _params(value: object) -> tuple[tuple[tuple[str, ...], Any], ...]:
             raise BadInput(f"params: {path[:80]}: no JSON value ({error}).") from error
         found.append((tuple(path.split(".")), plain))
     return tuple(found)
+
+
+def names_like(pattern: str, known: Iterable[str]) -> list[str]:
+    """Of the known names those that begin as ``reports.*`` says; where there is none, the pattern.
+
+    Raises:
+        BadInput: more than 50 begin so.
+    """
+    names = sorted(name for name in known if name.startswith(pattern[:-1]))
+    if len(names) > _MOST_NAMES:
+        raise BadInput(
+            f"job_name: {len(names)} jobs begin as {pattern!r}, such as {names[0]!r}; at most "
+            f"{_MOST_NAMES} are looked for at a time. Give more of the name."
+        )
+    return names or [pattern]
