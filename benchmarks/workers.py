@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,24 +131,33 @@ def _watch(url: str, workers: Sequence[subprocess.Popen[bytes]]) -> float:
     # By the driver alone: who looks a hundred times a second must not cost what is measured.
     driver = limits.connect(url)
     (last,) = driver.look("SELECT max(seq) FROM jobreg_live WHERE state = 'queued'")
-    live = "SELECT 1 FROM jobreg_live WHERE"
-    while driver.look(f"{live} state = 'running' LIMIT 1") is None:
-        _still(workers)
+
+    def is_there(words: str) -> bool:
+        return driver.look(f"SELECT 1 FROM jobreg_live WHERE {words} LIMIT 1") is not None
+
+    _wait(workers, lambda: is_there("state = 'running'"))
     first = time.perf_counter()
     ours = "queue = 'default' AND job_name >= 'bench.' AND job_name < 'bench/'"
     near = f"seq > {last - _TAIL} AND seq <= {last}"
     for words in (near, "state = 'running'", f"state = 'queued' AND {ours}", "state = 'running'"):
-        while driver.look(f"{live} {words} LIMIT 1"):
-            _still(workers)
+        _wait(workers, lambda words=words: not is_there(words))
     gone = time.perf_counter()
     driver.close()
     return gone - first
 
 
-def _still(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    if all(each.poll() is not None for each in workers):
-        raise RuntimeError("the workers ended before their work")
-    time.sleep(_LOOK_EVERY)
+def _wait(workers: Sequence[subprocess.Popen[bytes]], until: Callable[[], bool]) -> None:
+    """Look until something is so; once the workers have ended, one last time.
+
+    Raises:
+        RuntimeError: they have ended, and it is not.
+    """
+    over = False
+    while not until():
+        if over:
+            raise RuntimeError("the workers ended before their work")
+        over = all(each.poll() is not None for each in workers)
+        time.sleep(_LOOK_EVERY)
 
 
 def check(store: Store, runs: int, workers: Sequence[int]) -> None:
