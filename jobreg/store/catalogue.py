@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert, Update
 
 from ..catalogue import Entry, Known, Owner
 from ..errors import StoreUnavailable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .store import Store
 
 T = TypeVar("T")
+
+Key = tuple[str, str, str]
+"""A job, and the distribution and version that ship it."""
 
 
 class StoredCatalogue:
@@ -36,18 +39,27 @@ class StoredCatalogue:
         application registered itself (it is in no distribution) belongs to nobody.
         """
 
+        latest = {_key(entry): entry for entry in entries}
+        # In one order, whoever writes: of those who learn the same at once none waits for one
+        # that waits for it, and the last of them has no more to write than rows that are there.
+        keys = sorted(latest)
+        names = sorted({entry.job_name for entry in entries})
+        first: dict[str, str] = {}
+        for entry in entries:
+            if entry.pinnable:
+                first.setdefault(entry.job_name, entry.provider.dist)
+
         def write(connection: Connection) -> dict[str, Owner]:
-            owners = self._owners(connection, [entry.job_name for entry in entries])
-            for entry in entries:
-                asked = _columns(entry)
-                if not connection.execute(
-                    job_statements.note_again(self._store.now), asked
-                ).rowcount:
-                    connection.execute(job_statements.note_first(self._store.now), asked)
-                if entry.job_name not in owners and entry.pinnable:
-                    self._pin(connection, entry.job_name, entry.provider.dist, pinned_by)
-                    owners |= self._owners(connection, [entry.job_name])
-            return owners
+            there = self._versions(connection, names)
+            again = [_columns(latest[key]) for key in keys if key in there]
+            anew = [_columns(latest[key]) for key in keys if key not in there]
+            _each(connection, job_statements.note_again(self._store.now), again)
+            _each(connection, job_statements.note_first(self._store.now), anew)
+            owners = self._owners(connection, names)
+            unowned = [name for name in names if name in first and name not in owners]
+            pins = [_pin(name, first[name], pinned_by) for name in unowned]
+            _each(connection, job_statements.pin(self._store.now), pins)
+            return owners | self._owners(connection, unowned)
 
         return self._again(write)
 
@@ -90,7 +102,8 @@ class StoredCatalogue:
 
         def write(connection: Connection) -> Owner | None:
             before = self._owners(connection, [name]).get(name)
-            self._pin(connection, name, dist, "adopt", again=before is not None)
+            statement = job_statements.pin if before is None else job_statements.pin_again
+            connection.execute(statement(self._store.now), _pin(name, dist, "adopt"))
             self._store.database.tell(connection)
             return before
 
@@ -165,12 +178,26 @@ class StoredCatalogue:
         rows = connection.execute(query, {} if names is None else {"names": list(names)}).mappings()
         return {row["job_name"]: _owner_of(row) for row in rows}
 
-    def _pin(
-        self, connection: Connection, name: str, dist: str, by: str, *, again: bool = False
-    ) -> None:
-        asked = {"of_job": name, "to_dist": dist, "to_pinned_by": by}
-        statement = job_statements.pin_again if again else job_statements.pin
-        connection.execute(statement(self._store.now), asked)
+    def _versions(self, connection: Connection, names: Sequence[str]) -> set[Key]:
+        """The versions of these jobs of which something is kept."""
+        if not names:
+            return set()
+        found = connection.execute(job_statements.versions(), {"names": list(names)})
+        return {(name, dist, version) for name, dist, version in found}
+
+
+def _key(entry: Entry) -> Key:
+    return entry.job_name, entry.provider.dist, entry.provider.version
+
+
+def _each(connection: Connection, statement: Update | Insert, rows: list[dict[str, Any]]) -> None:
+    """Execute a statement for each of the rows, all handed to the driver at once."""
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _pin(name: str, dist: str, by: str) -> dict[str, Any]:
+    return {"of_job": name, "to_dist": dist, "to_pinned_by": by}
 
 
 def _columns(entry: Entry) -> dict[str, Any]:

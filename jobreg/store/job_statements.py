@@ -56,6 +56,13 @@ def note_first(now: Now) -> Insert:
 
 
 @cache
+def versions() -> Select[Any]:
+    """The versions of the jobs :names of which something is kept."""
+    found = select(catalogue.c.job_name, catalogue.c.dist, catalogue.c.version)
+    return found.where(catalogue.c.job_name.in_(bindparam("names", expanding=True)))
+
+
+@cache
 def known(all_jobs: bool) -> Select[Any]:
     """What is known of the jobs :names (or of all), the version seen last first."""
     found = select(catalogue).order_by(catalogue.c.job_name, catalogue.c.last_seen.desc())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from jobreg.catalogue import Entry, Known, Owner
 from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
 from jobreg.store import Store, open_store
+from jobreg.store.catalogue import StoredCatalogue
 from jobreg.store.known import Rows
 from jobreg.store.lending import Lent
 
@@ -134,6 +137,57 @@ def test_eight_who_learn_at_once_agree_on_the_owner(store_url: str) -> None:
 
     assert len(told) == 8
     assert len({owner["reports.render"] for owner in told}) == 1
+
+
+def test_of_those_who_learn_the_same_jobs_at_once_none_stands_in_anothers_way_twice(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [entry(f"job.number{number}") for number in range(100)]
+    learners, written = 4, []
+    start = threading.Barrier(learners)
+    look = StoredCatalogue._versions
+
+    def looked(*arguments: Any) -> Any:
+        written.append(threading.get_ident())  # once in each transaction, at its beginning
+        return look(*arguments)
+
+    monkeypatch.setattr(StoredCatalogue, "_versions", looked)
+
+    def learn(number: int) -> None:
+        mine = open_store(store_url)
+        in_another_order = random.Random(number).sample(jobs, len(jobs))
+        start.wait()
+        mine.catalogue.learn(in_another_order, "hello")
+        mine.close()
+
+    threads = [threading.Thread(target=learn, args=(number,)) for number in range(learners)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(Counter(written)) == learners
+    assert max(Counter(written).values()) <= 2
+    store = open_store(store_url)
+    assert len(store.catalogue.known()) == len(store.catalogue.owners()) == len(jobs)
+    store.close()
+
+
+def test_of_two_who_say_they_have_a_name_the_first_gets_it(store: Store) -> None:
+    claimed = [entry(dist="zebra"), entry(dist="acme"), entry("a.job", dist="acme")]
+
+    owners = store.catalogue.learn(claimed, "hello")
+
+    assert {name: owner.dist for name, owner in owners.items()} == {
+        "reports.render": "zebra",
+        "a.job": "acme",
+    }
+
+
+def test_what_is_said_twice_of_a_version_is_kept_as_it_was_said_last(store: Store) -> None:
+    store.catalogue.learn([entry(summary="first"), entry(summary="then")], "hello")
+
+    assert [known.summary for known in store.catalogue.known()] == ["then"]
 
 
 def test_all_that_bears_on_a_job_is_the_same_object_until_it_changes(store: Store) -> None:
