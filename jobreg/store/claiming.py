@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ..lifecycle import Claim
-from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from ..options import DEFAULT_PRIORITY, DEFAULT_QUEUE, JobOptions
 from . import claim_statements, records
 from .database import Database
-from .offers import Basis, Head, Line, Offer, Pair
+from .offers import Basis, Head, Line, Offer, Pair, some_of_each
 from .statements import Now
 
-_LEAST, _FEW = 3, 100
 _LAST = (math.inf, math.inf, math.inf)
 
 
@@ -43,34 +45,56 @@ def take(
     heads = _heads(connection, database, {pair: room[pair[1]] for pair in pairs})
     chosen = _without_company(_within(heads, room, known), alone)
     alike: dict[Basis, list[int]] = {}
+    numbers = {name: alike.setdefault(offer.basis, []) for name, offer in known.items()}
     for head in chosen:
-        alike.setdefault(known[head.job_name].basis, []).append(head.seq)
+        numbers[head.job_name].append(head.seq)
     taken: dict[int, Sequence[Any]] = {}
     for basis, seqs in alike.items():
-        rows = database.take(connection, now, worker_id, basis, seqs)
-        taken.update((row[0], row[1:]) for row in rows)
+        if seqs:
+            rows = database.take(connection, now, worker_id, basis, seqs)
+            taken.update({row[0]: row for row in rows})
     return [
-        records.claim_under(known[head.job_name], worker_id, *taken[head.seq])
+        records.claim_under(known[head.job_name], worker_id, *taken[head.seq][1:])
         for head in chosen
         if head.seq in taken
     ]
 
 
-def plain(
+def alike(
     pairs: Sequence[Pair], offers: Sequence[Offer], queues: Sequence[str]
-) -> tuple[str, Offer] | None:
-    """The queue and the offer, where there is but one pair and nothing but its order to heed."""
+) -> dict[Pair, Offer]:
+    """Where to claim what, if nothing but the order is to be heeded, and all is claimed on the same
+    and finds room in the same lane; nothing where that is not so.
+    """
     known = {offer.job_name: offer for offer in offers}
-    reached = [pair for pair in pairs if pair[1] in known]
-    if len(reached) != 1:
-        return None
-    queue, name = reached[0]
-    own = known[name].options
-    routed = queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE)
+    found: dict[Pair, Offer] = {}
+    for pair in pairs:
+        offer = known.get(pair[1])
+        if offer is not None:
+            if not _is_plain(pair, offer.options):
+                return {}
+            if not queues or pair[0] in queues:
+                found[pair] = offer
+    if len(found) > 1 and not _go_together(found):
+        return {}
+    return found
+
+
+def _go_together(found: dict[Pair, Offer]) -> bool:
+    """May the runs of all these pairs be claimed as if they were of one?"""
+    if len({(each.basis, each.lane) for each in found.values()}) > 1:
+        return False
+    # A job that waits in several queues must not have in each the room that it has in all.
+    wanted, names = max(each.most for each in found.values()), Counter(name for _, name in found)
+    return all(each.most == wanted or names[each.job_name] == 1 for each in found.values())
+
+
+def _is_plain(pair: Pair, own: JobOptions) -> bool:
+    """Is nothing to be changed of what waits there, nothing counted, and may all be held ahead?"""
+    routed = pair[0] == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE)
     raised = own.priority not in (None, DEFAULT_PRIORITY)
-    if routed or raised or own.concurrency or (queues and queue not in queues):
-        return None
-    return queue, known[name]
+    only_once = own.max_attempts == own.max_crashes == 1
+    return not (routed or raised or own.concurrency or only_once)
 
 
 def _heads(connection: Connection, database: Database, room: dict[Pair, int]) -> list[Head]:
@@ -81,7 +105,7 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
     """
     found: dict[Pair, list[Head]] = {}
     wanted = max(room.values(), default=0)
-    each = max(_LEAST, math.ceil(max(_FEW, wanted * 1.5) / max(1, len(room))))
+    each = some_of_each(wanted, len(room))
     more = {pair: min(most, each) for pair, most in room.items()}
     read = dict(more)
     while True:
@@ -90,8 +114,8 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
             pair for pair, heads in found.items() if read[pair] <= len(heads) < room[pair]
         ]
         ends = min((_order(found[pair][-1]) for pair in open_ended), default=_LAST)
-        first = sorted([(_order(head), head) for each in found.values() for head in each])
-        known = [head for order, head in first if order <= ends]
+        first = sorted(chain.from_iterable(found.values()), key=_order)
+        known = first[: bisect_right(first, ends, key=_order)]
         if not open_ended or 2 * len(known) >= wanted:
             return known
         more = {pair: min(room[pair], 4 * read[pair]) for pair in open_ended}

@@ -192,6 +192,11 @@ class Database:
     fenced. None where it goes no quicker so than in several steps.
     """
 
+    claim_pairs_at_once: Callable[[Lent, Now, str, Mapping[Pair, Offer]], list[Claim]] | None = None
+    """As :attr:`claim_at_once`, of several pairs that are :func:`.claiming.alike`. It takes nothing
+    where it would have to read more than it does to know what comes next.
+    """
+
     claim_told: Callable[[Lent, Now, str, str, Offer, bool], list[Claim]] | None = None
     """As :attr:`claim_at_once`, where it was not looked whether there is anything: it sees itself
     whether that is paused, and keeps nobody from writing while it looks. It may take nothing

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import NamedTuple
 
 from ..lifecycle import Lane, Provider, lane_of
 from ..options import JobOptions
+
+_LEAST, _FEW = 3, 100
 
 Pair = tuple[str, str]
 """A queue, and the name of a job of which runs wait there."""
@@ -65,6 +68,14 @@ class Offer(NamedTuple):
         tries = head.max_attempts or self.options.max_attempts
         crashes = head.max_crashes or self.options.max_crashes
         return bool(tries == crashes == 1)
+
+
+def some_of_each(wanted: int, pairs: int) -> int:
+    """How many heads of each pair to read first, where so many runs are wanted of all together.
+
+    No pair is wanted whole, and seldom all of them alike.
+    """
+    return max(_LEAST, math.ceil(max(_FEW, wanted * 1.5) / max(1, pairs)))
 
 
 class Line:

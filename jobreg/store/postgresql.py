@@ -192,6 +192,13 @@ class PostgreSQL(Database):
 
     claim_told = claim_at_once
 
+    def claim_pairs_at_once(
+        self, lent: Lent, now: Now, worker_id: str, offers: Mapping[Pair, Offer]
+    ) -> list[Claim]:
+        """Claim what is offered of several pairs together, by one statement."""
+        own = self.words_of(now), worker_id, offers
+        return _committed(self._words.claim_pairs, lent.execute, *own)
+
     def finish(
         self,
         connection: Connection,

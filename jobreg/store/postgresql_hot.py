@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Basis, Head, Offer, Pair
+from .offers import Basis, Head, Offer, Pair, some_of_each
 from .postgresql_arrays import array_of_numbers, array_of_texts
 
 # Asked for the least name, a planner that knows nothing of a table (it was filled just now) reads
@@ -102,6 +102,52 @@ WHERE live.ctid = ANY(ARRAY(SELECT place FROM chosen WHERE apart = 0))
     AND (live.state = 'queued') IS TRUE
     AND runs.run_id = ANY(ARRAY[live.run_id]){_RETURNING}, live.priority, live.due_at"""
 
+# The same of several pairs together: what comes after the last that was read of a pair that has
+# more is not known to be next, and where that leaves too little nothing is taken. What may start
+# only once is taken too, if it is among those that begin at once.
+CLAIM_PAIRS = f"""
+WITH alive AS MATERIALIZED (
+    SELECT 1 FROM {{workers}} WHERE worker_id = %s AND state = 'live' FOR SHARE
+), heads AS MATERIALIZED (
+    SELECT pair.number, pair.most, pair.read, head.*
+    FROM unnest(%s::varchar[], %s::varchar[], %s::int[], %s::int[]) WITH ORDINALITY
+        AS pair (queue, name, most, read, number)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, -priority AS rank, due_at, seq, coalesce(suspect, 0) > 0 AS alone,
+            coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1 AS once
+        FROM {{live}}
+        WHERE state = 'queued' AND queue = pair.queue AND job_name = pair.name
+        ORDER BY priority DESC, due_at, seq
+        LIMIT pair.read
+        FOR UPDATE SKIP LOCKED
+    ) AS head
+    WHERE (SELECT count(*) FROM alive) = 1
+), last AS (
+    SELECT DISTINCT ON (number) rank, due_at, seq,
+        count(*) OVER (PARTITION BY number) >= read AND read < most AS has_more
+    FROM heads
+    ORDER BY number, rank DESC, due_at DESC, seq DESC
+), ends AS (
+    SELECT rank, due_at, seq FROM last WHERE has_more ORDER BY rank, due_at, seq LIMIT 1
+), next AS (
+    SELECT place, alone, once, row_number() OVER (ORDER BY rank, due_at, seq) AS nth
+    FROM heads
+    WHERE NOT EXISTS (
+        SELECT 1 FROM ends
+        WHERE (heads.rank, heads.due_at, heads.seq) > (ends.rank, ends.due_at, ends.seq))
+), chosen AS (
+    SELECT place, count(*) FILTER (WHERE alone OR (once AND nth > %s)) OVER (ORDER BY nth) AS apart
+    FROM next
+    WHERE nth <= %s
+        AND (NOT EXISTS (SELECT 1 FROM ends) OR (SELECT 2 * count(*) FROM next) >= %s)
+)
+UPDATE {{live}} AS live{_SET}
+FROM {{runs}} AS runs
+WHERE live.ctid = ANY(ARRAY(SELECT place FROM chosen WHERE apart = 0))
+    AND (live.state = 'queued') IS TRUE
+    AND runs.run_id = ANY(ARRAY[live.run_id]){_RETURNING}, live.job_name, live.priority,
+    live.due_at"""
+
 FINISH = """
 WITH given AS (
     SELECT * FROM unnest(%s::varchar[], %s::int[], %s::text[], %s::text[], %s::bigint[],
@@ -152,6 +198,7 @@ class Words:
         self._heads = HEADS.format(**names)
         self._take = TAKE.format(**names, now="{now}")
         self._claim = CLAIM.format(**names, now="{now}")
+        self._claim_pairs = CLAIM_PAIRS.format(**names, now="{now}")
         self._finish = FINISH.format(**names, now="{now}")
 
     def due(self, execute: Execute) -> list[Pair]:
@@ -163,8 +210,8 @@ class Words:
         pairs = list(most)
         columns = [queue for queue, _ in pairs], [name for _, name in pairs], list(most.values())
         found: dict[Pair, list[Head]] = {pair: [] for pair in pairs}
-        for place, *head in connection.exec_driver_sql(self._heads, columns):
-            found[pairs[place - 1]].append(Head(*head))
+        for place, *head in connection.exec_driver_sql(self._heads, columns).all():
+            found[pairs[place - 1]].append(Head._make(head))
         return found
 
     def take(
@@ -191,6 +238,28 @@ class Words:
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=_in_order)
         return [records.claim_under(offer, worker_id, *row[1:-2]) for row in rows]
+
+    def claim_pairs(
+        self, execute: Execute, now: str, worker_id: str, offers: Mapping[Pair, Offer]
+    ) -> list[Claim]:
+        """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`."""
+        words = self._claim_pairs.replace("{now}", now)
+        of_name = {offer.job_name: offer for offer in offers.values()}
+        dist, version, tries, crashes = _of(next(iter(of_name.values())).basis)
+        most = [offer.most for offer in offers.values()]
+        wanted = max(most)
+        each = some_of_each(wanted, len(most))
+        of_pairs = (
+            array_of_texts(queue for queue, _ in offers),
+            array_of_texts(name for _, name in offers),
+            array_of_numbers(most),
+            array_of_numbers(min(one, each) for one in most),
+        )
+        at_once = max(offer.most - offer.ahead for offer in offers.values())
+        of_heads = worker_id, *of_pairs, tries, crashes, at_once, wanted, wanted
+        rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
+        rows.sort(key=_in_order)
+        return [records.claim_under(of_name[row[-3]], worker_id, *row[1:-3]) for row in rows]
 
     def finish(
         self, execute: Execute, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]

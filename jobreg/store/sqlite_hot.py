@@ -109,7 +109,7 @@ def heads(execute: Execute, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         some = pairs[first : first + _TOGETHER]
         asked = [value for pair in some for value in (*pair, most[pair])]
         for place, *head in execute(_heads_of(len(some)), tuple(asked)).fetchall():
-            found[some[place]].append(Head(*head))
+            found[some[place]].append(Head._make(head))
     return found
 
 

@@ -33,7 +33,7 @@ from .database import Database, Watch
 from .importing import Importing
 from .inserting import Inserting, cancel_waiting
 from .lending import Lent
-from .offers import Offer
+from .offers import Offer, Pair
 from .pruning import Pruning
 from .records import LogRow, WorkerRow, micros
 from .renaming import Renaming
@@ -115,12 +115,9 @@ class Store(Submitting):
         expects something there, nothing is taken but what one statement can take that sees itself
         whether they are paused; it may be asked ``by`` a connection of the caller's own.
         """
-        claim = self.database.claim_told if told else self.database.claim_at_once
-        plain = None if claim is None else claiming.plain(pairs, offers, queues)
-        if claim is not None and plain is not None:
-            claims = self._at_once(claim, self.now, worker_id, *plain, alone, by=by)
-            if claims:
-                return claims
+        alike = claiming.alike(pairs, offers, queues)
+        if claims := self._claim_at_once(worker_id, alike, alone=alone, told=told, by=by):
+            return claims
         if told:
             return []
         with self._transaction() as connection:
@@ -129,6 +126,25 @@ class Store(Submitting):
                     connection, self.database, self.now, worker_id, pairs, offers, queues, alone
                 )
         return None
+
+    def _claim_at_once(
+        self,
+        worker_id: str,
+        alike: dict[Pair, Offer],
+        *,
+        alone: bool,
+        told: bool,
+        by: Lent | None,
+    ) -> list[Claim]:
+        """Take what one statement can take."""
+        if len(alike) == 1:
+            claim = self.database.claim_told if told else self.database.claim_at_once
+            [((queue, _), offer)] = alike.items()
+            if claim is not None:
+                return self._at_once(claim, self.now, worker_id, queue, offer, alone, by=by)
+        elif alike and not told and (of_many := self.database.claim_pairs_at_once) is not None:
+            return self._at_once(of_many, self.now, worker_id, alike)
+        return []
 
     @again
     def claim_one(self, run_id: str, worker_id: str, offer: Offer) -> Claim | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import closing
 import pytest
 from attrs import evolve
 from clean_copies import clean
+from sqlalchemy import update
 from store_hands import (
     JOB,
     PROVIDER,
@@ -24,8 +26,9 @@ from store_hands import (
 )
 
 from jobreg.lifecycle import State
-from jobreg.store import Offer, open_store, sqlite_hot
+from jobreg.store import Offer, claiming, open_store, sqlite_hot
 from jobreg.store.sqlite import BUSY_SECONDS
+from jobreg.store.tables import live
 
 
 def test_a_claim_says_what_an_engine_needs_and_raises_the_fence(store, worker):
@@ -397,6 +400,77 @@ def test_of_many_names_the_first_runs_are_taken_in_order(store, worker, first):
 
     assert taken == wanted[: len(taken)]
     assert len(taken) == 60
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_one_statement_takes_of_several_pairs_what_several_would(postgres, seed):
+    some = random.Random(seed)
+    jobs = [f"job{number}" for number in range(some.choice([6, 9, 60]))]
+    weights = [1 if some.random() < 0.8 else 40 for _ in jobs]
+    room, in_all = some.choice([5, 60, 150]), some.choice([True, False])
+    queues = {job: some.choice(["default", "mail", "slow"]) for job in jobs}
+    apart = some.choice([0.0, 0.03])
+    runs = [
+        asked(
+            job,
+            queue=some.choice(["default", "mail", "slow"]) if in_all else queues[job],
+            priority=some.choice([0, 0, 0, 0, 5]),
+            **({"max_attempts": 1, "max_crashes": 1} if some.random() < apart else {}),
+        )
+        for job in some.choices(jobs, weights, k=600)
+    ]
+    suspects = some.sample(range(1, 600), some.choice([0, 0, 5]))
+    most = {job: room if in_all else some.choice([1, room]) for job in jobs}
+    offers = [offer(job, most=most[job], ahead=most[job] - 1) for job in jobs]
+    asked_for = offers, ["default", "mail"]
+    by_one, by_several = (open_store(postgres.fresh()) for _ in range(2))
+    for store in (by_one, by_several):
+        store.insert(runs)
+        with store.writing() as connection:
+            marked = update(live).where(live.c.seq.in_(suspects)).values(suspect=1)
+            connection.execute(marked)
+    alike = claiming.alike(by_one.due(), *asked_for)
+    by_several.database.claim_pairs_at_once = None
+
+    with closing(by_one.database.lend()) as lent:
+        at_once = by_one.database.claim_pairs_at_once(lent, by_one.now, add_worker(by_one), alike)
+    claims = by_several.claim(add_worker(by_several), by_several.due(), *asked_for)
+
+    first, rest = claims[: len(at_once)], claims[len(at_once) :]
+    assert len(alike) > 1
+    assert [each.run_id for each in at_once] == [each.run_id for each in first]
+    # It stops early only before what is taken apart, or where it would have to read more.
+    only_once = {run.run_id for run in runs if run.max_attempts == 1}
+    assert not rest or rest[0].run_id in only_once or rest[0].suspect or not at_once
+    by_one.close()
+    by_several.close()
+
+
+def test_where_one_statement_would_have_to_read_more_it_takes_nothing(postgres):
+    """Of 20 pairs a few each are read; where one has all that comes first, that is too little."""
+    store = open_store(postgres.fresh())
+    jobs = [f"job{number:02}" for number in range(20)]
+    store.insert([asked(jobs[0]) for _ in range(300)] + [asked(job) for job in jobs])
+    offers = [offer(job, most=200, ahead=199) for job in jobs]
+    alike = dict(zip(store.due(), offers, strict=True))
+    worker = add_worker(store)
+
+    with closing(store.database.lend()) as lent:
+        at_once = store.database.claim_pairs_at_once(lent, store.now, worker, alike)
+
+    assert at_once == []
+    assert len(claim(store, worker, *offers)) == 200
+    store.close()
+
+
+def test_a_fenced_worker_gets_none_of_several_pairs(store, worker):
+    for job in ("a.job", "b.job"):
+        add(store, job)
+    pairs = store.due()
+    store.rescue(row_of(store, worker))
+
+    assert store.claim(worker, pairs, [offer("a.job"), offer("b.job")]) is None
+    assert states(store) == {"queued": 2}
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -98,11 +98,20 @@ def is_paused(store: Store) -> None:
     store.pause("queue", "mail")
 
 
+def several_wait(store: Store) -> None:
+    works(store)
+    store.insert([RUN, evolve(RUN, run_id=OTHER_ID, job_name="mail.send", unique_key=None)])
+
+
 # what is asked
 
 
 def claimed(store: Store) -> Any:
     return claim(store, WORKER_ID)
+
+
+def claimed_of_several(store: Store) -> Any:
+    return claim(store, WORKER_ID, offer(), offer("mail.send"))
 
 
 def claimed_where_expected(store: Store) -> Any:
@@ -160,6 +169,7 @@ VERBS = {
         [PLAIN, evolve(PLAIN, run_id=OTHER_ID, delay=60.0)])),
     "submit with a key": Verb(nothing, lambda store: store.insert([RUN])),
     "claim": Verb(waits, claimed),
+    "claim of several pairs": Verb(several_wait, claimed_of_several),
     "claim where expected": Verb(waits, claimed_where_expected),
     "beat": Verb(works, lambda store: store.beat(WORKER_ID, 30.0, "[]"), repeatable=False),
     "settle": Verb(runs, settles(Ending.SUCCEEDED)),
@@ -313,7 +323,10 @@ def test_a_statement_fails_or_its_answer_is_lost(store: Store, name: str, when: 
                 break
 
     assert trouble.passed < step, "it never came to its end"
-    ones = ("submit", "submit as known", "claim where expected", "settle as noted")
+    ones = (
+        "submit", "submit as known", "claim of several pairs", "claim where expected",
+        "settle as noted",
+    )  # fmt: skip
     by_one = name in ones and store.engine.dialect.name == "postgresql"
     assert step > (1 if by_one else 2)
 

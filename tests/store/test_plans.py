@@ -184,8 +184,16 @@ def test_postgresql_claims_and_settles_row_by_row_however_few_there_were_when_it
         words.claim(explained_by(lent, claims), "1", worker, "default", offer(most=800), False)
         words.finish(explained_by(lent, settles), "1", worker, "h", [outcome(each)])
 
+        several: list[str] = []
+        pairs = {("default", job): offer(job, most=800) for job in (JOB, "mail.send")}
+        words.claim_pairs(explained_by(lent, several), "1", worker, pairs)
+
         assert unconditional(claims) == []
         assert unconditional(settles) == []
+        assert unconditional(several) == []
+        assert any("Tid Scan on jobreg_live" in line for line in several)
+        locks = several.index("->  LockRows", several.index("CTE heads"))
+        assert several[locks + 1] == "->  Index Scan using jobreg_live_heads on jobreg_live"
         assert any("Tid Scan on jobreg_live" in line for line in claims)
         assert any("jobreg_live_heads" in line for line in claims)
         # They are read in order. What is sorted is what was read, to be counted.
@@ -194,7 +202,8 @@ def test_postgresql_claims_and_settles_row_by_row_however_few_there_were_when_it
         assert not [line for line in due if "Sort" in line]
         for table in ("live", "runs"):
             assert sum(f"using jobreg_{table}_run_id_key" in line for line in settles) == 1
-        assert not [line for line in claims + settles if "Seq Scan" in line or "Hash" in line]
+        told = claims + settles + several
+        assert not [line for line in told if "Seq Scan" in line or "Hash" in line]
 
 
 def test_postgresql_settles_row_by_row_whatever_it_knows_of_the_tables(postgres):
