@@ -94,6 +94,12 @@ class SQLite(Database):
         own = self.words_of(now), worker_id, queue, offer, alone
         return self._written(lent, sqlite_hot.claim, *own)
 
+    def claim_pairs_at_once(
+        self, lent: Lent, now: Now, worker_id: str, offers: Mapping[Pair, Offer]
+    ) -> list[Claim]:
+        """Claim what is offered of several pairs together, in a transaction of its own."""
+        return self._written(lent, sqlite_hot.claim_pairs, self.words_of(now), worker_id, offers)
+
     def claim_told(
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer, alone: bool
     ) -> list[Claim]:

@@ -9,6 +9,8 @@ row costs as much as SQLite takes for it (docs/performance.md). They do what tho
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -18,7 +20,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Basis, Head, Offer, Pair
+from .offers import Basis, Head, Offer, Pair, some_of_each
 
 HEADS = """
 SELECT {place}, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
@@ -26,6 +28,16 @@ FROM jobreg_live
 WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
 LIMIT ?"""
+
+# The same, lean, and to be put in the order of all pairs as they are. Of the fourth, 2 is a suspect
+# and 1 what may start only once.
+NEXT_OF_PAIR = """
+SELECT -priority, due_at, seq, CASE WHEN coalesce(suspect, 0) > 0 THEN 2
+    ELSE coalesce(max_attempts, ?2) = 1 AND coalesce(max_crashes, ?3) = 1 END, ?1 + {place}
+FROM jobreg_live
+WHERE state = 'queued' AND queue = ?{queue} AND job_name = ?{name}
+ORDER BY priority DESC, due_at, seq
+LIMIT ?{most}"""
 
 # In the order in which records.claim_under takes them, behind the run's id and attempt. The last
 # five are a note to be settled by: nobody changes them while the run runs, but for the progress.
@@ -54,6 +66,8 @@ UNSEEN = """
     AND NOT EXISTS (
         SELECT 1 FROM jobreg_pauses
         WHERE (kind = 'queue' AND name = ?) OR (kind = 'job' AND name = ?))"""
+
+LIVE = "SELECT 1 FROM jobreg_workers WHERE worker_id = ? AND state = 'live'"
 
 LET_GO = "SELECT 1 LIMIT 0"
 """Ends what was not read to its end: as long as that lasts, the write-ahead log only grows."""
@@ -116,9 +130,24 @@ def heads(execute: Execute, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
 @cache
 def _heads_of(number: int) -> str:
     """The statement for so many pairs: each for itself costs as much to send as to answer."""
-    each = [HEADS.format(place=place) for place in range(number)]
+    return _together([HEADS.format(place=place) for place in range(number)])
+
+
+@cache
+def _next_of(number: int) -> str:
+    """The statement for so many pairs, as :func:`_heads_of`."""
+    each = []
+    for place in range(number):
+        queue, name, most = (4 + 3 * place + nth for nth in range(3))
+        each.append(NEXT_OF_PAIR.format(place=place, queue=queue, name=name, most=most))
+    return _together(each)
+
+
+def _together(each: Sequence[str]) -> str:
     # Whatever has an ORDER of its own must stand in brackets there.
-    return each[0] if number == 1 else " UNION ALL ".join(f"SELECT * FROM ({one})" for one in each)
+    return (
+        each[0] if len(each) == 1 else " UNION ALL ".join(f"SELECT * FROM ({one})" for one in each)
+    )
 
 
 def take(
@@ -171,6 +200,56 @@ def claim(
     elif left:
         execute(LET_GO, ())
     return [records.claim_under(offer, worker_id, *row[2:]) for row in taken]
+
+
+def claim_pairs(
+    execute: Execute, now: str, worker_id: str, offers: Mapping[Pair, Offer]
+) -> list[Claim]:
+    """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`."""
+    some = list(offers.values())
+    basis, wanted = some[0].basis, max(offer.most for offer in some)
+    at_once = max(offer.most - offer.ahead for offer in some)
+    chosen = []
+    if execute(LIVE, (worker_id,)).fetchone():
+        chosen = _next(execute, basis, offers, wanted)
+    for nth, (_, _, _, kind, _) in enumerate(chosen):
+        if kind > (nth < at_once):
+            del chosen[nth:]
+            break
+    if not chosen:
+        return []
+    numbers = _mark(execute, now, worker_id, basis, [seq for _, _, seq, _, _ in chosen])
+    rows = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
+    taken = {row[0]: row for row in rows}
+    return [
+        records.claim_under(some[place], worker_id, *taken[seq][1:])
+        for _, _, seq, _, place in chosen
+    ]
+
+
+def _next(
+    execute: Execute, basis: Basis, offers: Mapping[Pair, Offer], wanted: int
+) -> list[tuple[int, int, int, int, int]]:
+    """What comes next of all pairs together; nothing where to know that more was to be read."""
+    each = some_of_each(wanted, len(offers))
+    most = [offer.most for offer in offers.values()]
+    read = [min(one, each) for one in most]
+    asked = list(zip(offers, read, strict=True))
+    found = list[Any]()
+    for first in range(0, len(asked), _TOGETHER):
+        part = asked[first : first + _TOGETHER]
+        values = [value for pair, number in part for value in (*pair, number)]
+        limits = basis.max_attempts, basis.max_crashes
+        found += execute(_next_of(len(part)), (first, *limits, *values)).fetchall()
+    # Of a pair that may have more, what comes after the last that was read is not known to be next.
+    number_of, last = Counter(row[-1] for row in found), {row[-1]: row for row in found}
+    ends = [row for at, row in last.items() if read[at] <= number_of[at] and read[at] < most[at]]
+    found.sort()
+    if ends:
+        del found[bisect_right(found, min(ends)) :]
+        if 2 * len(found) < wanted:
+            return []
+    return found[:wanted]
 
 
 def finish(
