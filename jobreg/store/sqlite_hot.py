@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,11 +33,12 @@ LIMIT ?"""
 # and 1 what may start only once.
 NEXT_OF_PAIR = """
 SELECT -priority, due_at, seq, CASE WHEN coalesce(suspect, 0) > 0 THEN 2
-    ELSE coalesce(max_attempts, ?2) = 1 AND coalesce(max_crashes, ?3) = 1 END, ?1 + {place}
+    ELSE coalesce(max_attempts, {tries:d}) = 1 AND coalesce(max_crashes, {crashes:d}) = 1 END,
+    {place}
 FROM jobreg_live
-WHERE state = 'queued' AND queue = ?{queue} AND job_name = ?{name}
+WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
-LIMIT ?{most}"""
+LIMIT ?"""
 
 # In the order in which records.claim_under takes them, behind the run's id and attempt. The last
 # five are a note to be settled by: nobody changes them while the run runs, but for the progress.
@@ -133,21 +134,19 @@ def _heads_of(number: int) -> str:
     return _together([HEADS.format(place=place) for place in range(number)])
 
 
-@cache
-def _next_of(number: int) -> str:
-    """The statement for so many pairs, as :func:`_heads_of`."""
-    each = []
-    for place in range(number):
-        queue, name, most = (4 + 3 * place + nth for nth in range(3))
-        each.append(NEXT_OF_PAIR.format(place=place, queue=queue, name=name, most=most))
-    return _together(each)
+@lru_cache(maxsize=64)
+def _next_of(first: int, last: int, tries: int, crashes: int) -> str:
+    """The statement for the pairs in these places, as :func:`_heads_of`."""
+    of_job = {"tries": tries, "crashes": crashes}
+    return _together([NEXT_OF_PAIR.format(place=at, **of_job) for at in range(first, last)])
 
 
 def _together(each: Sequence[str]) -> str:
+    """One statement for what these find, one after the other."""
+    if len(each) == 1:
+        return each[0]
     # Whatever has an ORDER of its own must stand in brackets there.
-    return (
-        each[0] if len(each) == 1 else " UNION ALL ".join(f"SELECT * FROM ({one})" for one in each)
-    )
+    return " UNION ALL ".join(f"SELECT * FROM ({one})" for one in each)
 
 
 def take(
@@ -239,8 +238,8 @@ def _next(
     for first in range(0, len(asked), _TOGETHER):
         part = asked[first : first + _TOGETHER]
         values = [value for pair, number in part for value in (*pair, number)]
-        limits = basis.max_attempts, basis.max_crashes
-        found += execute(_next_of(len(part)), (first, *limits, *values)).fetchall()
+        words = _next_of(first, first + len(part), basis.max_attempts, basis.max_crashes)
+        found += execute(words, values).fetchall()
     # Of a pair that may have more, what comes after the last that was read is not known to be next.
     number_of, last = Counter(row[-1] for row in found), {row[-1]: row for row in found}
     ends = [row for at, row in last.items() if read[at] <= number_of[at] and read[at] < most[at]]
