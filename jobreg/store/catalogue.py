@@ -41,7 +41,7 @@ class StoredCatalogue:
 
         latest = {_key(entry): entry for entry in entries}
         # In one order, whoever writes: of those who learn the same at once none waits for one
-        # that waits for it, and the last of them has no more to write than rows that are there.
+        # that waits for it.
         keys = sorted(latest)
         names = sorted({entry.job_name for entry in entries})
         first: dict[str, str] = {}

@@ -44,12 +44,12 @@ def take(
     pairs = [pair for pair in _routed(connection, pairs, known, queues) if room[pair[1]] > 0]
     heads = _heads(connection, database, {pair: room[pair[1]] for pair in pairs})
     chosen = _without_company(_within(heads, room, known), alone)
-    alike: dict[Basis, list[int]] = {}
-    numbers = {name: alike.setdefault(offer.basis, []) for name, offer in known.items()}
+    of_basis: dict[Basis, list[int]] = {}
+    numbers = {name: of_basis.setdefault(offer.basis, []) for name, offer in known.items()}
     for head in chosen:
         numbers[head.job_name].append(head.seq)
     taken: dict[int, Sequence[Any]] = {}
-    for basis, seqs in alike.items():
+    for basis, seqs in of_basis.items():
         if seqs:
             rows = database.take(connection, now, worker_id, basis, seqs)
             taken.update({row[0]: row for row in rows})
@@ -63,8 +63,10 @@ def take(
 def alike(
     pairs: Sequence[Pair], offers: Sequence[Offer], queues: Sequence[str]
 ) -> dict[Pair, Offer]:
-    """Where to claim what, if nothing but the order is to be heeded, and all is claimed on the same
-    and finds room in the same lane; nothing where that is not so.
+    """The pairs, with their offers, that can be claimed together as if they were one.
+
+    None unless all are alike: on the same basis, for the same lane, and nothing but the order of
+    what waits is to be heeded.
     """
     known = {offer.job_name: offer for offer in offers}
     found: dict[Pair, Offer] = {}

@@ -193,8 +193,9 @@ class Database:
     """
 
     claim_pairs_at_once: Callable[[Lent, Now, str, Mapping[Pair, Offer]], list[Claim]] | None = None
-    """As :attr:`claim_at_once`, of several pairs that are :func:`.claiming.alike`. It takes nothing
-    where it would have to read more than it does to know what comes next.
+    """As :attr:`claim_at_once`, of several pairs that are :func:`.claiming.alike`. It does not look
+    whether they are paused, takes no suspect, and of what may start only once what can begin at
+    once. It takes nothing where it would have to read more than it does to know what comes next.
     """
 
     claim_told: Callable[[Lent, Now, str, str, Offer, bool], list[Claim]] | None = None

@@ -40,7 +40,8 @@ class Offer(NamedTuple):
 
     ``ahead`` of them would wait until others have ended. ``places`` could begin in children that
     execute others of the same lane; a new child, for which all lanes stand in line, has room for
-    ``fill``. The options of an ``unread`` job are :data:`.catalogue.CAREFUL`.
+    ``fill``. These two, and ``most - ahead``, are the same for all of a lane. The options of an
+    ``unread`` job are :data:`.catalogue.CAREFUL`.
     """
 
     job_name: str
@@ -68,6 +69,26 @@ class Offer(NamedTuple):
         tries = head.max_attempts or self.options.max_attempts
         crashes = head.max_crashes or self.options.max_crashes
         return bool(tries == crashes == 1)
+
+
+class Wanted(NamedTuple):
+    """How many runs are wanted of several pairs together, of whose offers each says it of one."""
+
+    in_all: int
+    at_once: int
+    """So many of them would begin at once; what may start only once is not taken ahead of that."""
+    most: list[int]
+    read: list[int]
+    """How many heads of each pair to read first."""
+
+    @classmethod
+    def of(cls, offers: Collection[Offer]) -> Wanted:
+        """What is wanted by offers that find room in the same lane."""
+        most = [offer.most for offer in offers]
+        in_all = max(most)
+        each = some_of_each(in_all, len(most))
+        at_once = max(offer.most - offer.ahead for offer in offers)
+        return cls(in_all, at_once, most, [min(one, each) for one in most])
 
 
 def some_of_each(wanted: int, pairs: int) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Basis, Head, Offer, Pair, some_of_each
+from .offers import Basis, Head, Offer, Pair, Wanted
 from .postgresql_arrays import array_of_numbers, array_of_texts
 
 # Asked for the least name, a planner that knows nothing of a table (it was filled just now) reads
@@ -113,7 +113,8 @@ WITH alive AS MATERIALIZED (
     FROM unnest(%s::varchar[], %s::varchar[], %s::int[], %s::int[]) WITH ORDINALITY
         AS pair (queue, name, most, read, number)
     CROSS JOIN LATERAL (
-        SELECT ctid AS place, -priority AS rank, due_at, seq, coalesce(suspect, 0) > 0 AS alone,
+        SELECT ctid AS place, -priority::int AS rank, due_at, seq,
+            coalesce(suspect, 0) > 0 AS alone,
             coalesce(max_attempts, %s) = 1 AND coalesce(max_crashes, %s) = 1 AS once
         FROM {{live}}
         WHERE state = 'queued' AND queue = pair.queue AND job_name = pair.name
@@ -246,17 +247,15 @@ class Words:
         words = self._claim_pairs.replace("{now}", now)
         of_name = {offer.job_name: offer for offer in offers.values()}
         dist, version, tries, crashes = _of(next(iter(of_name.values())).basis)
-        most = [offer.most for offer in offers.values()]
-        wanted = max(most)
-        each = some_of_each(wanted, len(most))
+        wanted = Wanted.of(offers.values())
         of_pairs = (
             array_of_texts(queue for queue, _ in offers),
             array_of_texts(name for _, name in offers),
-            array_of_numbers(most),
-            array_of_numbers(min(one, each) for one in most),
+            array_of_numbers(wanted.most),
+            array_of_numbers(wanted.read),
         )
-        at_once = max(offer.most - offer.ahead for offer in offers.values())
-        of_heads = worker_id, *of_pairs, tries, crashes, at_once, wanted, wanted
+        many = wanted.at_once, wanted.in_all, wanted.in_all
+        of_heads = worker_id, *of_pairs, tries, crashes, *many
         rows = execute(words, (*of_heads, worker_id, dist, version, tries, crashes)).fetchall()
         rows.sort(key=_in_order)
         return [records.claim_under(of_name[row[-3]], worker_id, *row[1:-3]) for row in rows]

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
 from . import records
-from .offers import Basis, Head, Offer, Pair, some_of_each
+from .offers import Basis, Head, Offer, Pair, Wanted
 
 HEADS = """
 SELECT {place}, seq, priority, due_at, job_name, suspect, max_attempts, max_crashes
@@ -29,8 +30,9 @@ WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
 LIMIT ?"""
 
-# The same, lean, and to be put in the order of all pairs as they are. Of the fourth, 2 is a suspect
-# and 1 what may start only once.
+_SUSPECT, _ONLY_ONCE = 2, 1
+
+# The same, lean, and to be put in the order of all pairs as they are; the fourth says of what kind.
 NEXT_OF_PAIR = """
 SELECT -priority, due_at, seq, CASE WHEN coalesce(suspect, 0) > 0 THEN 2
     ELSE coalesce(max_attempts, {tries:d}) = 1 AND coalesce(max_crashes, {crashes:d}) = 1 END,
@@ -206,13 +208,12 @@ def claim_pairs(
 ) -> list[Claim]:
     """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`."""
     some = list(offers.values())
-    basis, wanted = some[0].basis, max(offer.most for offer in some)
-    at_once = max(offer.most - offer.ahead for offer in some)
+    basis, wanted = some[0].basis, Wanted.of(some)
     chosen = []
     if execute(LIVE, (worker_id,)).fetchone():
-        chosen = _next(execute, basis, offers, wanted)
+        chosen = _next(execute, basis, list(offers), wanted)
     for nth, (_, _, _, kind, _) in enumerate(chosen):
-        if kind > (nth < at_once):
+        if kind == _SUSPECT or (kind == _ONLY_ONCE and nth >= wanted.at_once):
             del chosen[nth:]
             break
     if not chosen:
@@ -223,32 +224,30 @@ def claim_pairs(
     return [
         records.claim_under(some[place], worker_id, *taken[seq][1:])
         for _, _, seq, _, place in chosen
+        if seq in taken
     ]
 
 
 def _next(
-    execute: Execute, basis: Basis, offers: Mapping[Pair, Offer], wanted: int
+    execute: Execute, basis: Basis, pairs: Sequence[Pair], wanted: Wanted
 ) -> list[tuple[int, int, int, int, int]]:
     """What comes next of all pairs together; nothing where to know that more was to be read."""
-    each = some_of_each(wanted, len(offers))
-    most = [offer.most for offer in offers.values()]
-    read = [min(one, each) for one in most]
-    asked = list(zip(offers, read, strict=True))
+    most, read = wanted.most, wanted.read
+    asked = [(*pair, number) for pair, number in zip(pairs, read, strict=True)]
     found = list[Any]()
     for first in range(0, len(asked), _TOGETHER):
         part = asked[first : first + _TOGETHER]
-        values = [value for pair, number in part for value in (*pair, number)]
         words = _next_of(first, first + len(part), basis.max_attempts, basis.max_crashes)
-        found += execute(words, values).fetchall()
+        found += execute(words, tuple(chain.from_iterable(part))).fetchall()
     # Of a pair that may have more, what comes after the last that was read is not known to be next.
     number_of, last = Counter(row[-1] for row in found), {row[-1]: row for row in found}
     ends = [row for at, row in last.items() if read[at] <= number_of[at] and read[at] < most[at]]
     found.sort()
     if ends:
         del found[bisect_right(found, min(ends)) :]
-        if 2 * len(found) < wanted:
+        if 2 * len(found) < wanted.in_all:
             return []
-    return found[:wanted]
+    return found[: wanted.in_all]
 
 
 def finish(

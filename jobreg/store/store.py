@@ -41,6 +41,9 @@ from .submitting import Submitting
 from .tokens import Tokens
 from .transacting import again
 
+_IN_STEPS = 8
+"""Claims of several pairs that are made in steps after one that could not be made at once."""
+
 
 class Store(Submitting):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
@@ -53,6 +56,7 @@ class Store(Submitting):
         self.names = Renaming(self)
         self.imports = Importing(self)
         self.tokens = Tokens(self)
+        self._in_steps = 0
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
@@ -143,7 +147,12 @@ class Store(Submitting):
             if claim is not None:
                 return self._at_once(claim, self.now, worker_id, queue, offer, alone, by=by)
         elif alike and not told and (of_many := self.database.claim_pairs_at_once) is not None:
-            return self._at_once(of_many, self.now, worker_id, alike)
+            if self._in_steps:
+                self._in_steps -= 1
+                return []
+            claims = self._at_once(of_many, self.now, worker_id, alike)
+            self._in_steps = 0 if claims else _IN_STEPS
+            return claims
         return []
 
     @again

@@ -26,7 +26,7 @@ from store_hands import (
     states,
 )
 
-from jobreg.lifecycle import State
+from jobreg.lifecycle import Provider, State
 from jobreg.store import Offer, claiming, open_store, sqlite_hot
 from jobreg.store.sqlite import BUSY_SECONDS
 from jobreg.store.tables import live
@@ -70,15 +70,17 @@ def test_higher_priority_comes_first_then_due_time_then_identity(store, clock, w
     assert [store.get(taken.run_id).tags[0] for taken in claims] == wanted
 
 
-def test_the_lowest_priority_comes_last_and_the_highest_first(store, worker):
+@pytest.mark.parametrize("job", [JOB, "mail.send"])
+def test_the_lowest_priority_comes_last_and_the_highest_first(store, worker, job):
+    add(store, priority=1, tags=("1",))
     lowest, highest = -32768, 32767
     for priority in (0, lowest, highest):
-        add(store, priority=priority, tags=(str(priority),))
+        add(store, job, priority=priority, tags=(str(priority),))
 
-    claims = claim(store, worker)
+    claims = claim(store, worker, offer(), offer(job))
 
     tags = [store.get(each.run_id).tags[0] for each in claims]
-    assert tags == [str(highest), "0", str(lowest)]
+    assert tags == [str(highest), "1", "0", str(lowest)]
 
 
 def test_priority_holds_over_queues_and_names(store, worker):
@@ -425,7 +427,7 @@ def test_what_is_taken_at_once_of_several_pairs_is_what_comes_next_of_all(fresh,
         asked(
             job,
             queue=some.choice(["default", "mail", "slow"]) if in_all else queues[job],
-            priority=some.choice([0, 0, 0, 0, 5]),
+            priority=some.choice([0] * 20 + [5, -32768, 32767]),
             **({"max_attempts": 1, "max_crashes": 1} if some.random() < apart else {}),
         )
         for job in some.choices(jobs, weights, k=600)
@@ -450,11 +452,14 @@ def test_what_is_taken_at_once_of_several_pairs_is_what_comes_next_of_all(fresh,
 
     first, rest = claims[: len(at_once)], claims[len(at_once) :]
     assert len(alike) > 1
-    assert [each.run_id for each in at_once] == [each.run_id for each in first]
+    of_one = {"worker_id": "w", "age": 0.0}
+    assert [evolve(each, **of_one) for each in at_once] == [
+        evolve(each, **of_one) for each in first
+    ]
     # It stops early only before what is taken apart, and takes nothing where few are read of many.
     only_once = {run.run_id for run in runs if run.max_attempts == 1 and len(first) >= begin}
     assert not rest or rest[0].run_id in only_once or rest[0].suspect or not first
-    assert first or uneven or len(alike) > 30
+    assert first or uneven or not in_all or len(alike) > 30 or claims[0].suspect
     by_one.close()
     by_several.close()
 
@@ -473,6 +478,57 @@ def test_where_more_would_have_to_be_read_nothing_is_taken_at_once(fresh):
 
     assert at_once == []
     assert len(claim(store, worker, *offers)) == 200
+    store.close()
+
+
+A, B = offer("a"), offer("b")
+ELSEWHERE = A._replace(provider=Provider("other", "1.0"))
+ONLY_ONCE = offer("a", max_attempts=1, max_crashes=1)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "offers", "queues", "alike"),
+    [
+        pytest.param("default:a default:b", [A, B], [], "default:a default:b", id="two"),
+        pytest.param("default:a default:c", [A, B], [], "default:a", id="not offered"),
+        pytest.param("default:a mail:b", [A, B], ["mail"], "mail:b", id="not served"),
+        pytest.param("default:a mail:a", [A, B], [], "default:a mail:a", id="in two queues"),
+        pytest.param("default:a mail:a mail:b", [offer("a", 2), B], [], "", id="less in both"),
+        pytest.param("default:a mail:b", [offer("a", 2), B], [], "default:a mail:b", id="less"),
+        pytest.param("default:a mail:b", [offer("a", max_attempts=2), B], [], "", id="limits"),
+        pytest.param("default:a mail:b", [offer("a", concurrency=2), B], [], "", id="cap"),
+        pytest.param("default:a mail:b", [offer("a", priority=2), B], [], "", id="priority"),
+        pytest.param("default:a mail:b", [offer("a", queue="mail"), B], ["mail"], "", id="routed"),
+        pytest.param("default:a mail:b", [offer("a", engine="threads"), B], [], "", id="lane"),
+        pytest.param("default:a mail:b", [ELSEWHERE, B], [], "", id="provider"),
+        pytest.param("default:a", [ONLY_ONCE], [], "", id="only once"),
+    ],
+)
+def test_pairs_are_claimed_together_where_only_their_order_counts(pairs, offers, queues, alike):
+    waiting = [tuple(each.split(":")) for each in pairs.split()]
+
+    found = claiming.alike(waiting, offers, queues)
+
+    assert list(found) == [tuple(each.split(":")) for each in alike.split()]
+    assert all(each.job_name == name for (_, name), each in found.items())
+
+
+def test_after_a_claim_that_could_not_be_made_at_once_some_are_made_in_steps(fresh, monkeypatch):
+    store = open_store(fresh())
+    worker, tried = add_worker(store), []
+    at_once = store.database.claim_pairs_at_once
+    for job in ("a.job", "b.job"):
+        store.insert([asked(job) for _ in range(40)])
+
+    def claimed(*arguments):
+        tried.append(len(tried))
+        return [] if len(tried) == 1 else at_once(*arguments)
+
+    monkeypatch.setattr(store.database, "claim_pairs_at_once", claimed)
+    found = [len(claim(store, worker, *map(offer, ("a.job", "b.job"), (2, 2)))) for _ in range(12)]
+
+    assert found == [2] * 12
+    assert len(tried) == 1 + 12 - 1 - 8
     store.close()
 
 
