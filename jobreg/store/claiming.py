@@ -107,7 +107,7 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
     """
     found: dict[Pair, list[Head]] = {}
     wanted = max(room.values(), default=0)
-    each = some_of_each(wanted, len(room))
+    each = some_of_each(wanted, room.values())
     more = {pair: min(most, each) for pair, most in room.items()}
     read = dict(more)
     while True:

@@ -86,17 +86,24 @@ class Wanted(NamedTuple):
         """What is wanted by offers that find room in the same lane."""
         most = [offer.most for offer in offers]
         in_all = max(most)
-        each = some_of_each(in_all, len(most))
+        each = some_of_each(in_all, most)
         at_once = max(offer.most - offer.ahead for offer in offers)
         return cls(in_all, at_once, most, [min(one, each) for one in most])
 
 
-def some_of_each(wanted: int, pairs: int) -> int:
+def some_of_each(wanted: int, most: Collection[int]) -> int:
     """How many heads of each pair to read first, where so many runs are wanted of all together.
 
-    No pair is wanted whole, and seldom all of them alike.
+    ``most`` are wanted of each. No pair is wanted whole, and seldom all of them alike: half as many
+    again are read, and what some do not have room for is read of the others.
     """
-    return max(_LEAST, math.ceil(max(_FEW, wanted * 1.5) / max(1, pairs)))
+    goal, each = max(_FEW, wanted * 1.5), 0
+    while True:
+        larger = [one for one in most if one > each]
+        rest = goal - sum(one for one in most if one <= each)
+        if not larger or rest <= each * len(larger):
+            return max(_LEAST, each)
+        each = math.ceil(rest / len(larger))
 
 
 class Line:

@@ -41,8 +41,10 @@ from .submitting import Submitting
 from .tokens import Tokens
 from .transacting import again
 
-_IN_STEPS = 8
-"""Claims of several pairs that are made in steps after one that could not be made at once."""
+_IN_STEPS = 16
+"""At most so many claims of several pairs are made in steps after one that could not be made at
+once: one after the first, and twice as many after each that follows.
+"""
 
 
 class Store(Submitting):
@@ -56,7 +58,7 @@ class Store(Submitting):
         self.names = Renaming(self)
         self.imports = Importing(self)
         self.tokens = Tokens(self)
-        self._in_steps = 0
+        self._in_steps = self._in_vain = 0
 
     def take_time_from(self, read: Callable[[], int]) -> None:
         """Let ``read`` (microseconds UTC) stand in for the database's clock; for tests."""
@@ -151,7 +153,8 @@ class Store(Submitting):
                 self._in_steps -= 1
                 return []
             claims = self._at_once(of_many, self.now, worker_id, alike)
-            self._in_steps = 0 if claims else _IN_STEPS
+            self._in_vain = 0 if claims else min(_IN_STEPS, max(1, 2 * self._in_vain))
+            self._in_steps = self._in_vain
             return claims
         return []
 

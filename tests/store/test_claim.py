@@ -28,6 +28,7 @@ from store_hands import (
 
 from jobreg.lifecycle import Provider, State
 from jobreg.store import Offer, claiming, open_store, sqlite_hot
+from jobreg.store.offers import some_of_each
 from jobreg.store.sqlite import BUSY_SECONDS
 from jobreg.store.tables import live
 
@@ -513,23 +514,41 @@ def test_pairs_are_claimed_together_where_only_their_order_counts(pairs, offers,
     assert all(each.job_name == name for (_, name), each in found.items())
 
 
-def test_after_a_claim_that_could_not_be_made_at_once_some_are_made_in_steps(fresh, monkeypatch):
+def test_after_claims_that_could_not_be_made_at_once_ever_more_are_made_in_steps(
+    fresh, monkeypatch
+):
     store = open_store(fresh())
-    worker, tried = add_worker(store), []
-    at_once = store.database.claim_pairs_at_once
-    for job in ("a.job", "b.job"):
-        store.insert([asked(job) for _ in range(40)])
+    worker, at_once = add_worker(store), store.database.claim_pairs_at_once
+    offers, tried, made, claims = [offer("a.job", 1), offer("b.job", 1)], list[int](), [], 60
+    for each in offers:
+        store.insert([asked(each.job_name) for _ in range(claims)])
 
     def claimed(*arguments):
-        tried.append(len(tried))
-        return [] if len(tried) == 1 else at_once(*arguments)
+        tried.append(len(made))
+        return [] if len(made) < 50 else at_once(*arguments)
 
     monkeypatch.setattr(store.database, "claim_pairs_at_once", claimed)
-    found = [len(claim(store, worker, *map(offer, ("a.job", "b.job"), (2, 2)))) for _ in range(12)]
+    while len(made) < claims:
+        made += claim(store, worker, *offers)
 
-    assert found == [2] * 12
-    assert len(tried) == 1 + 12 - 1 - 8
+    assert len(made) == len({each.run_id for each in made}) == claims
+    assert tried == [0, 2, 5, 10, 19, 36, 53, 54, 55, 56, 57, 58, 59]
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "each"),
+    [
+        (2700, [2700] * 200, 21),
+        (700, [700, *[1] * 199], 851),
+        (700, [700, 700, *[1] * 198], 426),
+        (4, [4, 4], 50),
+        (1, [1] * 60, 3),
+        (60, [60], 100),
+    ],
+)
+def test_what_some_have_no_room_for_is_read_of_the_others(wanted, most, each):
+    assert some_of_each(wanted, most) == each
 
 
 def test_a_fenced_worker_gets_none_of_several_pairs(store, worker):
