@@ -514,6 +514,32 @@ def test_pairs_are_claimed_together_where_only_their_order_counts(pairs, offers,
     assert all(each.job_name == name for (_, name), each in found.items())
 
 
+def taken_at_once(store, *offers):
+    """How many runs of several pairs are taken at once."""
+    alike = claiming.alike(store.due(), offers, [])
+    with closing(store.database.lend()) as lent:
+        claims = store.database.claim_pairs_at_once(lent, store.now, add_worker(store), alike)
+    store.close()
+    return len(claims)
+
+
+def test_what_is_taken_at_once_ends_before_the_first_suspect(fresh):
+    store = open_store(fresh())
+    store.insert([asked(job) for _ in range(4) for job in ("a", "b")])
+    with store.writing() as connection:
+        connection.execute(update(live).where(live.c.seq == 4).values(suspect=1))
+
+    assert taken_at_once(store, offer("a", 8), offer("b", 8)) == 3
+
+
+def test_a_job_that_has_less_than_is_read_of_it_ends_nothing_at_once(fresh):
+    store = open_store(fresh())
+    store.insert([asked("a") for _ in range(2)] + [asked("b") for _ in range(70)])
+
+    # Of each 50 are read at first, and what comes after the 50th of the second may be of it too.
+    assert taken_at_once(store, offer("a", 60), offer("b", 60)) == 2 + 50
+
+
 def test_after_claims_that_could_not_be_made_at_once_ever_more_are_made_in_steps(
     fresh, monkeypatch
 ):
