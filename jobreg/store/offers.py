@@ -72,7 +72,7 @@ class Offer(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """How many runs are wanted of several pairs together, of whose offers each says it of one."""
+    """How many runs are wanted of several pairs: of all together, and of each."""
 
     in_all: int
     at_once: int

@@ -32,11 +32,11 @@ LIMIT ?"""
 
 _SUSPECT, _ONLY_ONCE = 2, 1
 
-# The same, lean, and to be put in the order of all pairs as they are; the fourth says of what kind.
+# The same, lean, and to be put in the order of all pairs as they are; the fourth says of what kind,
+# the last of which pair.
 NEXT_OF_PAIR = """
 SELECT -priority, due_at, seq, CASE WHEN coalesce(suspect, 0) > 0 THEN 2
-    ELSE coalesce(max_attempts, {tries:d}) = 1 AND coalesce(max_crashes, {crashes:d}) = 1 END,
-    {place}
+    ELSE coalesce(max_attempts, {tries:d}) = 1 AND coalesce(max_crashes, {crashes:d}) = 1 END, ?
 FROM jobreg_live
 WHERE state = 'queued' AND queue = ? AND job_name = ?
 ORDER BY priority DESC, due_at, seq
@@ -137,10 +137,9 @@ def _heads_of(number: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _next_of(first: int, last: int, tries: int, crashes: int) -> str:
-    """The statement for the pairs in these places, as :func:`_heads_of`."""
-    of_job = {"tries": tries, "crashes": crashes}
-    return _together([NEXT_OF_PAIR.format(place=at, **of_job) for at in range(first, last)])
+def _next_of(number: int, tries: int, crashes: int) -> str:
+    """The statement for so many pairs, as :func:`_heads_of`."""
+    return _together([NEXT_OF_PAIR.format(tries=tries, crashes=crashes)] * number)
 
 
 def _together(each: Sequence[str]) -> str:
@@ -233,11 +232,11 @@ def _next(
 ) -> list[tuple[int, int, int, int, int]]:
     """What comes next of all pairs together; nothing where to know that more was to be read."""
     most, read = wanted.most, wanted.read
-    asked = [(*pair, number) for pair, number in zip(pairs, read, strict=True)]
+    asked = [(at, *pair, read[at]) for at, pair in enumerate(pairs)]
     found = list[Any]()
     for first in range(0, len(asked), _TOGETHER):
         part = asked[first : first + _TOGETHER]
-        words = _next_of(first, first + len(part), basis.max_attempts, basis.max_crashes)
+        words = _next_of(len(part), basis.max_attempts, basis.max_crashes)
         found += execute(words, tuple(chain.from_iterable(part))).fetchall()
     # Of a pair that may have more, what comes after the last that was read is not known to be next.
     number_of, last = Counter(row[-1] for row in found), {row[-1]: row for row in found}

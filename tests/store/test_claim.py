@@ -540,6 +540,17 @@ def test_a_job_that_has_less_than_is_read_of_it_ends_nothing_at_once(fresh):
     assert taken_at_once(store, offer("a", 60), offer("b", 60)) == 2 + 50
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_sqlite_is_told_in_the_same_words_however_many_pairs_there_are(store):
+    """It keeps 128 statements; ten thousand pairs are asked fifty at a time."""
+    jobs = [f"job{number:03}" for number in range(200)]
+    store.insert([asked(job) for job in jobs])
+    sqlite_hot._next_of.cache_clear()
+
+    assert taken_at_once(store, *(offer(job, 200) for job in jobs)) == 200
+    assert sqlite_hot._next_of.cache_info().currsize == 1
+
+
 def test_after_claims_that_could_not_be_made_at_once_ever_more_are_made_in_steps(
     fresh, monkeypatch
 ):
