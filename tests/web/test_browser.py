@@ -327,6 +327,7 @@ def test_every_page_works_without_a_script(browser: Browser, house: House) -> No
     page.goto(f"{house.url}/jobs/reports.render")
     page.get_by_label("account").fill("3")
     page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/runs/*")  # until it has loaded: Chromium refuses to reload half a page
     run = house.client.get(page.url.rpartition("/")[2])
     until(lambda: run.refresh().state == "succeeded", 30, "the run has succeeded")
     page.reload()
