@@ -40,6 +40,11 @@ class Lent:
         self.dialect.do_execute(self.cursor, words, values)
         return self.cursor
 
+    def execute_many(self, words: str, rows: Any) -> Any:
+        """Execute a statement with each of these rows of values, and return the cursor."""
+        self.dialect.do_executemany(self.cursor, words, rows)
+        return self.cursor
+
     def close(self) -> None:
         """Let go of the connection."""
         self.closed = True

@@ -92,13 +92,14 @@ class SQLite(Database):
     ) -> list[Claim]:
         """Claim what is offered of one job from one queue, in a transaction of its own."""
         own = self.words_of(now), worker_id, queue, offer, alone
-        return self._written(lent, sqlite_hot.claim, *own)
+        return list(self._written(lent, sqlite_hot.claim, *own))
 
     def claim_pairs_at_once(
         self, lent: Lent, now: Now, worker_id: str, offers: Mapping[Pair, Offer]
     ) -> list[Claim]:
         """Claim what is offered of several pairs together, in a transaction of its own."""
-        return self._written(lent, sqlite_hot.claim_pairs, self.words_of(now), worker_id, offers)
+        own = self.words_of(now), worker_id, offers
+        return list(self._written(lent, sqlite_hot.claim_pairs, *own))
 
     def claim_told(
         self, lent: Lent, now: Now, worker_id: str, queue: str, offer: Offer, alone: bool
@@ -109,7 +110,7 @@ class SQLite(Database):
         """
         own = self.words_of(now), worker_id, queue, offer, alone, True
         try:
-            return self._written(lent, sqlite_hot.claim, *own, begin="BEGIN")
+            return list(self._written(lent, sqlite_hot.claim, *own, begin="BEGIN"))
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
@@ -126,15 +127,24 @@ class SQLite(Database):
         """Write runs that succeeded, if they are this worker's at that attempt; the others."""
         if not outcomes:
             return []
-        by = self.words_of(now), worker_id, host
-        left = sqlite_hot.finish(connection, *by, outcomes)
-        if left is None:
-            # A savepoint would copy each page that is written, for what hardly ever happens.
-            connection.exec_driver_sql("ROLLBACK")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            noted, left = sqlite_hot.as_noted(connection, worker_id, outcomes)
-            sqlite_hot.finish(connection, *by, noted)
+        execute = connection.exec_driver_sql
+        noted, left = sqlite_hot.as_noted(execute, worker_id, outcomes)
+        self._finished(execute, now, worker_id, host, noted).write(execute)
         return left
+
+    def finish_at_once(
+        self, lent: Lent, now: Now, worker_id: str, host: str, outcomes: Sequence[Outcome]
+    ) -> list[Outcome]:
+        """As :meth:`finish`, made ready before the lock is taken; nothing where one is not so."""
+        done = self._finished(lent.execute, now, worker_id, host, outcomes)
+        try:
+            self._written(lent, lambda _: done.write(lent.execute_many))
+        except sqlite_hot.NotAsNoted:
+            return list(outcomes)
+        return done.left
+
+    def _finished(self, execute: sqlite_hot.Execute, now: Now, *of: Any) -> sqlite_hot.Finished:
+        return sqlite_hot.Finished.of(self._clock(execute, now), *of)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]
@@ -147,10 +157,13 @@ class SQLite(Database):
         return self._written(lent, self._insert_one, now, run)
 
     def _insert_one(self, execute: sqlite_submit.Execute, now: Now, run: RunRecord) -> RunRecord:
+        return sqlite_submit.insert_one(execute, self._clock(execute, now), run)
+
+    def _clock(self, execute: sqlite_submit.Execute, now: Now) -> int:
         if now is type(self).now:
-            return sqlite_submit.insert_one(execute, sqlite_submit.clock(), run)
-        (clock,) = execute(f"SELECT {self.words_of(now)}", ()).fetchone()
-        return sqlite_submit.insert_one(execute, clock, run)
+            return sqlite_submit.clock()
+        clock: int = execute(f"SELECT {self.words_of(now)}", ()).fetchall()[0][0]
+        return clock
 
     def _written(
         self, lent: Lent, do: Callable[..., T], *arguments: Any, begin: str = "BEGIN IMMEDIATE"

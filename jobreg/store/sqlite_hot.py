@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import Any, NamedTuple
 
 from .. import clock as process
 from ..lifecycle import Claim, Outcome
@@ -115,7 +113,7 @@ WHERE seq = ? AND +run_id = ? AND +state IS NULL"""
 _TOGETHER = 50
 
 Execute = Callable[[str, Any], Any]
-"""Executes a statement with its values; what it returns has ``fetchone`` and ``fetchall``."""
+"""Executes a statement with its values; what it returns is like a cursor of the driver."""
 
 
 def heads(execute: Execute, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
@@ -176,9 +174,10 @@ def claim(
     offer: Offer,
     alone: bool,
     unseen: bool = False,
-) -> list[Claim]:
+) -> Iterator[Claim]:
     """Claim from one pair; see :attr:`.database.Database.claim_at_once`.
 
+    The claims are made as they are asked for, which need not be while others wait for the lock.
     Where it is ``unseen`` what waits, nothing is taken unless that pair is all there is.
     """
     basis = offer.basis
@@ -199,12 +198,12 @@ def claim(
         _mark(execute, now, worker_id, basis, [row[0] for row in taken])
     elif left:
         execute(LET_GO, ())
-    return [records.claim_under(offer, worker_id, *row[2:]) for row in taken]
+    return (records.claim_under(offer, worker_id, *row[2:]) for row in taken)
 
 
 def claim_pairs(
     execute: Execute, now: str, worker_id: str, offers: Mapping[Pair, Offer]
-) -> list[Claim]:
+) -> Iterator[Claim]:
     """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`."""
     some = list(offers.values())
     basis, wanted = some[0].basis, Wanted.of(some)
@@ -216,15 +215,15 @@ def claim_pairs(
             del chosen[nth:]
             break
     if not chosen:
-        return []
+        return iter(())
     numbers = _mark(execute, now, worker_id, basis, [seq for _, _, seq, _, _ in chosen])
     rows = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
     taken = {row[0]: row for row in rows}
-    return [
+    return (
         records.claim_under(some[place], worker_id, *taken[seq][1:])
         for _, _, seq, _, place in chosen
         if seq in taken
-    ]
+    )
 
 
 def _next(
@@ -249,49 +248,61 @@ def _next(
     return found[: wanted.in_all]
 
 
-def finish(
-    connection: Connection, now: str, worker_id: str, host: str, outcomes: Sequence[Outcome]
-) -> list[Outcome] | None:
-    """Write runs that succeeded, by the notes of their claims; those that have none are left.
+class NotAsNoted(Exception):
+    """A run no longer is as the note of its claim says; which one, :func:`as_noted` tells.
 
-    None where a run no longer is as its note says: what was written is then to be taken back, and
-    :func:`as_noted` tells which run that is.
+    What was written of it and of others is to be taken back.
     """
-    (clock,) = connection.exec_driver_sql(f"SELECT {now}").one()
-    attempts, fences, finals, seconds = list[Any](), list[Any](), list[Any](), process.seconds()
-    left = []
-    for each in outcomes:
-        provider = each.provider
-        if not each.row or provider is None:
-            left.append(each)
-            continue
-        seq, of_run, queue, priority, progress = each.row
-        run_id, attempt = each.run_id, each.attempt
-        age, took = records.age_and_duration(each, seconds)
-        over = clock - age
-        came = provider.dist, provider.version, over - took, over
-        attempts.append((run_id, attempt, worker_id, host, each.pid, *came))
-        fences.append((seq, run_id, attempt, worker_id, progress))
-        if each.progress is not None:
-            progress = records.progress_text(each.progress)
-        finals.append(
-            (each.result, attempt, each.tries, each.crashes, progress, queue, priority, *came,
-             worker_id, of_run, run_id)
-        )  # fmt: skip
-    if fences:
-        if connection.exec_driver_sql(FINISH_LIVE, fences).rowcount < len(fences):
-            return None
-        connection.exec_driver_sql(FINISH_RUNS, finals)
-        connection.exec_driver_sql(KEEP_ATTEMPTS, attempts)
-    return left
+
+
+class Finished(NamedTuple):
+    """What is to be written of runs that succeeded, by the notes of their claims."""
+
+    attempts: list[Any]
+    fences: list[Any]
+    finals: list[Any]
+    left: list[Outcome]
+    """Those that have no note: nothing of them is written."""
+
+    @classmethod
+    def of(cls, clock: int, worker_id: str, host: str, outcomes: Sequence[Outcome]) -> Finished:
+        """Make the rows; ``clock`` is the database's, now."""
+        made, seconds = cls([], [], [], []), process.seconds()
+        for each in outcomes:
+            provider = each.provider
+            if not each.row or provider is None:
+                made.left.append(each)
+                continue
+            seq, of_run, queue, priority, progress = each.row
+            run_id, attempt = each.run_id, each.attempt
+            age, took = records.age_and_duration(each, seconds)
+            over = clock - age
+            came = provider.dist, provider.version, over - took, over
+            made.attempts.append((run_id, attempt, worker_id, host, each.pid, *came))
+            made.fences.append((seq, run_id, attempt, worker_id, progress))
+            if each.progress is not None:
+                progress = records.progress_text(each.progress)
+            made.finals.append(
+                (each.result, attempt, each.tries, each.crashes, progress, queue, priority, *came,
+                 worker_id, of_run, run_id)
+            )  # fmt: skip
+        return made
+
+    def write(self, execute_many: Execute) -> None:
+        """Write them; raises NotAsNoted."""
+        if self.fences:
+            if execute_many(FINISH_LIVE, self.fences).rowcount < len(self.fences):
+                raise NotAsNoted
+            execute_many(FINISH_RUNS, self.finals)
+            execute_many(KEEP_ATTEMPTS, self.attempts)
 
 
 def as_noted(
-    connection: Connection, worker_id: str, outcomes: Sequence[Outcome]
+    execute: Execute, worker_id: str, outcomes: Sequence[Outcome]
 ) -> tuple[list[Outcome], list[Outcome]]:
     """The outcomes whose runs are as the notes of their claims say; and all others."""
     seqs = str([each.row[0] for each in outcomes if each.row])
-    held = {tuple(row) for row in connection.exec_driver_sql(HELD, (seqs, worker_id))}
+    held = {tuple(row) for row in execute(HELD, (seqs, worker_id)).fetchall()}
     noted, others = list[Outcome](), list[Outcome]()
     for each in outcomes:
         is_so = each.row and (each.run_id, each.attempt, each.row[-1]) in held

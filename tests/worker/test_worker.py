@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -430,7 +431,7 @@ def test_no_column_but_tracebacks_names_a_module_or_function(
 
 
 def test_a_store_that_goes_away_and_comes_back_costs_no_run(
-    client: Client, start_worker: Any, tmp_path: Path
+    client: Client, start_worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flag, file = tmp_path / "flag", tmp_path / "pids"
     worker = start_worker()
@@ -439,11 +440,11 @@ def test_a_store_that_goes_away_and_comes_back_costs_no_run(
     told: list[str] = []
     deaf = listen(lambda name, facts: told.append(name))
 
-    whole = worker.store.engine
-    worker.store.engine = _Broken(whole)
-    flag.touch()
-    until(lambda: "store.down" in told, 10)
-    worker.store.engine = whole
+    with monkeypatch.context() as broken:
+        for name in ("do_execute", "do_executemany"):
+            broken.setattr(worker.store.engine.dialect, name, _fail)
+        flag.touch()
+        until(lambda: "store.down" in told, 10)
     run.wait(10)
     # The run is settled, and seen here, just before the turn that wrote it ends.
     until(lambda: "store.up" in told, 10)
@@ -453,13 +454,5 @@ def test_a_store_that_goes_away_and_comes_back_costs_no_run(
     assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
 
 
-class _Broken:
-    """An engine whose database cannot be reached."""
-
-    def __init__(self, whole: Any) -> None:
-        self.url = whole.url
-
-    def connect(self) -> Any:
-        from sqlalchemy.exc import OperationalError
-
-        raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+def _fail(*_: Any) -> None:
+    raise sqlite3.OperationalError("disk I/O error")
