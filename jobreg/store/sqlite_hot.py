@@ -204,7 +204,10 @@ def claim(
 def claim_pairs(
     execute: Execute, now: str, worker_id: str, offers: Mapping[Pair, Offer]
 ) -> Iterator[Claim]:
-    """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`."""
+    """Claim from several pairs; see :attr:`.database.Database.claim_pairs_at_once`.
+
+    The claims are read as they are asked for: they are nobody else's once this is committed.
+    """
     some = list(offers.values())
     basis, wanted = some[0].basis, Wanted.of(some)
     chosen = []
@@ -217,13 +220,18 @@ def claim_pairs(
     if not chosen:
         return iter(())
     numbers = _mark(execute, now, worker_id, basis, [seq for _, _, seq, _, _ in chosen])
+    return _read(execute, now, worker_id, numbers, {seq: some[at] for _, _, seq, _, at in chosen})
+
+
+def _read(
+    execute: Execute, now: str, worker_id: str, numbers: str, offers: Mapping[int, Offer]
+) -> Iterator[Claim]:
+    """Claims that are marked, by the numbers of their live rows; in the order of the offers."""
     rows = execute(CLAIMED.format(now=now), (numbers, worker_id)).fetchall()
     taken = {row[0]: row for row in rows}
-    return (
-        records.claim_under(some[place], worker_id, *taken[seq][1:])
-        for _, _, seq, _, place in chosen
-        if seq in taken
-    )
+    for seq, offer in offers.items():
+        if seq in taken:
+            yield records.claim_under(offer, worker_id, *taken[seq][1:])
 
 
 def _next(
