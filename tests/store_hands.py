@@ -147,6 +147,16 @@ def finish(store: Store, worker_id: str, ending: Ending = Ending.SUCCEEDED, **sa
     return taken
 
 
+def said_to_sqlite(store: Store) -> list[str]:
+    """Each statement that comes by the connection which is lent next, as it comes."""
+    said = list[str]()
+    lent = store.database.lend()
+    assert lent is not None
+    lent.connection.set_trace_callback(said.append)
+    store.database.lending.give_back(lent)
+    return said
+
+
 def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
     """All rows of all our tables."""
     from sqlalchemy import exists, literal, select

@@ -223,8 +223,7 @@ class Database:
     ) -> list[Outcome]:
         """Write runs that succeeded, if they are this worker's at that attempt; the others.
 
-        Those are written, or refused, one by one; by default all are. It is the first that its
-        transaction does, which is never a caller's: it may begin it anew.
+        Those are written, or refused, one by one; by default all are.
         """
         return list(outcomes)
 

@@ -137,14 +137,16 @@ class SQLite(Database):
     ) -> list[Outcome]:
         """As :meth:`finish`, made ready before the lock is taken; nothing where one is not so."""
         done = self._finished(lent.execute, now, worker_id, host, outcomes)
-        try:
-            self._written(lent, lambda _: done.write(lent.execute_many))
-        except sqlite_hot.NotAsNoted:
-            return list(outcomes)
+        if done.fences:
+            try:
+                self._written(lent, lambda _: done.write(lent.execute_many))
+            except sqlite_hot.NotAsNoted:
+                return list(outcomes)
         return done.left
 
     def _finished(self, execute: sqlite_hot.Execute, now: Now, *of: Any) -> sqlite_hot.Finished:
-        return sqlite_hot.Finished.of(self._clock(execute, now), *of)
+        ((clock,),) = execute(f"SELECT {self.words_of(now)}", ()).fetchall()
+        return sqlite_hot.Finished.of(clock, *of)
 
     def insert(
         self, connection: Connection, now: Now, runs: Sequence[RunRecord]
@@ -157,13 +159,10 @@ class SQLite(Database):
         return self._written(lent, self._insert_one, now, run)
 
     def _insert_one(self, execute: sqlite_submit.Execute, now: Now, run: RunRecord) -> RunRecord:
-        return sqlite_submit.insert_one(execute, self._clock(execute, now), run)
-
-    def _clock(self, execute: sqlite_submit.Execute, now: Now) -> int:
         if now is type(self).now:
-            return sqlite_submit.clock()
-        clock: int = execute(f"SELECT {self.words_of(now)}", ()).fetchall()[0][0]
-        return clock
+            return sqlite_submit.insert_one(execute, sqlite_submit.clock(), run)
+        (clock,) = execute(f"SELECT {self.words_of(now)}", ()).fetchone()
+        return sqlite_submit.insert_one(execute, clock, run)
 
     def _written(
         self, lent: Lent, do: Callable[..., T], *arguments: Any, begin: str = "BEGIN IMMEDIATE"

@@ -39,6 +39,7 @@ _STALLED = 1.0
 _MIND_EVERY = 0.5
 _AGAIN = 0.05
 _BACKOFF = (0.1, 1.5)
+_FIRST = -math.inf  # when to do what comes before the next claim
 
 
 def _not_waiting() -> None:
@@ -358,9 +359,7 @@ class Worker:
         self._asked_to_drain = self.upkeep.asked == "drain"
         now = clock.seconds()
         if now >= self._reconcile_at:
-            self._reconcile_at = now + self.settings.lease
-            if self.settler.reconcile(self.lease.worker_id):
-                self._look = True
+            self._reconcile()
         if now >= self._mind_at and self.settler.holds:
             self._mind_at = now + _MIND_EVERY
             self.settler.write_progress(self.lease.worker_id)
@@ -370,8 +369,15 @@ class Worker:
             for run_id, attempt in self.store.cancels_asked(self.lease.worker_id):
                 self.engine.interrupt(run_id, attempt, Ending.CANCELLED)
 
+    def _reconcile(self) -> None:
+        if self.settler.reconcile(self.lease.worker_id):
+            self._look = True
+        self._reconcile_at = clock.seconds() + self.settings.lease
+
     def _claim(self) -> bool:
         """Claim if there may be something to claim; True when nothing is and nothing runs."""
+        if self._reconcile_at == _FIRST:  # else each claim that is lost would keep more from others
+            self._reconcile()
         now = clock.seconds()
         if self.settler.holds_suspect:
             return False
@@ -404,7 +410,7 @@ class Worker:
                 self.lease.worker_id, alone=alone, told=self._told, by=self._watch.lent
             )
         except StoreError:
-            self._look, self._reconcile_at = True, 0.0
+            self._look, self._reconcile_at = True, _FIRST
             raise
 
     def _begin_anew(self) -> None:

@@ -23,11 +23,12 @@ from store_hands import (
     everything,
     offer,
     row_of,
+    said_to_sqlite,
     states,
 )
 
 from jobreg.lifecycle import Provider, State
-from jobreg.store import Offer, claiming, open_store, sqlite_hot
+from jobreg.store import Offer, claiming, open_store, records, sqlite_hot
 from jobreg.store.offers import some_of_each
 from jobreg.store.sqlite import BUSY_SECONDS
 from jobreg.store.tables import live
@@ -69,6 +70,22 @@ def test_higher_priority_comes_first_then_due_time_then_identity(store, clock, w
     claims = claim(store, worker)
 
     assert [store.get(taken.run_id).tags[0] for taken in claims] == wanted
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("names", [1, 3])
+def test_sqlite_keeps_nobody_waiting_while_claims_are_made(store, worker, monkeypatch, names):
+    jobs = [f"job.n{number}" for number in range(names)]
+    store.insert([asked(name) for name in jobs for _ in range(2)])
+    said, make = said_to_sqlite(store), records.claim_under
+    monkeypatch.setattr(records, "claim_under", lambda *of: (said.append("MADE"), make(*of))[1])
+
+    assert len(claim(store, worker, *map(offer, jobs))) == 2 * names
+
+    words = [each.split()[0] for each in said]
+    assert words.count("MADE") == 2 * names
+    assert words.count("COMMIT") == 1
+    assert words.index("COMMIT") < words.index("MADE")
 
 
 @pytest.mark.parametrize("job", [JOB, "mail.send"])

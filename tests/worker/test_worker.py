@@ -14,6 +14,7 @@ from sqlalchemy import text
 from waiting import pids_in, until
 
 from jobreg import Client, Registry, RunFailed, Worker
+from jobreg.errors import StoreUnavailable
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, RunRecord, State
 from jobreg.store import Store
@@ -452,6 +453,28 @@ def test_a_store_that_goes_away_and_comes_back_costs_no_run(
 
     assert json.loads(run.record.result or "") == "seen"
     assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
+
+
+def test_what_a_lost_claim_took_is_given_back_before_more_is_claimed(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start_worker()
+    claim, lost, held = worker.store.claim, [], []
+
+    def losing(worker_id: str, *asked: Any, **more: Any) -> Any:
+        held.append(len(worker.store.holding(worker_id)))
+        claims = claim(worker_id, *asked, **more)
+        if claims and len(lost) < 3:
+            lost.append(claims)
+            raise StoreUnavailable("the answer is lost")
+        return claims
+
+    monkeypatch.setattr(worker.store, "claim", losing)
+    runs = client.submit_many([("hostile.echo", {"value": number}) for number in range(20)])
+
+    assert [run.result(10) for run in runs] == list(range(20))
+    assert (len(lost), set(held[:4])) == (3, {0})
+    assert {each.outcome for run in runs for each in run.attempts()} == {Ending.SUCCEEDED}
 
 
 def _fail(*_: Any) -> None:
