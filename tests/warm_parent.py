@@ -16,8 +16,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
+
+import warm_forkserver
 
 NOT_OURS = ("jobreg.__main__", "jobreg.pytest_plugin", "jobreg.store.migrations")
 OTHERS = ("alembic.command", "alembic.config", "sqlalchemy.dialects.sqlite")
@@ -129,6 +132,11 @@ def request(descriptors: list[int]) -> dict[str, Any]:
     return asked
 
 
+def customised(path: Sequence[str]) -> bool:
+    """Is there something that each new interpreter imports first?"""
+    return any((Path(folder) / "sitecustomize.py").exists() for folder in path)
+
+
 def open_streams() -> None:
     """Make the interpreter's streams anew, as it does at its start: they know what is below."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -157,6 +165,8 @@ def become(asked: dict[str, Any]) -> None:
 
     failpoints._armed = failpoints._parsed(os.environ.get("JOBREG_FAILPOINTS", ""))
     exec(asked["first"], {})
+    if sys.argv[1:2] == ["worker"] and not customised(sys.path):
+        warm_forkserver.keep_one_ready()
 
 
 def end(code: object) -> None:

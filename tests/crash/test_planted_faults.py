@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,8 @@ from warm_start import Subprocess, Warm
 from jobreg.selftest.soak import LEASE, soak
 from jobreg.store.scratch import scratch_store
 
-# What workers and children of the soak load before all else: workers by being told to, children
-# from who forks them. Python starts others too, which have nothing to do with it.
-IN_CHILDREN = """
-import sys
-
-if any("forkserver" in word for word in sys.orig_argv):
-    import planted_fault
-"""
-
+# What workers of the soak execute before all else; their forkservers are copies of what they were
+# then, and so are the children.
 FAULTY = {
     # nobody asks whether a run is still the attempt's own, and children outlive their worker
     "no_fence": """
@@ -97,11 +89,6 @@ SEEN_AS = {
 def test_the_soak_goes_red_where_a_fault_is_planted(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm
 ) -> None:
-    planted = tmp_path / "planted"
-    planted.mkdir()
-    (planted / "sitecustomize.py").write_text(IN_CHILDREN)
-    (planted / "planted_fault.py").write_text(FAULTY[fault])
-    monkeypatch.setenv("PYTHONPATH", os.fspath(planted))
     monkeypatch.setattr("jobreg.selftest.soak.subprocess", Subprocess(warm, FAULTY[fault]))
 
     for _ in range(10):  # whom it strikes is chance, the more so on a machine that is busy
