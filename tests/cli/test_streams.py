@@ -54,17 +54,29 @@ def each_in_turn(*forms):
 
 
 @pytest.mark.parametrize(("path", "form"), each_in_turn("people", "json"))
-def test_a_reader_that_never_reads_ends_a_command_quietly(start, path, form):
+def test_a_reader_that_never_reads_ends_a_command_quietly(warm, environ, tmp_path, path, form):
     reader, writer = os.pipe()
     os.close(reader)
     json_too = ["--json"] if form == "json" else []
 
-    process = start(call(path, *json_too), stdout=writer)
+    with open(writer, "wb") as output, tempfile.TemporaryFile() as errors:
+        process = warm.start(call(path, *json_too), environ, tmp_path, output=output, errors=errors)
+        code = process.wait(60)
+        stderr = text_of(errors)
+
+    assert code == 0
+    assert quiet(stderr, path), stderr
+
+
+def test_so_does_a_new_interpreter(start):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    process = start(["runs", "list"], stdout=writer)
     os.close(writer)
     stderr = process.communicate(timeout=60)[1]
 
-    assert process.returncode == 0
-    assert quiet(stderr, path), stderr
+    assert (process.returncode, stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +182,7 @@ import os, signal, sys
 
 left = int(os.environ["INTERRUPT_AFTER"])
 wanted = os.environ["INTERRUPT_AT"]
-begun = False
+begun = "jobreg.cli" in sys.modules
 
 def heed(event, arguments):
     global left, begun
@@ -186,12 +198,15 @@ sys.addaudithook(heed)
 
 
 @pytest.fixture
-def interrupt(start, fake_plugins):
+def interrupt(start, warm, environ, fake_plugins, tmp_path):
     """Run a command that sends itself Ctrl-C at its nth event of a kind, once it is ours."""
-    (fake_plugins.path / "sitecustomize.py").write_text(AT_EVENT)
 
     def run(arguments, event, after):
         env = {"INTERRUPT_AT": event, "INTERRUPT_AFTER": str(after)}
+        if event != "import":
+            done = warm.run(arguments, environ | env, tmp_path, first=AT_EVENT)
+            return done.returncode, done.stdout, done.stderr
+        (fake_plugins.path / "sitecustomize.py").write_text(AT_EVENT)
         process = start(arguments, env=env)
         stdout, stderr = process.communicate(timeout=60)
         return process.returncode, stdout, stderr
