@@ -401,7 +401,7 @@ class Client:
         return evolve(wanted, aliases=self.registry.aliases(wanted.job_name))
 
     def cancel(self, run_id: str | UUID) -> Run:
-        """Cancel a run: at once while it waits, within seconds while it runs."""
+        """Cancel a run. See :meth:`Run.cancel`."""
         return self.get(run_id).cancel()
 
     def retry(self, run: Run | str | UUID) -> Run:

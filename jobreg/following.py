@@ -49,7 +49,6 @@ def log_lines(
     watch = store.watch()
     try:
         while True:
-            watch.changed()
             # Read before its lines: once it is over, no line comes that is not there yet.
             record = store.get(run_id)
             over = record.state.final or _is_over(record, attempt)

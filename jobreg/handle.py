@@ -102,7 +102,10 @@ class Run(Shown):
         return value_of(self.wait(timeout).record)
 
     def cancel(self) -> Run:
-        """Cancel the run: at once while it waits, within seconds while it runs."""
+        """Cancel the run: at once while it waits, within seconds while it runs.
+
+        One that is over by then stays as it ended, which is no error: look at :attr:`state`.
+        """
         self.record = self._client.store.cancel(self.id)
         return self
 

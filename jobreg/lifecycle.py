@@ -320,6 +320,9 @@ def decide(claim: Claim, outcome: Outcome, chance: Callable[[], float]) -> Outco
         ):
             crashes += 1
             state, reason = State.FAILED, Reason.CRASHED
+            if outcome.error is None:
+                why = "Its process ended while it ran, and it may begin only once."
+                outcome = evolve(outcome, error=ErrorReport("ProcessDied", why))
     # Lost with its neighbours in one child: it runs alone next, and then it is known who it was.
     lost = outcome.ending is Ending.LOST
     unclear = lost or (claim.suspect and outcome.ending is Ending.RELEASED)

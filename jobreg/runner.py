@@ -325,8 +325,11 @@ def _failure(
     match error:
         case Snooze() | RetryLater():
             ending = Ending.SNOOZED if isinstance(error, Snooze) else Ending.ERROR
+            asked: Any = error.after
             try:
-                after = None if error.after is None else seconds(error.after, "after")
+                # Where nothing is asked for, a retry goes by its job's backoff; a snooze has none.
+                backs_off = asked is None and ending is Ending.ERROR
+                after = None if backs_off else seconds(asked, "after")
             except BadInput as fault:
                 return {"ending": Ending.ERROR, "error": report(fault)}
             return {"ending": ending, "after": after, "error": told}

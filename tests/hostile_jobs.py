@@ -147,6 +147,14 @@ def changes_folder():
     os.chdir("/")
 
 
+def leaves_an_alarm():
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+
+def blocks_a_signal():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
 def sets_a_handler():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, lambda *_: os._exit(9))

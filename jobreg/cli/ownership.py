@@ -32,11 +32,16 @@ def adopt(name: str, dist: str, as_json: bool, store_url: str | None) -> None:
     """
     from ..client import Client
     from ..errors import BadInput
-    from ..registry import normalise
+    from ..registry.entry_points import APPLICATION, normalise
 
     client = Client(store_url)
     claimants = _claimants(client, name)
     wanted = normalise(dist)
+    if wanted == APPLICATION:
+        raise BadInput(
+            f"What an application registers belongs to nobody, and so cannot {name!r}. Uninstall "
+            "whoever claims it too, or let it belong to one of those with --from."
+        )
     if wanted not in claimants:
         known = " and ".join(sorted(claimants))
         raise BadInput(f"{dist!r} is not known to provide {name!r}; known is {known}.")

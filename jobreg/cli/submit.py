@@ -111,7 +111,12 @@ def submit(
         else:
             print(run.id)
         return 0
-    run.wait()
+    try:
+        run.wait()
+    except KeyboardInterrupt:
+        told = f"jobreg: run {run.id} goes on; wait for it with: jobreg runs wait {run.id}"
+        click.echo(told, err=True)
+        raise
     print_run(client, run, as_json=as_json)
     return exit_code(run)
 

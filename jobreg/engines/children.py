@@ -64,6 +64,12 @@ class Child:
     looked: float = 0.0
     runs: int = 0
     """How many it was given."""
+    parent: int | None = None
+    """The process it came from, and with which it dies; None: the supervisor itself."""
+    orphan: bool = False
+    """Did it die with that?"""
+    unblamed: bool = False
+    """Did others die with it, so that nobody can say whose run did it?"""
     peak: int | None = None
     """The most it was seen to have in memory, in bytes."""
     measured: float = 0.0
@@ -169,6 +175,10 @@ class Child:
         """Has it taken up the first of its claims, and so all that it printed is of that run?"""
         return self.page.taken == next(iter(self.given), None)
 
+    def under_way(self) -> int:
+        """How many of its runs have begun and are not over."""
+        return int(self.executes())
+
     def leave(self, claim: Claim, changed: bool) -> bool:
         """A run is over: must the child end, with all that the job has left behind?"""
         return changed or self.asked is not None or claim.options.isolation == "fresh"
@@ -177,7 +187,7 @@ class Child:
         """Of a dead child: what became of the claim that it executed, and those not begun."""
         claims = list(self.given.values())
         # One that has not begun is charged only where none could be begun.
-        if claims and (self.executes() or self.page.taken == 0):
+        if claims and (self.executes() or (self.page.taken == 0 and not self.orphan)):
             return [self._last_outcome(claims[0])], claims[1:]
         return [], claims
 
@@ -277,6 +287,8 @@ class Child:
         """Why it died, as people say it."""
         if self.asked is Ending.TIMEOUT:
             return f"over the import limit of {IMPORT_LIMIT:g} s"
+        if self.orphan:
+            return "with the process that children come from"
         code = self.process.exitcode
         if code is None or code >= 0:
             return f"exit code {code}"
@@ -286,10 +298,10 @@ class Child:
 
     def _last_outcome(self, claim: Claim) -> Outcome:
         """What became of the claim a dead child held: what was asked of it, else a crash."""
-        ending, error = self.asked or Ending.CRASHED, None
+        ending, error = self.asked or (Ending.LOST if self.unblamed else Ending.CRASHED), None
         if ending is Ending.TIMEOUT:
             error = over_time(claim) if self.page.begun else import_took_too_long()
-        elif ending is Ending.CRASHED:
+        elif ending in (Ending.CRASHED, Ending.LOST):
             error = self.death("that ran it")
         return self.outcome(claim, ending, self.page.since or self.handed, error)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import multiprocess
 from multiprocess import connection, forkserver, reduction, resource_tracker, spawn
 
+from .. import proc
 from ..lifecycle import Provider
 from . import child
 from .capture import Capture
@@ -24,6 +26,10 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 """How children are started: from a small clean process where there is one, else afresh."""
 
 _PRELOAD = "jobreg.engines.preload"
+_ROUSE_AFTER = 2.0
+"""Seconds after which a forkserver that does not answer may have been stopped."""
+_DESCRIPTORS = 32
+"""More than are open at one time while a child is started."""
 _ours = threading.local()  # says whether this thread starts one of our children
 _describe_parent = spawn.get_preparation_data
 _run_tracker = resource_tracker.ensure_running
@@ -111,8 +117,48 @@ class Nursery:
             resource_tracker.getfd = _tracker_line_of_others
             self._context.set_forkserver_preload([_PRELOAD])
 
+    @property
+    def parent(self) -> int | None:
+        """The process that children come from now, and that they do not outlive; None: us."""
+        pid: int | None = forkserver._forkserver._forkserver_pid if self._forks else None
+        return pid
+
+    def has_lost(self, parent: int | None) -> bool:
+        """Has this process, that children came from, died?"""
+        if parent is None:
+            return False
+        try:
+            # Left for ``multiprocess`` to be told, when it wants the next child of it.
+            told = os.waitid(os.P_PID, parent, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True
+        return told is not None
+
+    def rouse(self) -> None:
+        """Let who starts children and hears of their ends go on, if somebody has stopped it."""
+        parent = self.parent
+        if parent is not None and proc.is_stopped(parent):
+            with suppress(ProcessLookupError):
+                os.kill(parent, signal.SIGCONT)
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """Meanwhile the forkserver is asked for a child, and must not keep us waiting for ever."""
+        timer = threading.Timer(_ROUSE_AFTER, self.rouse)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def start(self, provider: Provider, engine: str) -> Child:
-        """Start a child that will serve this provider by one engine, and no other, ever."""
+        """Start a child that will serve this provider by one engine, and no other, ever.
+
+        Raises:
+            OSError, EOFError: there are no descriptors, or no memory, for one more.
+        """
+        _see_that_there_is_room()
         # Two, one for each way: what crosses a socket costs three times as much at either end.
         (inbox, out), (said, outbox) = connection.Pipe(duplex=False), connection.Pipe(duplex=False)
         descriptor = make_file()
@@ -133,7 +179,7 @@ class Nursery:
             daemon=True,
         )
         try:
-            with _starting_ours(tracked=not self._forks):
+            with _starting_ours(tracked=not self._forks), self._answered():
                 process.start()
         except BaseException:
             for each in (capture, page, out, said):
@@ -144,4 +190,21 @@ class Nursery:
             outbox.close()
             capture.hand_over()
             os.close(descriptor)
-        return born(process, said, out, page, capture, provider, engine)
+        return born(process, said, out, page, capture, provider, engine, parent=self.parent)
+
+
+def _see_that_there_is_room() -> None:
+    """See that a child's descriptors can be had.
+
+    A forkserver that is asked for one and is not told all of it dies, and all its children with it.
+
+    Raises:
+        OSError: they cannot.
+    """
+    taken: list[int] = []
+    try:
+        for _ in range(_DESCRIPTORS):
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for each in taken:
+            os.close(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 
@@ -21,6 +22,9 @@ from .lanes import Lanes
 from .nursery import Nursery
 
 _TICK = 0.5
+# What multiprocess gives for the exit code of a process whose forkserver cannot tell it any more.
+_UNTOLD = 255
+_DYING = 0.2
 _CAPS = ("max_result", "max_error", "max_log", "redact")
 
 
@@ -41,6 +45,7 @@ class ProcessEngine:
         self._lanes = Lanes(settings.concurrency)
         self._batches = Batches(settings)
         self._sleeps_until = 0.0
+        self._rouses_at = 0.0
         self._probes: deque[tuple[str, str, Provider]] = deque()
         self._reports: deque[Report] = deque()
         self._lock = threading.RLock()
@@ -185,6 +190,9 @@ class ProcessEngine:
                 for each in list(self._children):
                     self._hearing.flow(each, now)
                     self._enforce(each, now)
+                if now >= self._rouses_at:
+                    self._rouses_at = now + _TICK
+                    self._nursery.rouse()
 
     def _try_to_hand_out(self) -> None:
         try:
@@ -192,9 +200,15 @@ class ProcessEngine:
             self._hand_out_claims()
             self.refused = False
         except (OSError, EOFError) as error:
-            # No descriptors, no memory for a process: what waits goes on waiting.
+            # No descriptors, no memory for a process: what waits goes on waiting, for one that
+            # has nothing to do to make room.
+            if not self.refused:
+                emit("child.refused", error=error)
             self.refused = True
-            emit("child.refused", error=error)
+            idle = next((each for each in self._children if not each.busy), None)
+            if idle is not None:
+                idle.kill()
+                self._bury(idle)
 
     def _tell(self, report: Report) -> None:
         self._reports.append(report)
@@ -368,6 +382,7 @@ class ProcessEngine:
         each.kill()  # subprocesses that the job left in the group
         self._hearing.last_words(each)
         each.process.join(timeout=5)
+        self._look_for_orphans(each)
         self._children.remove(each)
         self._groups.forget(each.pid)
         emit("child.ended", pid=each.pid, exitcode=each.process.exitcode)
@@ -381,7 +396,7 @@ class ProcessEngine:
                 Hello(
                     job_name=each.probing,
                     provider=each.provider,
-                    options=None if each.asked is Ending.RELEASED else CAREFUL,
+                    options=None if each.asked is Ending.RELEASED or each.orphan else CAREFUL,
                     trouble=trouble,
                     code="died",
                 )
@@ -391,3 +406,20 @@ class ProcessEngine:
         self._hearing.forget(each)
         each.capture.close()
         each.page.close()
+
+    def _look_for_orphans(self, dead: Child) -> None:
+        """See whether a child died with the process that all come from, which one may have killed.
+
+        Whose run did it can be said only where a single one was under way.
+        """
+        if dead.orphan or dead.asked is not None or dead.process.exitcode != _UNTOLD:
+            return
+        ends = clock.seconds() + _DYING
+        while not self._nursery.has_lost(dead.parent):
+            if clock.seconds() > ends:
+                return  # it is a code of the job's own
+            time.sleep(_DYING / 20)
+        orphans = [each for each in self._children if each.parent == dead.parent]
+        many = sum(each.under_way() for each in orphans) > 1
+        for each in orphans:
+            each.orphan, each.unblamed = True, many

@@ -188,6 +188,10 @@ class SharedChild(Child):
 
     # its end
 
+    def under_way(self) -> int:
+        """How many of its runs have begun and are not over."""
+        return len(self.begun)
+
     def leave(self, claim: Claim, changed: bool) -> bool:
         """A run is over: the child ends when all are, if one of them has changed it."""
         self.spent |= changed
@@ -213,7 +217,7 @@ class SharedChild(Child):
             return self.asks[number][0]
         if number in blamed:
             alone = Ending.TIMEOUT if self.stuck else Ending.CRASHED
-            return alone if len(blamed) == 1 else Ending.LOST
+            return alone if len(blamed) == 1 and not self.unblamed else Ending.LOST
         gone = self.asked is not None or number in self.begun
         return Ending.RELEASED if gone else None
 
@@ -221,6 +225,8 @@ class SharedChild(Child):
         """The one run whose code the process died in, or those among which it must be."""
         if self.asked is not None or self.spared:
             return ()
+        if self.orphan:
+            return tuple(self.begun)
         if self.stuck:
             return self.stuck
         at, threads = self.page.taken, self.engine == "threads"

@@ -1,4 +1,4 @@
-"""What a job may not leave changed for the next one: folder, signals, threads, processes."""
+"""What a job may not leave changed for the next: folder, signals, alarm, threads, processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 
 # Those in C: that of the module signal makes an Enum of each answer, ten times as slow; this
 # count has the threads as well that the module threading did not start.
-from _signal import getsignal
+from _signal import ITIMER_REAL, SIG_BLOCK, getitimer, getsignal, pthread_sigmask
 from _thread import _count as count_threads
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +21,9 @@ _SIGNALS = tuple(
     for number in signal.valid_signals()
     if number not in (signal.SIGKILL, signal.SIGSTOP)
 )
+
+
+_NO_ALARM = 0.0, 0.0
 
 
 class Surroundings:
@@ -41,9 +44,10 @@ class Surroundings:
             folder: str | None = os.getcwd()
         except OSError:
             folder = None
-        handlers = list(map(getsignal, _SIGNALS))
+        signals = list(map(getsignal, _SIGNALS)), pthread_sigmask(SIG_BLOCK, ())
+        alarm = getitimer(ITIMER_REAL) != _NO_ALARM
         threads = count_threads() - (self._own() if self._own else 0)
-        return folder, handlers, threads, self._has_subprocess()
+        return folder, signals, alarm, threads, self._has_subprocess()
 
     def _has_subprocess(self) -> bool:
         """Has it one nobody waited for? What that prints would be taken for the next run's."""

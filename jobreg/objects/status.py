@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..codec import iso_time
 
 if TYPE_CHECKING:
+    from ..lifecycle import State
     from ..store import Depth, Load, Pause, Store, WorkerRow
 
 WINDOW = 300.0
@@ -24,12 +25,12 @@ def status_object(store: Store) -> dict[str, Any]:
 
 def status_of(load: Load, workers: list[dict[str, Any]]) -> dict[str, Any]:
     """The same, of what was read."""
-    return nothing() | _rates(load) | {"queues": _queues(load.depths), "workers": workers}
+    return {"queues": _queues(load.depths), **_rates(load.per_minute), "workers": workers}
 
 
 def nothing() -> dict[str, Any]:
     """The same of a store that is not there yet."""
-    return {"queues": [], "per_minute": {}, "window": WINDOW, "workers": []}
+    return {"queues": [], **_rates({}), "workers": []}
 
 
 def _queues(depths: Iterable[Depth]) -> list[dict[str, Any]]:
@@ -46,9 +47,9 @@ def _queues(depths: Iterable[Depth]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _rates(load: Load) -> dict[str, Any]:
+def _rates(per_minute: Mapping[State, float]) -> dict[str, Any]:
     rates = dict.fromkeys(("succeeded", "failed", "cancelled"), 0.0)
-    rates |= {state.value: round(rate, 2) for state, rate in load.per_minute.items()}
+    rates |= {state.value: round(rate, 2) for state, rate in per_minute.items()}
     return {"per_minute": rates, "window": WINDOW}
 
 

@@ -117,6 +117,8 @@ def label_of(path: str) -> str:
 def split(label: str) -> tuple[str, str]:
     """Name and version by a label such as ``acme_reports-2.1.0.dist-info``."""
     bare = label.rpartition(".")[0]
+    if not bare.isascii():  # what no file may be called in UTF-8 can be neither stored nor printed
+        bare = bare.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     name, _, version = bare.partition("-")
     if version and not version[0].isdigit():  # a name that was not escaped as it should be
         parts = _VERSIONED.match(bare)

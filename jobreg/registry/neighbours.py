@@ -27,6 +27,8 @@ def faults(path: Sequence[str]) -> Iterator[Problem]:
 
 
 def _in_file(file: str, folder: str) -> Iterator[Problem]:
+    if not os.path.isfile(file):  # to open a pipe waits for who writes; the scan tells of it
+        return
     try:
         with open(file, "rb") as stream:
             lines = stream.read(_LARGEST).removeprefix(b"\xef\xbb\xbf").splitlines()

@@ -29,6 +29,7 @@ class Borrowed:
         self._database = database
         self._lent = local()
         self._engine: Engine | None = None
+        self._ours: set[object] | None = None
 
     @contextmanager
     def use(self, given: object) -> Iterator[Connection]:
@@ -59,6 +60,20 @@ class Borrowed:
             )
         with forking.inside(), self._inside(connection):
             yield connection
+
+    def see_that_it_is_ours(self, connection: Connection) -> None:
+        """Look whether what is stored on a connection would be in our database.
+
+        Raises:
+            BadInput: it is one to another database of the same kind, on which nobody would find it.
+        """
+        if self._ours is None:
+            self._ours = self._database.here()
+        if not self._ours & self._database.reached_by(connection):
+            raise BadInput(
+                "connection: it is one to another database than the store's. Give one to "
+                f"{self._database.url.render_as_string()}."
+            )
 
     @contextmanager
     def _inside(self, connection: Connection) -> Iterator[None]:
@@ -92,7 +107,16 @@ class Borrowed:
             )
         if getattr(given, "closed", False) or getattr(given, "open", True) is False:
             raise BadInput("connection: it is closed.")
+        with self._told():
+            getattr(given, "total_changes", 0)  # that of SQLite says in no other way what is wrong
         _refuse_autocommit(given)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._database.errors as error:
+            raise BadInput(f"connection: {error}") from error
 
     def _plain(self) -> Engine:
         """An engine on whatever connection of the driver is lent, which it leaves as it is."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from .. import clock, codec, failpoints
 from ..errors import LeaseLost
@@ -66,5 +66,7 @@ def _settle(store: Store, given: Any, claim: Claim, outcome: Outcome) -> None:
                 f"{store.url}: nothing of the transaction was kept. Use a connection to that "
                 "store, and let the run end: another attempt does it."
             )
-        decided = decide(claim, outcome, lambda: 0.0)
+        # What was counted before stands in the row; the child was not told.
+        counted = evolve(claim, tries=row["tries"], crashes=row["crashes"])
+        decided = decide(counted, outcome, lambda: 0.0)
         settling.write(connection, store.now, socket.gethostname(), [(row, decided)])

@@ -19,6 +19,7 @@ from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, known, new_runs, reading_statements, statements
 from .lending import Lending, Lent
 from .offers import Basis, Head, Offer, Pair
+from .packets import packets
 from .statements import Now
 
 ANSWER_WITHIN = 5.0
@@ -130,6 +131,8 @@ class Database:
     makes_itself = False
     """Does an empty one get its tables on first use, without being asked?"""
     schema: str | None = None
+    own_name = "current_database()"
+    """How SQL asks for the name of the database."""
 
     def __init__(self, url: URL, engine: Engine) -> None:
         self.url = url
@@ -233,7 +236,8 @@ class Database:
         """Store new runs, tell those who listen, and return the runs as they stand."""
         clock = connection.execute(reading_statements.clock(now)).scalar_one()
         rows = [new_runs.new_columns(run, clock) for run in runs]
-        connection.execute(statements.insert_runs(), [asked for asked, _ in rows])
+        for some in packets([asked for asked, _ in rows]):
+            connection.execute(statements.insert_runs(), some)
         connection.execute(statements.insert_live(False), [waits for _, waits in rows])
         self.tell(connection)
         kinds = new_runs.Kinds(clock)
@@ -302,6 +306,15 @@ class Database:
         if self._own_words is None:
             self._own_words = clock_in_words(now)
         return self._own_words
+
+    def here(self) -> set[object]:
+        """What tells this database from others of its kind."""
+        with self.engine.connect() as connection:
+            return self.reached_by(connection)
+
+    def reached_by(self, connection: Connection) -> set[object]:
+        """What :meth:`here` says of the database that somebody's connection is to."""
+        return {connection.exec_driver_sql(f"SELECT {self.own_name}").scalar_one()}
 
     def is_gone(self, connection: Any) -> bool:
         """Is it known, without asking, that this connection of the driver was closed?"""

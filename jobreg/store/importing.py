@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Insert, Select, bindparam, insert, select
 
 from ..lifecycle import RunRecord
 from . import new_runs, records, statements
+from .packets import packets
 from .records import Row, to_stored_time
 from .tables import runs
 from .transacting import again
@@ -66,7 +67,8 @@ class Importing:
             there = set(connection.execute(known_ids(), asked).scalars())
             fresh = [run for run in past if run.run_id not in there]
             if fresh:
-                connection.execute(insert_past(), [_columns(run) for run in fresh])
+                for some in packets([_columns(run) for run in fresh]):
+                    connection.execute(insert_past(), some)
             waiting = [_waits(run) for run in fresh if not run.state.final]
             if waiting:
                 connection.execute(statements.insert_live(False), waiting)

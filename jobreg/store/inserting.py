@@ -73,7 +73,12 @@ class Inserting:
         holder = holders.get(key)
         if holder is not None and run.unique_policy == "return":
             return fresh.get(holder) or self.known[holder]
-        if holder is not None and (run.unique_policy == "reject" or holder in fresh):
+        if holder in fresh:
+            raise Conflict(
+                f"Two of these runs of {run.job_name!r} have the unique key {run.unique_key!r}, "
+                f"{holder} and {run.run_id}. Submit the one that counts."
+            )
+        if holder is not None and run.unique_policy == "reject":
             raise Conflict(
                 f"Run {holder} of {run.job_name!r} has the unique key {run.unique_key!r} and is "
                 "not over. Wait for it, cancel it, or submit with unique_policy='replace'."
@@ -148,10 +153,15 @@ def cancel_waiting(connection: Connection, now: Now, row: Row, reason: Reason) -
 def _check_same(one: RunRecord, other: RunRecord) -> None:
     """Do two requests with one id ask for the same? The order of parameters says nothing."""
     same = one.job_name == other.job_name and (
-        one.params == other.params or json.loads(one.params) == json.loads(other.params)
+        one.params == other.params or _in_order(one.params) == _in_order(other.params)
     )
     if not same:
         raise Conflict(
             f"Run {other.run_id} exists with another job or other params. "
             "Give each new run an id of its own."
         )
+
+
+def _in_order(params: str) -> str:
+    """Parameters in an order of our own. As text: to Python ``true`` and 1 are the same."""
+    return json.dumps(json.loads(params), sort_keys=True)

@@ -83,6 +83,7 @@ class MySQL(Database):
     """MySQL 8 and MariaDB 10.6 and later, by PyMySQL."""
 
     now = NOW
+    own_name = "database()"
 
     def due(self, connection: Connection) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs, a jump for each.

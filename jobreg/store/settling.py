@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ..lifecycle import Ending, Outcome, Reason, State, decide_lost
 from . import records, settle_statements
 from .inserting import REPLACED
+from .packets import packets
 from .records import Row, micros
 from .statements import Now
 
@@ -89,8 +90,9 @@ def write(
         (settle_statements.finish_runs(), finals),
         (settle_statements.put_back(now), waiting),
     ):
-        if rows:
-            connection.execute(statement, rows)
+        for some in packets(rows):
+            if some:
+                connection.execute(statement, some)
 
 
 def lost(row: Row, alone: bool) -> Outcome:

@@ -38,6 +38,9 @@ from .statements import Now
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+# What may stand in a URL after its '?', as SQLAlchemy hands it to sqlite3.connect. Without ``uri``:
+# the file would be another than the one we make.
+_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
 # Bytes: SQLite lets the file that its processes share grow by no less.
 _ROOM = 32_768
 
@@ -56,6 +59,15 @@ class SQLite(Database):
     def file(self) -> Path:
         """Where the database is."""
         return path_of(self.url)
+
+    def here(self) -> set[object]:
+        """The file, as the system knows it."""
+        return _files([self.file])
+
+    def reached_by(self, connection: Connection) -> set[object]:
+        """The files of a connection, attached ones too."""
+        found = connection.exec_driver_sql("PRAGMA database_list")
+        return _files(file for _, _, file in found if file)
 
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
@@ -228,6 +240,11 @@ def path_of(url: URL) -> Path:
             "A SQLite store needs a file that every process can open, "
             "such as sqlite:////var/lib/app/jobs.db."
         )
+    for name in url.query:
+        if name not in _OPTIONS:
+            raise BadInput(
+                f"The store URL cannot be used: the driver of SQLite knows no option {name[:80]!r}."
+            )
     return Path(url.database)
 
 
@@ -236,6 +253,10 @@ def make_engine(url: URL, sync: str) -> Engine:
 
     Every writing transaction begins IMMEDIATE: one that begins by reading and writes later fails
     with "database is locked" whatever the busy timeout.
+
+    Raises:
+        BadInput: the URL names no file, or an option that the driver does not know.
+        StoreUnavailable: the file cannot be made.
     """
     path = path_of(url)
     why = _make_file(path)
@@ -258,6 +279,15 @@ def make_engine(url: URL, sync: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _files(paths: Iterable[str | Path]) -> set[object]:
+    found: set[object] = set()
+    for path in paths:
+        with contextlib.suppress(OSError):  # it is gone
+            status = os.stat(path)
+            found.add((status.st_dev, status.st_ino))
+    return found
 
 
 def _make_file(path: Path) -> str | None:

@@ -133,6 +133,7 @@ class Submitting(Reading):
     def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:
         try:
             with self.borrowed.use(given) as connection:
+                self.borrowed.see_that_it_is_ours(connection)
                 return Inserting(connection, self.database, self.now).insert(runs)
         except DBAPIError as error:
             raise self._told(error) from error

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route as Served
+from starlette.routing import Match, Route as Served
 
 from .. import clock
 from ..errors import JobRegError, StoreError
@@ -49,7 +49,9 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
         exception_handlers={
             Problem: house.refuse,
             JobRegError: lambda request, error: house.refuse(request, problem_of(error)),
-            HTTPException: lambda request, error: house.refuse(request, _problem_of_http(error)),
+            HTTPException: lambda request, error: house.refuse(
+                request, _problem_of_http(request, error)
+            ),
         },
     )
     application.state.house = house
@@ -193,9 +195,21 @@ def token_of(request: Request) -> str | None:
     return request.cookies.get(COOKIE)
 
 
-def _problem_of_http(error: Any) -> Problem:
+def _problem_of_http(request: Request, error: Any) -> Problem:
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
-    told = (
-        "There is nothing here. See /api/v1/openapi.json" if code == "not-found" else error.detail
-    )
-    return Problem(error.status_code, code, told, dict(error.headers or {}))
+    headers, told = dict(error.headers or {}), error.detail
+    if code == "not-found":
+        told = "There is nothing here. See /api/v1/openapi.json"
+    elif code == "method-not-allowed":
+        # Starlette tells those of one route, and a path may have several (RFC 9110, 15.5.6).
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+    return Problem(error.status_code, code, told, headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All methods that the path of a request is served for."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    return found

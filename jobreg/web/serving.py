@@ -66,6 +66,8 @@ def in_url(host: str) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host:
+        raise BadInput("--host is empty. Give an address, such as 127.0.0.1; 0.0.0.0 is all.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)

@@ -364,6 +364,8 @@ URLS = [
     ("://", 2, "is not a store URL"),
     ("sqlite://", 2, "A SQLite store needs a file"),
     ("sqlite:///:memory:", 2, "A SQLite store needs a file"),
+    ("sqlite:///jobs.db?mode=ro", 2, "the driver of SQLite knows no option 'mode'"),
+    ("sqlite:///file:jobs.db?uri=true", 2, "the driver of SQLite knows no option 'uri'"),
     ("what?.db", 2, "holds a '?'"),
     ("/dev/null/jobs.db", 5, "cannot be opened: Not a directory"),
     ("/", 5, "cannot be opened: Is a directory"),

@@ -243,6 +243,20 @@ def test_a_name_that_differs_from_its_entry_point_is_found_without_importing(exa
     assert (problem["file"], problem["line"]) == (str(file.parents[1] / "m.py"), 4)
 
 
+def test_a_pipe_in_the_place_of_a_file_is_told_and_not_waited_for(examine, fake_plugins):
+    file = fake_plugins.add("acme", "1.0", {"a": "m:f"}, GOOD)
+    folder = file.parents[1] / "pipe-1.0.dist-info"
+    folder.mkdir()
+    os.mkfifo(folder / "entry_points.txt")
+
+    code, problems, _ = examine()
+
+    assert code == 0
+    assert [(each["code"], each["message"]) for each in problems] == [
+        ("unreadable", "It cannot be read: it is no file.")
+    ]
+
+
 def test_the_faults_of_other_packages_are_warnings(examine, fake_plugins):
     fake_plugins.add("acme", "1.0", {"a": "m:f"}, GOOD)
     fake_plugins.add_raw("other", "1.0", b"[console_scripts]\nno equals\n\xff = x:y\ngood = x:y\n")

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from jobreg import Client, Registry
+from jobreg.catalogue import Entry
+from jobreg.lifecycle import Provider
 from jobreg.store import open_store
 
 RENDER = (
@@ -131,6 +133,21 @@ def test_adopt_takes_only_who_is_known_to_provide_the_name(run_cli, fake_plugins
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (f"jobreg: 'stranger' is not known to provide '{NAME}'; known is acme.\n")
+    assert store.catalogue.owners() == {}
+
+
+def test_what_an_application_registers_can_own_no_name(run_cli, fake_plugins, store):
+    install(fake_plugins, "acme")
+    of_an_application = Provider("application", "")
+    store.catalogue.learn(
+        [Entry(job_name=NAME, provider=of_an_application, options={}, params_schema=None)], "hello"
+    )
+    env = fake_plugins.env(JOBREG_STORE=store.full_url)
+
+    done = run_cli("jobs", "adopt", NAME, "--from", "application", env=env)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("jobreg: What an application registers belongs to nobody")
     assert store.catalogue.owners() == {}
 
 

@@ -151,6 +151,18 @@ def test_nothing_at_all_is_told_too(file, capsys, tmp_path):
     assert not missing.exists()
 
 
+def test_a_store_that_is_not_there_has_the_fields_of_an_empty_one(capsys, tmp_path):
+    missing, empty = tmp_path / "missing.db", tmp_path / "empty.db"
+    open_store(f"sqlite:///{empty}").close()
+
+    told = []
+    for each in (missing, empty):
+        run(["status", "--json", "--store", str(each)])
+        told.append(json.loads(capsys.readouterr().out))
+
+    assert told[0] == told[1]
+
+
 def test_it_is_quick_behind_a_long_history(tell, kept, file):
     with sqlite3.connect(file) as connection:
         connection.execute(

@@ -16,6 +16,8 @@ from store_hands import add, everything
 from waiting import alive, until
 from warm_start import text_of
 
+from jobreg.selection import Selection
+
 JOBREG = [sys.executable, "-m", "jobreg"]
 
 
@@ -256,6 +258,26 @@ def test_ctrl_c_while_jobs_are_imported_by_the_doctor_leaves_no_child(
 
     assert (process.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
     until(lambda: not alive(int(pid.read_text())), what="the child ends")
+
+
+def test_a_submit_that_waited_tells_at_ctrl_c_which_run_goes_on(warm, environ, kept, tmp_path):
+    def ids():
+        return {run.run_id for run in kept.find(Selection(), most=100)[0]}
+
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        before = ids()
+        process = warm.start(["submit", NAME, "--wait"], environ, tmp_path, output=out, errors=err)
+        new = until(lambda: ids() - before)
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+        told, shown = text_of(err), text_of(out)
+
+    (run_id,) = new
+    assert (code, shown) == (130, "")
+    assert told == (
+        f"jobreg: run {run_id} goes on; wait for it with: jobreg runs wait {run_id}\n"
+        "jobreg: interrupted\n"
+    )
 
 
 def test_no_more_is_done_after_ctrl_c(interrupt, kept):

@@ -316,6 +316,69 @@ def test_a_sigterm_to_every_process_of_the_unit_lets_the_job_finish(
     assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
 
 
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _waiting(house: House, number: int) -> tuple[list[Run], list[int], Path]:
+    """Runs that wait for a flag, and their processes."""
+    flag, runs, pids = Path(house.file("flag")), [], []
+    for n in range(number):
+        file = Path(house.file(f"waiting-{n}"))
+        asked = {"file": str(file), "flag": str(flag)}
+        runs.append(house.client.submit("hostile.waits_for", asked))
+        pids.append(until(lambda file=file: pids_in(file, 2))[0])  # type: ignore[misc]
+    return runs, pids, flag
+
+
+def test_runs_whose_forkserver_died_are_charged_to_none_of_them(house: House) -> None:
+    """One of them may have killed it, by a signal to its parent: the others are innocent."""
+    house.worker()
+    runs, pids, flag = _waiting(house, 2)
+
+    os.kill(_parent_of(pids[0]), signal.SIGKILL)
+    for run in runs:
+        until(lambda run=run: run.attempts(), what="it is known")  # type: ignore[misc]
+    flag.touch()
+
+    for run in runs:
+        assert run.wait(20).state is State.SUCCEEDED
+        assert (run.record.crashes, run.attempts()[0].outcome) == (0, Ending.LOST)
+        error = run.attempts()[0].error
+        assert error is not None
+        assert "died (with the process that children come from" in error.message
+
+
+def test_a_run_alone_whose_forkserver_died_is_charged(house: House) -> None:
+    house.worker()
+    (run,), (pid,), flag = _waiting(house, 1)
+
+    os.kill(_parent_of(pid), signal.SIGKILL)
+    until(run.attempts, what="it is known")
+    flag.touch()
+
+    assert run.wait(20).state is State.SUCCEEDED
+    assert (run.record.crashes, run.attempts()[0].outcome) == (1, Ending.CRASHED)
+
+
+def test_a_forkserver_that_somebody_stops_goes_on(house: House) -> None:
+    worker = house.worker("--kill-grace", "0.5s", "--grace", "0.2s")
+    (run,), (pid,), _ = _waiting(house, 1)
+    server = _parent_of(pid)
+
+    os.kill(server, signal.SIGSTOP)
+    other = house.client.submit("hostile.own_process")  # a child of its own: one must be started
+    assert other.result(10)
+    os.kill(server, signal.SIGSTOP)
+    asked = time.monotonic()
+    run.cancel().wait(10)
+    assert time.monotonic() - asked <= 1 + 0.5 + 1
+    os.kill(server, signal.SIGSTOP)
+    worker.terminate()
+
+    assert worker.wait(10) == 0
+
+
 def test_a_job_that_outlasts_the_grace_is_released_uncounted(house: House) -> None:
     worker = house.worker("--grace", "0.2s")
     pids = _busy(house, "sleeps_in_c")

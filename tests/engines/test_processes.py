@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -17,6 +20,7 @@ from hostile_jobs import JOBS, SOURCE
 from waiting import alive, pids_in, until
 
 from jobreg.catalogue import CAREFUL
+from jobreg.engines import nursery
 from jobreg.lifecycle import Ending, Provider, Reason
 from jobreg.options import JobOptions
 from jobreg.testing import write_plugin
@@ -160,7 +164,10 @@ def test_a_sigterm_from_elsewhere_does_not_cut_a_job_short(driver: Driver, tmp_p
     assert driver.outcome(claim).ending is Ending.SUCCEEDED
 
 
-@pytest.mark.parametrize("name", ["changes_folder", "starts_a_thread", "closes_stdout"])
+@pytest.mark.parametrize(
+    "name",
+    ["changes_folder", "starts_a_thread", "closes_stdout", "leaves_an_alarm", "blocks_a_signal"],
+)
 def test_a_child_that_a_job_changed_is_not_used_again(driver: Driver, name: str) -> None:
     before = driver.result("where")
 
@@ -342,3 +349,39 @@ def test_what_the_forkserver_loads_changes_no_other_process() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "True 0\n"
+
+
+def test_without_room_for_a_child_none_is_asked_for_and_nothing_is_left_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 20, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            nursery._see_that_there_is_room()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    nursery._see_that_there_is_room()
+
+
+@pytest.mark.parametrize("concurrency", [2])
+def test_a_child_with_nothing_to_do_makes_room_for_another(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = driver.engine
+    first = driver.result("pid")
+    start = engine._nursery.start
+
+    def refused_where_there_is_one(*asked: Any) -> Any:
+        if engine._children:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return start(*asked)
+
+    monkeypatch.setattr(engine._nursery, "start", refused_where_there_is_one)
+
+    outcome = driver.run("own_process", JobOptions(isolation="fresh"))
+
+    assert (outcome.ending, outcome.result) != (Ending.SUCCEEDED, str(first))
+    assert outcome.ending is Ending.SUCCEEDED
+    assert not engine.refused

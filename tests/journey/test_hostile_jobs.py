@@ -39,6 +39,8 @@ EXPECTED = {
     "changes_folder": Expected("succeeded"),
     "starts_a_thread": Expected("succeeded"),
     "sets_a_handler": Expected("succeeded"),
+    "leaves_an_alarm": Expected("succeeded"),
+    "blocks_a_signal": Expected("succeeded"),
     "forks_and_exits": Expected("succeeded", result="the parent"),
     "scribbles": Expected("failed", "crashed"),
 }

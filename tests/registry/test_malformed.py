@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from permissions import OBEY_PERMISSIONS
 
+from jobreg import Registry
 from jobreg.registry.snapshot import take
 
 OURS, OTHERS = b"[jobreg.jobs]", b"[console_scripts]"
@@ -161,3 +163,14 @@ def test_what_may_not_be_read_is_told(neighbours, tmp_path):
     assert problems == sorted(
         ["unreadable", str(each)] for each in (file, folder / "entry_points.txt", place)
     )
+
+
+def test_a_folder_whose_name_is_no_text_has_one_that_can_be_stored(fake_plugins):
+    folder = os.fsencode(fake_plugins.path) + b"/caf\xe9-1.0.dist-info"
+    os.makedirs(folder)
+    with open(folder + b"/entry_points.txt", "w") as file:
+        file.write("[jobreg.jobs]\ncafe.f = m:f\n")
+
+    ref = Registry(path=[str(fake_plugins.path)]).ref("cafe.f")
+
+    assert (ref.dist, ref.version) == ("caf\ufffd", "1.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
@@ -88,7 +89,18 @@ def test_the_same_id_twice_in_one_call_is_one_run(store):
     assert states(store) == {"queued": 1}
 
 
-@pytest.mark.parametrize("other", [{"params": '{"a":2}'}, {"job_name": "reports.other"}], ids=str)
+def test_many_runs_with_much_each_are_stored(store):
+    runs = [asked(params=json.dumps({"text": "x" * 250_000})) for _ in range(80)]
+
+    assert len(store.insert(runs)) == 80
+    assert states(store) == {"queued": 80}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"params": '{"a":2}'}, {"params": '{"a":true}'}, {"job_name": "reports.other"}],
+    ids=str,
+)
 @pytest.mark.parametrize("together", [False, True])
 def test_the_same_id_with_other_job_or_params_is_a_conflict(store, other, together):
     run = asked(params='{"a":1}')

@@ -28,7 +28,7 @@ from store_hands import (
 )
 
 from jobreg import Backoff
-from jobreg.lifecycle import Ending, Progress, Provider, Reason, State, decide
+from jobreg.lifecycle import Ending, ErrorReport, Progress, Provider, Reason, State, decide
 from jobreg.runner import execute
 
 RETRY = {"max_attempts": 3, "backoff": Backoff(first=8)}
@@ -429,3 +429,13 @@ def test_no_column_but_tracebacks_holds_a_module_or_function_name(
     assert len(told) > 20
     assert [each for each in told if module in each[2] or function in each[2]] == []
     assert [each for each in told if ready.target in each[2]] == []
+
+
+def test_many_failures_with_long_errors_are_settled_together(store, worker):
+    store.insert([asked() for _ in range(200)])
+    long = ErrorReport("ValueError", "x" * 60_000, "y" * 60_000)
+    held = claim(store, worker, offer(most=200))
+
+    refused = settle(store, worker, *(outcome(each, Ending.ERROR, error=long) for each in held))
+
+    assert (refused, states(store)) == ([], {"failed": 200})

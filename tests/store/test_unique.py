@@ -61,6 +61,17 @@ def test_keys_are_of_one_job_and_of_unfinished_runs(store, worker):
     assert submit(store, key=KEY.upper()).run_id not in (first.run_id, again.run_id)
 
 
+@pytest.mark.parametrize("policy", ["reject", "replace"])
+def test_of_two_with_one_key_submitted_together_neither_is_stored(store, policy):
+    first, second = with_key("return"), with_key(policy)
+
+    told = f"Two of these runs .* 'account 42', {first.run_id} and {second.run_id}"
+    with pytest.raises(Conflict, match=told):
+        store.insert([first, second])
+
+    assert states(store) == {}
+
+
 def test_a_submit_may_be_rejected_and_stores_nothing(store):
     first = submit(store)
 

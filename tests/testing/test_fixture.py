@@ -129,3 +129,10 @@ def test_a_name_of_the_module_says_that_the_fixture_hides_it(jobreg: Any, name: 
         getattr(jobreg, name)
 
     assert ("from jobreg import" in str(refused.value)) == (name != "nonsense")
+
+
+def test_what_a_run_that_is_over_has_logged_can_be_read(jobreg: Any) -> None:
+    jobreg.plugin({"fake.prints": lambda: print("hello")})
+    run = jobreg.submit("fake.prints")
+
+    assert [line.text for line in run.logs()] == [line.text for line in run.logs(follow=True)]

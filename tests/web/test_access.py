@@ -213,6 +213,20 @@ def test_what_is_not_there_is_told_in_the_form_that_was_asked_for(
     assert set(HEADERS) <= set(answer.headers)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/runs", "GET, HEAD, POST"),
+        ("/api/v1/runs/x/cancel", "POST"),
+        ("/jobs", "GET, HEAD"),
+    ],
+)
+def test_who_asks_by_a_wrong_method_is_told_all_right_ones(http, path, methods):
+    answer = http.request("PATCH", path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
 def test_a_fault_of_the_server_tells_nothing_of_itself(client, tokens, monkeypatch):
     monkeypatch.setattr(type(client.registry), "snapshot", lambda *_: 1 / 0)
     application = web.app(client)

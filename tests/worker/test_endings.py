@@ -58,12 +58,17 @@ def test_a_job_cancels_its_own_run(client: Client, start_worker: Any) -> None:
     assert (run.reason, run.error and run.error.message) == ("job", "pointless")
 
 
-def test_a_wait_that_is_none_is_an_error_of_the_job(client: Client, start_worker: Any) -> None:
+@pytest.mark.parametrize(
+    ("params", "told"), [({"what": "nonsense"}, "a while"), ({"what": "snooze"}, "None")]
+)
+def test_a_wait_that_is_none_is_an_error_of_the_job(
+    client: Client, start_worker: Any, params: dict[str, Any], told: str
+) -> None:
     start_worker()
 
-    run = client.submit("hostile.asks_for", {"what": "nonsense"}, max_attempts=1)
+    run = client.submit("hostile.asks_for", {"seconds": None, **params}, max_attempts=1)
 
-    with pytest.raises(RunFailed, match="after: 'a while' is not a duration"):
+    with pytest.raises(RunFailed, match=f"after: '{told}' is not a duration"):
         run.result(20)
 
 

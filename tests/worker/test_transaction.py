@@ -67,6 +67,8 @@ def test_what_dies_before_the_commit_leaves_nothing_and_after_it_all(
 
     assert run.result(20) == "booked"
     assert [each.outcome for each in run.attempts()] == outcomes
+    counted = outcomes.count(Ending.ERROR), outcomes.count(Ending.CRASHED)
+    assert (run.record.tries, run.record.crashes) == counted
     assert effects(client) == [len(outcomes)]
 
 

@@ -1,0 +1,28 @@
+"""Many rows, so many at a time that every server takes their statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_MOST = 2**20
+"""Characters: up to four bytes each, or two where one is escaped.
+
+MySQL and MariaDB close the connection at a statement that is larger than ``max_allowed_packet``,
+by default 16 MiB, as if they were gone.
+"""
+
+
+def packets(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The rows, in order; of large ones few at a time, of one that is larger itself one."""
+    sizes = [sum(len(value) for value in row.values() if isinstance(value, str)) for row in rows]
+    if sum(sizes) <= _MOST:
+        yield rows
+        return
+    first = held = 0
+    for index, size in enumerate(sizes):
+        if held + size > _MOST and index > first:
+            yield rows[first:index]
+            first, held = index, 0
+        held += size
+    yield rows[first:]
