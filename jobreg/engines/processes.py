@@ -190,8 +190,10 @@ class ProcessEngine:
                 for each in list(self._children):
                     self._hearing.flow(each, now)
                     self._enforce(each, now)
-                if now >= self._rouses_at:
-                    self._rouses_at = now + _TICK
+                if now >= self._rouses_at and any(
+                    each.busy or each.killed for each in self._children
+                ):
+                    self._rouses_at = now + _TICK  # of the end of one it must hear
                     self._nursery.rouse()
 
     def _try_to_hand_out(self) -> None:
