@@ -176,7 +176,7 @@ class Child:
         return self.page.taken == next(iter(self.given), None)
 
     def under_way(self) -> int:
-        """How many of its runs have begun and are not over."""
+        """How many of its runs it has taken up and are not over."""
         return int(self.executes())
 
     def leave(self, claim: Claim, changed: bool) -> bool:

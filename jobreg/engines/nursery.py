@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -146,7 +147,10 @@ class Nursery:
         """Meanwhile the forkserver is asked for a child, and must not keep us waiting for ever."""
         timer = threading.Timer(_ROUSE_AFTER, self.rouse)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:  # no more threads can be had
+            raise OSError(errno.EAGAIN, str(error)) from error
         try:
             yield
         finally:

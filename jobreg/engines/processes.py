@@ -24,7 +24,7 @@ from .nursery import Nursery
 _TICK = 0.5
 # What multiprocess gives for the exit code of a process whose forkserver cannot tell it any more.
 _UNTOLD = 255
-_DYING = 0.2
+_DYING = 0.1
 _CAPS = ("max_result", "max_error", "max_log", "redact")
 
 
@@ -383,6 +383,8 @@ class ProcessEngine:
             return
         each.kill()  # subprocesses that the job left in the group
         self._hearing.last_words(each)
+        if each.process.exitcode is None:
+            self._nursery.rouse()  # it tells of the end
         each.process.join(timeout=5)
         self._look_for_orphans(each)
         self._children.remove(each)
@@ -414,7 +416,8 @@ class ProcessEngine:
 
         Whose run did it can be said only where a single one was under way.
         """
-        if dead.orphan or dead.asked is not None or dead.process.exitcode != _UNTOLD:
+        told = dead.asked is not None or dead.process.exitcode != _UNTOLD
+        if told or dead.orphan or dead.parent is None:
             return
         ends = clock.seconds() + _DYING
         while not self._nursery.has_lost(dead.parent):

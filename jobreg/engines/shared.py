@@ -189,8 +189,12 @@ class SharedChild(Child):
     # its end
 
     def under_way(self) -> int:
-        """How many of its runs have begun and are not over."""
-        return len(self.begun)
+        """How many of its runs it has taken up and are not over."""
+        return len(self._taken_up())
+
+    def _taken_up(self) -> list[int]:
+        at, threads = self.page.taken, self.engine == "threads"
+        return [n for n in self.given if n in self.begun or n == at or (threads and n < at)]
 
     def leave(self, claim: Claim, changed: bool) -> bool:
         """A run is over: the child ends when all are, if one of them has changed it."""
@@ -226,15 +230,14 @@ class SharedChild(Child):
         if self.asked is not None or self.spared:
             return ()
         if self.orphan:
-            return tuple(self.begun)
+            return self._taken_up()
         if self.stuck:
             return self.stuck
         at, threads = self.page.taken, self.engine == "threads"
         if not threads and at and not self.unclear and not self.page.beside:
             return (at,)  # also where that run is over: what it left did it, and no neighbour
-        touched = [n for n in self.given if n in self.begun or n == at or (threads and n < at)]
         # One that has not begun is charged only where none could be begun.
-        return touched or ([] if self.proved else list(self.given)[:1])
+        return self._taken_up() or ([] if self.proved else list(self.given)[:1])
 
     def _error(self, claim: Claim, ending: Ending, number: int) -> ErrorReport | None:
         match ending:

@@ -29,7 +29,6 @@ class Borrowed:
         self._database = database
         self._lent = local()
         self._engine: Engine | None = None
-        self._ours: set[object] | None = None
 
     @contextmanager
     def use(self, given: object) -> Iterator[Connection]:
@@ -60,20 +59,6 @@ class Borrowed:
             )
         with forking.inside(), self._inside(connection):
             yield connection
-
-    def see_that_it_is_ours(self, connection: Connection) -> None:
-        """Look whether what is stored on a connection would be in our database.
-
-        Raises:
-            BadInput: it is one to another database of the same kind, on which nobody would find it.
-        """
-        if self._ours is None:
-            self._ours = self._database.here()
-        if not self._ours & self._database.reached_by(connection):
-            raise BadInput(
-                "connection: it is one to another database than the store's. Give one to "
-                f"{self._database.url.render_as_string()}."
-            )
 
     @contextmanager
     def _inside(self, connection: Connection) -> Iterator[None]:

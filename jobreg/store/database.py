@@ -307,14 +307,9 @@ class Database:
             self._own_words = clock_in_words(now)
         return self._own_words
 
-    def here(self) -> set[object]:
-        """What tells this database from others of its kind."""
-        with self.engine.connect() as connection:
-            return self.reached_by(connection)
-
-    def reached_by(self, connection: Connection) -> set[object]:
-        """What :meth:`here` says of the database that somebody's connection is to."""
-        return {connection.exec_driver_sql(f"SELECT {self.own_name}").scalar_one()}
+    def reached_by(self, connection: Connection) -> object:
+        """What tells the database that a connection is to from others on the same server."""
+        return connection.exec_driver_sql(f"SELECT {self.own_name}").scalar_one()
 
     def is_gone(self, connection: Any) -> bool:
         """Is it known, without asking, that this connection of the driver was closed?"""

@@ -153,7 +153,7 @@ def cancel_waiting(connection: Connection, now: Now, row: Row, reason: Reason) -
 def _check_same(one: RunRecord, other: RunRecord) -> None:
     """Do two requests with one id ask for the same? The order of parameters says nothing."""
     same = one.job_name == other.job_name and (
-        one.params == other.params or _in_order(one.params) == _in_order(other.params)
+        one.params == other.params or _alike(json.loads(one.params), json.loads(other.params))
     )
     if not same:
         raise Conflict(
@@ -162,6 +162,13 @@ def _check_same(one: RunRecord, other: RunRecord) -> None:
         )
 
 
-def _in_order(params: str) -> str:
-    """Parameters in an order of our own. As text: to Python ``true`` and 1 are the same."""
-    return json.dumps(json.loads(params), sort_keys=True)
+def _alike(one: object, other: object) -> bool:
+    """Are these the same JSON? 1 and 1.0 are, and to Python 1 and ``true`` would be."""
+    match one, other:
+        case (bool(), _) | (_, bool()):
+            return one is other
+        case dict(), dict():
+            return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
+        case list(), list():
+            return len(one) == len(other) and all(map(_alike, one, other))
+    return one == other

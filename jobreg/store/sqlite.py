@@ -34,6 +34,7 @@ from .inotify import FileNews
 from .lending import Lent
 from .offers import Basis, Head, Offer, Pair
 from .statements import Now
+from .tables import runs
 
 T = TypeVar("T")
 
@@ -60,14 +61,14 @@ class SQLite(Database):
         """Where the database is."""
         return path_of(self.url)
 
-    def here(self) -> set[object]:
-        """The file, as the system knows it."""
-        return _files([self.file])
-
-    def reached_by(self, connection: Connection) -> set[object]:
-        """The files of a connection, attached ones too."""
-        found = connection.exec_driver_sql("PRAGMA database_list")
-        return _files(file for _, _, file in found if file)
+    def reached_by(self, connection: Connection) -> object:
+        """The file that our tables are in, of those attached as well, as the system knows it."""
+        places = connection.exec_driver_sql("PRAGMA database_list").all()
+        for _, schema, file in places:
+            ours = f"SELECT 1 FROM \"{schema}\".sqlite_master WHERE name = '{runs.name}'"
+            if file and connection.exec_driver_sql(ours).first() is not None:
+                return _identity(file)
+        return _identity(places[0][2])
 
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
@@ -281,13 +282,13 @@ def make_engine(url: URL, sync: str) -> Engine:
     return engine
 
 
-def _files(paths: Iterable[str | Path]) -> set[object]:
-    found: set[object] = set()
-    for path in paths:
-        with contextlib.suppress(OSError):  # it is gone
-            status = os.stat(path)
-            found.add((status.st_dev, status.st_ino))
-    return found
+def _identity(file: str) -> object:
+    """What a file is, whatever its name; the name where there is none, or none any more."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return file
+    return status.st_dev, status.st_ino
 
 
 def _make_file(path: Path) -> str | None:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .. import clock, failpoints
 from ..catalogue import Known
 from ..errors import (
+    BadInput,
     Conflict,
     JobRegError,
     StoreError,
@@ -133,10 +135,30 @@ class Submitting(Reading):
     def _insert_beside(self, runs: Sequence[RunRecord], given: object) -> list[RunRecord]:
         try:
             with self.borrowed.use(given) as connection:
-                self.borrowed.see_that_it_is_ours(connection)
+                self._see_that_it_is_ours(connection)
                 return Inserting(connection, self.database, self.now).insert(runs)
         except DBAPIError as error:
             raise self._told(error) from error
+
+    def _see_that_it_is_ours(self, given: Connection) -> None:
+        """See that what is stored on a caller's connection can be found by others.
+
+        Raises:
+            BadInput: it is one to another database of the same kind.
+        """
+        reached = self.database.reached_by(given)
+        if reached == self.database.url.database:
+            return
+        try:
+            with self.reading() as own:  # the URL may have another name for it, as poolers do
+                ours = self.database.reached_by(own)
+        except StoreError:
+            return
+        if reached != ours:
+            raise BadInput(
+                "connection: it is one to another database than the store's. Give one to "
+                f"{self.database.url.render_as_string()}."
+            )
 
     @again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -224,14 +225,54 @@ def test_a_file_may_be_attached_or_named_by_a_link(file, registry, tmp_path):
     client = Client(store=str(file), registry=registry)
     client.store.counts()
     (tmp_path / "link.db").symlink_to(file)
-    for name, statement in (("link.db", "SELECT 1"), ("own.db", f"ATTACH '{file}' AS jobs")):
+    other = Client(store=f"{tmp_path}/other.db", registry=registry)
+    other.store.counts()
+    attach = f"ATTACH '{file}' AS jobs"
+    for name, statement in (("link.db", "SELECT 1"), ("own.db", attach)):
         given = sqlite3.connect(tmp_path / name)
         given.execute(statement)
         client.submit(NAME, connection=given)
         given.commit()
         given.close()
+    given = sqlite3.connect(tmp_path / "other.db")  # its own tables come first
+    given.execute(attach)
+    with pytest.raises(BadInput, match="it is one to another database than the store's"):
+        client.submit(NAME, connection=given)
+    given.close()
 
-    assert states(client.store) == {"queued": 2}
+    assert (states(client.store), states(other.store)) == ({"queued": 2}, {})
+
+
+def test_a_store_under_another_name_than_the_servers_is_the_same(client, engine, monkeypatch):
+    """A pooler may have names of its own for databases."""
+    renamed = client.store.database.url.set(database="by_the_pooler")
+    monkeypatch.setattr(client.store.database, "url", renamed)
+
+    with engine.begin() as given:
+        client.submit(NAME, connection=given)
+
+    assert states(client.store) == {"queued": 1}
+
+
+def test_a_copy_of_a_process_asks_by_a_connection_of_its_own(client, engine):
+    """The parent's would be used by two."""
+    states(client.store)
+    before = client.store.database.engine.pool
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            monkeyed = client.store.database.url.set(database="by_the_pooler")
+            client.store.database.url = monkeyed
+            given = plain(Client(store=client.settings.store, registry=client.registry))
+            client.submit(NAME, connection=given)
+            given.commit()
+            code = 0 if client.store.database.engine.pool is not before else 2
+        finally:
+            os._exit(code)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert states(client.store) == {"queued": 1}
 
 
 def test_a_file_that_has_none_of_our_tables_is_told(file, registry, tmp_path):

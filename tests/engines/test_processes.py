@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine_hands import HOSTILE, Driver, Groups
 from hostile_jobs import JOBS, SOURCE
 from waiting import alive, pids_in, until
 
+from jobreg import clock
 from jobreg.catalogue import CAREFUL
 from jobreg.engines import nursery
 from jobreg.lifecycle import Ending, Provider, Reason
@@ -385,3 +387,63 @@ def test_a_child_with_nothing_to_do_makes_room_for_another(
     assert (outcome.ending, outcome.result) != (Ending.SUCCEEDED, str(first))
     assert outcome.ending is Ending.SUCCEEDED
     assert not engine.refused
+
+
+KILLS_ITS_PARENT = """
+import os, signal, time
+
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(60)
+
+def work():
+    pass
+"""
+
+
+@pytest.mark.parametrize("method", ["forkserver"])
+@pytest.mark.parametrize("concurrency", [2])
+@pytest.mark.parametrize("engine", ["processes", "asyncio", "threads"])
+def test_an_import_that_kills_what_children_come_from_is_charged_or_unclear(
+    driver: Driver, tmp_path: Path, engine: str
+) -> None:
+    (tmp_path / "plugin" / "assassin.py").write_text(KILLS_ITS_PARENT)
+    options = JobOptions(engine=engine)
+
+    alone = evolve(driver.claim("where", options), target="assassin:work")
+    driver.engine.execute([alone])
+    assert driver.outcome(alone).ending is Ending.CRASHED
+
+    file = tmp_path / "pids"
+    beside = driver.begin("spins", file=str(file))
+    until(lambda: pids_in(file))
+    again = evolve(driver.claim("where", options), target="assassin:work")
+    driver.engine.execute([again])
+    assert driver.outcome(again).ending is Ending.LOST
+    assert driver.outcome(beside).ending is Ending.LOST
+
+
+@pytest.mark.parametrize("method", ["forkserver"])
+def test_a_stopped_forkserver_does_not_hold_up_who_replaces_a_child(driver: Driver) -> None:
+    driver.result("pid")
+    parent = driver.engine._nursery.parent
+    assert parent is not None
+
+    os.kill(parent, signal.SIGSTOP)
+    began = clock.seconds()
+    assert driver.run("own_process", JobOptions(isolation="fresh")).ending is Ending.SUCCEEDED
+
+    assert clock.seconds() - began < 3
+
+
+def test_without_room_for_a_thread_none_is_asked_for(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        claim = driver.begin("pid")
+        until(lambda: driver.engine.refused, what="it is refused")
+
+    assert driver.outcome(claim).ending is Ending.SUCCEEDED

@@ -89,6 +89,15 @@ def test_the_same_id_twice_in_one_call_is_one_run(store):
     assert states(store) == {"queued": 1}
 
 
+def test_the_same_number_in_other_words_is_the_same_run(store):
+    run = asked(params='{"a":[1,{"b":2}]}')
+    store.insert([run])
+
+    store.insert([evolve(run, params='{"a":[1.0,{"b":2}]}')])
+
+    assert states(store) == {"queued": 1}
+
+
 def test_many_runs_with_much_each_are_stored(store):
     runs = [asked(params=json.dumps({"text": "x" * 250_000})) for _ in range(80)]
 
