@@ -205,8 +205,8 @@ def _invoke(arguments: Sequence[str]) -> int:
         where = getattr(error, "ctx", None)
         hint = f" Try: {where.command_path} --help" if where else ""
         return _tell(error.format_message()[:LONGEST_LINE] + hint, error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _tell("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        return _tell("; ".join(("interrupted", *map(str, stop.args))), INTERRUPTED)
 
 
 def _tell(message: str, code: int) -> int:

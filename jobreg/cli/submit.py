@@ -113,9 +113,8 @@ def submit(
         return 0
     try:
         run.wait()
-    except KeyboardInterrupt:
-        told = f"jobreg: run {run.id} goes on; wait for it with: jobreg runs wait {run.id}"
-        click.echo(told, err=True)
+    except KeyboardInterrupt as stop:
+        stop.args = (f"run {run.id} goes on, see: jobreg runs wait {run.id}",)
         raise
     print_run(client, run, as_json=as_json)
     return exit_code(run)

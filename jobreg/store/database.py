@@ -307,6 +307,10 @@ class Database:
             self._own_words = clock_in_words(now)
         return self._own_words
 
+    def called(self) -> object:
+        """What :meth:`reached_by` mostly says of a connection to this database, by its URL."""
+        return self.url.database
+
     def reached_by(self, connection: Connection) -> object:
         """What tells the database that a connection is to from others on the same server."""
         return connection.exec_driver_sql(f"SELECT {self.own_name}").scalar_one()

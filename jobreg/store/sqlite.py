@@ -61,6 +61,10 @@ class SQLite(Database):
         """Where the database is."""
         return path_of(self.url)
 
+    def called(self) -> object:
+        """The file, as the system knows it."""
+        return _identity(self.file)
+
     def reached_by(self, connection: Connection) -> object:
         """The file that our tables are in, of those attached as well, as the system knows it."""
         places = connection.exec_driver_sql("PRAGMA database_list").all()
@@ -282,7 +286,7 @@ def make_engine(url: URL, sync: str) -> Engine:
     return engine
 
 
-def _identity(file: str) -> object:
+def _identity(file: str | Path) -> object:
     """What a file is, whatever its name; the name where there is none, or none any more."""
     try:
         status = os.stat(file)

@@ -147,7 +147,7 @@ class Submitting(Reading):
             BadInput: it is one to another database of the same kind.
         """
         reached = self.database.reached_by(given)
-        if reached == self.database.url.database:
+        if reached == self.database.called():
             return
         try:
             with self.reading() as own:  # the URL may have another name for it, as poolers do

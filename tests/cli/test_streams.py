@@ -274,10 +274,7 @@ def test_a_submit_that_waited_tells_at_ctrl_c_which_run_goes_on(warm, environ, k
 
     (run_id,) = new
     assert (code, shown) == (130, "")
-    assert told == (
-        f"jobreg: run {run_id} goes on; wait for it with: jobreg runs wait {run_id}\n"
-        "jobreg: interrupted\n"
-    )
+    assert told == f"jobreg: interrupted; run {run_id} goes on, see: jobreg runs wait {run_id}\n"
 
 
 def test_no_more_is_done_after_ctrl_c(interrupt, kept):

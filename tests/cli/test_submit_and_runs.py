@@ -280,7 +280,9 @@ main()
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
 
-    assert (process.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
+    ((run,), _) = store.find()
+    told = f"jobreg: interrupted; run {run.run_id} goes on, see: jobreg runs wait {run.run_id}\n"
+    assert (process.returncode, stdout, stderr) == (130, "", told)
     assert store.counts()["queued"] == 1
 
 
