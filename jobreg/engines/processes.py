@@ -24,6 +24,7 @@ from .nursery import Nursery
 _TICK = 0.5
 # What multiprocess gives for the exit code of a process whose forkserver cannot tell it any more.
 _UNTOLD = 255
+# Seconds that a forkserver may take to be dead after its pipes have said so.
 _DYING = 0.1
 _CAPS = ("max_result", "max_error", "max_log", "redact")
 

@@ -21,8 +21,6 @@ _SIGNALS = tuple(
     for number in signal.valid_signals()
     if number not in (signal.SIGKILL, signal.SIGSTOP)
 )
-
-
 _NO_ALARM = 0.0, 0.0
 
 

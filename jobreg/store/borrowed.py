@@ -92,16 +92,11 @@ class Borrowed:
             )
         if getattr(given, "closed", False) or getattr(given, "open", True) is False:
             raise BadInput("connection: it is closed.")
-        with self._told():
-            getattr(given, "total_changes", 0)  # that of SQLite says in no other way what is wrong
-        _refuse_autocommit(given)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
         try:
-            yield
+            getattr(given, "total_changes", 0)  # that of SQLite says in no other way what is wrong
         except self._database.errors as error:
             raise BadInput(f"connection: {error}") from error
+        _refuse_autocommit(given)
 
     def _plain(self) -> Engine:
         """An engine on whatever connection of the driver is lent, which it leaves as it is."""

@@ -66,9 +66,8 @@ class Importing:
             asked = {"run_ids": [run.run_id for run in past]}
             there = set(connection.execute(known_ids(), asked).scalars())
             fresh = [run for run in past if run.run_id not in there]
-            if fresh:
-                for some in packets([_columns(run) for run in fresh]):
-                    connection.execute(insert_past(), some)
+            for some in packets([_columns(run) for run in fresh]):
+                connection.execute(insert_past(), some)
             waiting = [_waits(run) for run in fresh if not run.state.final]
             if waiting:
                 connection.execute(statements.insert_live(False), waiting)

@@ -16,13 +16,11 @@ by default 16 MiB, as if they were gone.
 def packets(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
     """The rows, in order; of large ones few at a time, of one that is larger itself one."""
     sizes = [sum(len(value) for value in row.values() if isinstance(value, str)) for row in rows]
-    if sum(sizes) <= _MOST:
-        yield rows
-        return
     first = held = 0
     for index, size in enumerate(sizes):
         if held + size > _MOST and index > first:
             yield rows[first:index]
             first, held = index, 0
         held += size
-    yield rows[first:]
+    if rows:
+        yield rows[first:]

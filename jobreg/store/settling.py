@@ -91,8 +91,7 @@ def write(
         (settle_statements.put_back(now), waiting),
     ):
         for some in packets(rows):
-            if some:
-                connection.execute(statement, some)
+            connection.execute(statement, some)
 
 
 def lost(row: Row, alone: bool) -> Outcome:

@@ -145,15 +145,13 @@ class Submitting(Reading):
 
         Raises:
             BadInput: it is one to another database of the same kind.
+            StoreError: its name is not that of our URL, and the store cannot be asked for its own.
         """
         reached = self.database.reached_by(given)
         if reached == self.database.called():
             return
-        try:
-            with self.reading() as own:  # the URL may have another name for it, as poolers do
-                ours = self.database.reached_by(own)
-        except StoreError:
-            return
+        with self.reading() as own:  # the URL may have another name for it, as poolers do
+            ours = self.database.reached_by(own)
         if reached != ours:
             raise BadInput(
                 "connection: it is one to another database than the store's. Give one to "

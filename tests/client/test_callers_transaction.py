@@ -262,8 +262,9 @@ def test_a_copy_of_a_process_asks_by_a_connection_of_its_own(client, engine):
     if pid == 0:
         code = 1
         try:
-            monkeyed = client.store.database.url.set(database="by_the_pooler")
-            client.store.database.url = monkeyed
+            # So that the store itself must be asked
+            renamed = client.store.database.url.set(database="by_the_pooler")
+            client.store.database.url = renamed
             given = plain(Client(store=client.settings.store, registry=client.registry))
             client.submit(NAME, connection=given)
             given.commit()
