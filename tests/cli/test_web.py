@@ -71,6 +71,13 @@ def test_a_token_is_revoked_by_its_id_or_itself_and_no_other(
     assert left == listed[1:]
 
 
+def test_no_address_is_not_every_address(run_cli: Any, store: Any) -> None:
+    done = run_cli("web", "--host", "", "--port", "0", env=store)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("jobreg: --host is empty. Give an address")
+
+
 def test_it_listens_on_this_machine_alone_and_ends_with_0_at_sigterm(served: Any) -> None:
     process, url = served
 
