@@ -311,6 +311,10 @@ class Databases:
             for statement in statements:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
 
+    def value(self, question: str) -> Any:
+        with self._admin.connect() as connection:
+            return connection.exec_driver_sql(question).scalar_one()
+
     def named(self, name: str) -> str:
         return self.url.set(database=name).render_as_string(hide_password=False)
 

@@ -45,6 +45,7 @@ class Trouble(Enum):
     LOCKED = "Somebody holds a lock for too long: look for an open transaction, then try again."
     SCHEMA = "The tables are not those of this jobreg: see jobreg store status."
     UNDONE = "Others wrote the same at the same time: try again."
+    LARGE = "Let it take more at a time, or allow less: JOBREG_MAX_PARAMS, _RESULT, _ERROR."
     OTHER = ""
 
 

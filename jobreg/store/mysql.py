@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +20,8 @@ NOW = literal_column("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
 
 _LOCKED_FOR = 4
 _STANDING_STILL = 15
+_BESIDE = 64
+"""Bytes of a statement, at most, for what stands beside a text in it."""
 _OLDEST: dict[str, tuple[int, ...]] = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
 # Strict: a text that does not fit is an error, not a shorter text.
 _SESSION = (
@@ -38,6 +41,7 @@ _TROUBLE = {
     Trouble.LOCKED: {1205, 1969, 3024, 3572},
     Trouble.SCHEMA: {1054, 1146},
     Trouble.UNDONE: {1020, 1062, 1213},
+    Trouble.LARGE: {1153},
 }  # fmt: skip
 
 
@@ -75,6 +79,7 @@ def make(url: URL) -> Database:
     made = MySQL(url, engine)
     database.keep_alive(engine, made)
     _check_version(engine)
+    _know_the_most(engine, made)
     _let_go_of_names(engine)
     return made
 
@@ -84,6 +89,8 @@ class MySQL(Database):
 
     now = NOW
     own_name = "database()"
+    most = math.inf
+    """Bytes of a statement the server takes, as its last connection was told."""
 
     def due(self, connection: Connection) -> list[tuple[str, str]]:
         """Which (queue, job name) pairs have queued runs, a jump for each.
@@ -134,10 +141,16 @@ class MySQL(Database):
             return Trouble.AWAY
         number = _number(error.orig)
         kinds = (kind for kind, numbers in _TROUBLE.items() if number in numbers)
-        return next(kinds, Trouble.AWAY if error.connection_invalidated else Trouble.OTHER)
+        kind = next(kinds, Trouble.AWAY if error.connection_invalidated else Trouble.OTHER)
+        return Trouble.LARGE if kind is Trouble.AWAY and _size(error) > self.most else kind
 
     def told(self, error: DBAPIError) -> str:
         """The server's own sentence, without its number."""
+        if self.trouble(error) is Trouble.LARGE:
+            return (
+                f"about {_size(error):,} bytes in one statement are more than its "
+                f"max_allowed_packet of {self.most:,}"
+            )
         arguments: tuple[Any, ...] = getattr(error.orig, "args", ())
         said = arguments[1] if len(arguments) > 1 else error.orig
         return database.one_line(str(said))
@@ -146,6 +159,25 @@ class MySQL(Database):
 def _number(error: object) -> int | None:
     arguments = getattr(error, "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _size(error: DBAPIError) -> int:
+    """Bytes of its statement, or of the largest where several were sent, rounded up."""
+    from pymysql.cursors import Cursor
+
+    rows: Any = error.params or ()
+    if not isinstance(rows, list):
+        rows = [rows]
+    texts = (map(str, row.values() if isinstance(row, dict) else row) for row in rows)
+    sizes = [sum(_BESIDE + _escaped(text) for text in row) for row in texts]
+    joined: int = min(sum(sizes), Cursor.max_stmt_length)  # PyMySQL makes one of many that insert
+    return len(error.statement or "") + max(joined, *sizes, 0)
+
+
+def _escaped(text: str) -> int:
+    from pymysql.converters import escape_string
+
+    return len(escape_string(text).encode(errors="replace"))
 
 
 def _lock_wait(name: str) -> OperationalError:
@@ -167,6 +199,21 @@ def _let_go_of_names(engine: Engine) -> None:
                     cursor.execute("DO RELEASE_ALL_LOCKS()")
             except engine.dialect.loaded_dbapi.Error as error:
                 record.invalidate(error)  # the names go with the connection
+
+
+def _know_the_most(engine: Engine, database: MySQL) -> None:
+    """The server closes the connection at a statement that is larger, mostly without a word."""
+
+    @event.listens_for(engine, "connect")
+    def ask(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@max_allowed_packet")
+            [database.most] = cursor.fetchone()
+
+    @event.listens_for(engine, "handle_error")
+    def is_closed(context: Any) -> None:
+        if _number(context.original_exception) in _TROUBLE[Trouble.LARGE]:
+            context.is_disconnect = True  # or a ROLLBACK would fail in its place
 
 
 def _check_version(engine: Engine) -> None:

@@ -154,7 +154,7 @@ class Transactions:
         cannot = "cannot be reached" if trouble is Trouble.AWAY else "cannot do this"
         hint = self.database.hint(trouble)
         message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()
-        if trouble in (Trouble.OTHER, Trouble.SCHEMA):
+        if trouble in (Trouble.OTHER, Trouble.SCHEMA, Trouble.LARGE):
             return StoreError(message)
         if trouble is Trouble.UNDONE:
             return Undone(message)

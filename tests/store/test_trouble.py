@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import quote
@@ -23,6 +25,7 @@ from jobreg.store import (
     postgresql,
     worker_statements,
 )
+from jobreg.worker.settler import Settler
 
 SERVERS = ("postgres", "mysql")
 
@@ -313,6 +316,63 @@ def test_a_text_that_does_not_fit_is_refused_and_never_cut(databases):
         add(store, queue="q" * 65)
 
     assert store.find() == ([], None)
+
+
+@pytest.fixture
+def small(mysql: servers.Databases) -> Iterator[str]:
+    """A store on a server that takes 64 KiB at a time."""
+    if mysql.server is None:
+        pytest.skip("the server is the user's own")
+    usual = mysql.value("SELECT @@GLOBAL.max_allowed_packet")
+    url = mysql.fresh()
+    mysql.run("SET GLOBAL max_allowed_packet = 65536")
+    yield url
+    mysql.run(f"SET GLOBAL max_allowed_packet = {usual}")
+
+
+TOO_LARGE = r"bytes in one statement are more than its max_allowed_packet of 65,536"
+
+
+@pytest.mark.parametrize("text", ["x" * 65_536, "'" * 33_000, "ü" * 33_000, "x" * 9_000_000])
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_is_more_than_a_server_takes_at_a_time_is_no_outage(small, text, number):
+    store = open_store(small)
+
+    with pytest.raises(StoreError, match=TOO_LARGE) as told:
+        store.insert([asked(params=json.dumps({"text": text}, ensure_ascii=False))] * number)
+
+    assert not isinstance(told.value, StoreUnavailable)
+    assert states(store) == {}
+
+
+def test_an_outcome_that_is_more_than_a_server_takes_does_not_hold_up_the_others(small):
+    store = open_store(small)
+    worker = add_worker(store)
+    for _ in range(3):
+        add(store)
+    settler = Settler(store, "host")
+    held = settler.take(claim(store, worker, offer(most=3)) or [])
+    for each, result in zip(held, ("1", json.dumps("x" * 65_536), "3"), strict=True):
+        settler.add(outcome(each, result=result))
+
+    assert len(settler.settle(worker)) == 3
+
+    runs = [store.get(each.run_id) for each in held]
+    assert [each.state for each in runs] == ["succeeded", "failed", "succeeded"]
+    assert "The store refused what came out of it" in runs[1].error.message
+    assert "max_allowed_packet of 65,536" in runs[1].error.message
+    assert settler.holds == 0
+
+
+def test_a_server_that_is_away_is_so_for_large_statements_too(small, mysql):
+    store = open_store(small)
+    add(store)
+    mysql.server.stop()
+    try:
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            add(store, params=json.dumps({"text": "x" * 60_000}))
+    finally:
+        mysql.server.start()
 
 
 @pytest.mark.parametrize(
