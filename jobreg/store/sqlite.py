@@ -22,7 +22,7 @@ from sqlalchemy import (
     literal_column,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
 from .. import clock, failpoints, proc
 from ..errors import BadInput, StoreUnavailable
@@ -55,6 +55,7 @@ class SQLite(Database):
 
     now = NOW
     makes_itself = True
+    _lent_from: object = None
 
     @property
     def file(self) -> Path:
@@ -73,6 +74,14 @@ class SQLite(Database):
             if file and connection.exec_driver_sql(ours).first() is not None:
                 return _identity(file)
         return _identity(places[0][2])
+
+    def lend(self, *, ping: bool = True) -> Lent | None:
+        """A connection of the driver's; none to a file that another has taken the place of."""
+        file = _identity(self.file)
+        if self._lent_from not in (None, file):
+            self.let_go()
+        self._lent_from = file
+        return super().lend(ping=ping)
 
     def watch(self, *, listen: bool = False) -> Watch:
         """A watch on the file."""
@@ -272,6 +281,16 @@ def make_engine(url: URL, sync: str) -> Engine:
         )
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
+    # What is opened is there for as long as it is open, whatever becomes of its name.
+    @event.listens_for(engine, "do_connect")
+    def note(_: object, record: Any, *__: object) -> None:
+        record.info["jobreg_file"] = _there(path)
+
+    @event.listens_for(engine, "checkout")
+    def ask(_: object, record: Any, __: object) -> None:
+        if record.info["jobreg_file"] != _identity(path):
+            raise InvalidatePoolError()
+
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
@@ -293,6 +312,17 @@ def _identity(file: str | Path) -> object:
     except OSError:
         return file
     return status.st_dev, status.st_ino
+
+
+def _there(path: Path) -> object:
+    """What a file is; SQLite would make it anew, empty, where it is no more."""
+    file = _identity(path)
+    if file == path:
+        raise StoreUnavailable(
+            f"The store {path} is not there any more. Put it back; or, if it was removed for good, "
+            "start what uses it anew, which makes an empty one."
+        )
+    return file
 
 
 def _make_file(path: Path) -> str | None:
@@ -350,6 +380,7 @@ class Watch:
         self.lent: Lent | None = None
         self._path = path_of(url)
         self._log = self._path.with_name(self._path.name + "-wal")
+        self._file: object = None
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None
         self._seen: Any = None
@@ -370,13 +401,17 @@ class Watch:
         """Has anything been committed since the last call? True where it cannot be told."""
         entered = forking.enter()
         try:
+            file = _identity(self._path)
+            if file != self._file:  # another has taken its place
+                self.close()
+                self._file, self._seen = file, None
             if self._connection is None:
                 self._open()
             assert self._connection is not None
             if self._news is not None and self._news.take():
                 self._soon = self._SOON
             version = self._connection.execute("PRAGMA data_version").fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, StoreUnavailable):
             return True
         finally:
             forking.leave(entered)
@@ -386,6 +421,7 @@ class Watch:
         return changed
 
     def _open(self) -> None:
+        _there(self._path)
         # A connection used for nothing else: the pragma does not see its own commits.
         self._connection = sqlite3.connect(self._path, check_same_thread=False)
         self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes the log
