@@ -19,10 +19,11 @@ from sqlalchemy import (
     Engine,
     create_engine,
     event,
+    exc,
     literal_column,
 )
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock, failpoints, proc
 from ..errors import BadInput, StoreUnavailable
@@ -289,7 +290,7 @@ def make_engine(url: URL, sync: str) -> Engine:
     @event.listens_for(engine, "checkout")
     def ask(_: object, record: Any, __: object) -> None:
         if record.info["jobreg_file"] != _identity(path):
-            raise InvalidatePoolError()
+            raise exc.InvalidatePoolError()
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
