@@ -17,6 +17,7 @@ from ..settings import Settings
 from ..store import Store
 from . import host
 from .guard import Guard
+from .outage import Outage
 
 FENCE_AT = 5 / 6
 """The part of a lease after which a worker that could not renew it kills its own children."""
@@ -56,7 +57,8 @@ class Lease:
         guard: Guard,
         names: Callable[[], list[str]],
         on_overdue: Callable[[], None],
-        condition: Callable[[], str | None] = lambda: None,
+        condition: Callable[[], str | None],
+        outage: Outage,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -64,10 +66,10 @@ class Lease:
         self._names = names
         self._on_overdue = on_overdue
         self._condition = condition
+        self._outage = outage
         self._at_once = threading.Event()
         self._ended = threading.Event()
         self._renewed = self._touched = self._beats_until = 0.0
-        self._down = False
         self.host = host.Host.here()
         self.worker_id = ""
         self.gap_ended = 0.0
@@ -117,7 +119,7 @@ class Lease:
             self._store.forget(self.worker_id)
         except StoreError as error:
             # Others will find the row out of date and delete it.
-            emit("store.down", error=error)
+            self._outage.met("lease", error)
 
     def beat_now(self) -> None:
         """Beat before it is due, because there is something to say."""
@@ -144,13 +146,11 @@ class Lease:
                 lease, condition = self._settings.lease, self._condition()
                 renewed = self._store.beat(worker_id, lease, names, condition)
             except StoreError as error:
-                if not self._down:
-                    emit("store.down", error=error)
-                self._down = True
+                self._outage.met("lease", error)
                 continue
             finally:
                 self._beats_until = clock.seconds() + _MOMENT
-            self._down = False
+            self._outage.passed("lease")
             if renewed:
                 if self._gap(self._renewed):
                     self._end_gap()

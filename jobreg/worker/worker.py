@@ -25,6 +25,7 @@ from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
+from .outage import Outage
 from .ownership import Ownership
 from .scribe import Scribe
 from .settler import Settler
@@ -110,6 +111,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._failed_turns = 0
+        self._outage = Outage()
         self._wake: Callable[[], None] = _not_waiting
         self._look = True
         self._stirred = False
@@ -216,7 +218,7 @@ class Worker:
         self.ownership = Ownership(self.store, self.registry)
         names = self.ownership.names
         self.lease = Lease(
-            self.store, self.settings, guard, names, self.engine.kill, self._condition
+            self.store, self.settings, guard, names, self.engine.kill, self._condition, self._outage
         )
         self.settler = Settler(self.store, self.lease.host.name)
         self.scribe = Scribe(self.store)
@@ -271,10 +273,9 @@ class Worker:
             idle = claiming and self.lease.held and self._claim()
             self._mind()
         except StoreError as error:
-            self._outage(error)
+            self._wait_out(error)
             return True
-        if self._failed_turns:
-            emit("store.up", after=self._failed_turns)
+        if self._outage.passed("turn"):
             self._failed_turns = 0
             self.lease.beat_now()
         return not (idle and self._until_idle and not self._look)
@@ -422,9 +423,8 @@ class Worker:
         self.lease.register()
         self._look = True
 
-    def _outage(self, error: StoreError) -> None:
-        if not self._failed_turns:
-            emit("store.down", error=error)
+    def _wait_out(self, error: StoreError) -> None:
+        self._outage.met("turn", error)
         least, most = _BACKOFF
         bound = min(most, least * 2.0 ** min(self._failed_turns, 10))
         self._failed_turns += 1

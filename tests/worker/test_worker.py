@@ -454,6 +454,32 @@ def test_a_store_that_goes_away_and_comes_back_costs_no_run(
     assert [each.outcome for each in run.attempts()] == [Ending.SUCCEEDED]
 
 
+def test_an_outage_is_told_once_and_so_is_its_end(
+    start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = start_worker(lease=2.0)
+    beats, beat = [False], worker.store.beat
+
+    def beating(*arguments: Any) -> bool:
+        beats.append(False)
+        renewed: bool = beat(*arguments)
+        beats.append(True)
+        return renewed
+
+    monkeypatch.setattr(worker.store, "beat", beating)
+    told: list[str] = []
+    deaf = listen(lambda name, facts: told.append(name) if name.startswith("store.") else None)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store.engine.dialect, "do_execute", _fail)
+        until(lambda: "store.down" in told and beats[-3:] == [False] * 3, 10)
+    until(lambda: "store.up" in told and beats[-1], 10)
+    worker.stop()
+    deaf()
+
+    assert told == ["store.down", "store.up"]
+
+
 def test_what_a_lost_claim_took_is_given_back_before_more_is_claimed(
     client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
