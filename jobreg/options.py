@@ -187,7 +187,7 @@ def _max_age(value: Duration | None) -> float | None:
 def _unique(value: object) -> tuple[str, ...] | None:
     if value is None or value is False:
         return None
-    if value is True:
+    if value is True or value == ():  # which is what True was made to
         return ()
     names = (value,) if isinstance(value, str) else value
     if isinstance(names, Sequence):
@@ -258,6 +258,8 @@ class JobOptions:
             raise BadInput(f"@job has no option {', '.join(sorted(unknown))}.")
         if options.get("backoff", ...) is None:
             del options["backoff"]
+        if options.get("unique") == ():
+            raise BadInput("unique: () names no parameter. Write True for all of them.")
         return cls(**options)
 
     @property

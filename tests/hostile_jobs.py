@@ -762,6 +762,21 @@ def special():
     return "special"
 
 
+@job(unique=True)
+def is_unique(value):
+    return value
+
+
+@job(unique=True)
+async def is_unique_async(value):
+    return value
+
+
+@job(unique=True, engine="threads")
+def is_unique_threaded(value):
+    return value
+
+
 @job(concurrency=1)
 def one_at_a_time(folder):
     mine = Path(folder) / str(os.getpid())

@@ -6,6 +6,7 @@ import json
 from functools import partial
 
 import pytest
+from attrs import evolve
 from hypothesis import given, strategies as st
 
 from jobreg import Backoff, BadInput, job
@@ -265,6 +266,29 @@ def test_the_supervisor_learns_all_but_the_exception_classes():
     assert back.backoff == options.backoff
     assert (back.max_age, back.isolation, back.engine) == (3600.0, "fresh", "threads")
     assert back.redact == ("key", "token")
+
+
+EACH = {
+    "queue": "mail", "priority": 2, "timeout": "1m", "max_attempts": 3, "max_crashes": 1,
+    "backoff": Backoff(2, kind="fixed"), "retry_on": {OSError: None}, "give_up_on": ValueError,
+    "max_age": "1h", "isolation": "fresh", "engine": "threads", "concurrency": 5, "unique": True,
+    "redact": ["key", "token"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_an_option_stays_as_it_is_where_another_is_changed(name):
+    options = JobOptions.of(**{name: EACH[name]})
+
+    changed = options.override(max_attempts=7)
+
+    assert getattr(changed, name) == (7 if name == "max_attempts" else getattr(options, name))
+    assert evolve(options) == options
+    assert JobOptions.from_wire(json.loads(json.dumps(options.to_wire()))).unique == options.unique
+
+
+def test_every_option_is_in_the_test_above():
+    assert EACH.keys() == JobOptions.__annotations__.keys() - {"name"}
 
 
 def test_a_backoff_of_another_kind_reaches_the_supervisor():

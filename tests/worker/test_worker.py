@@ -70,6 +70,29 @@ def test_among_suspects_a_worker_asks_for_one_and_then_for_many_again(
     assert max(most for most, _ in asked[of_suspects[-1] + 2 :]) > 1
 
 
+@pytest.mark.parametrize("name", ["is_unique", "is_unique_async", "is_unique_threaded"])
+def test_a_job_with_keys_of_its_own_takes_what_submitters_and_operators_ask(
+    client: Client, start_worker: Any, name: str
+) -> None:
+    start_worker()
+    asked = {"timeout": 60, "max_attempts": 2, "max_crashes": 2, "max_age": 600}
+
+    runs = [
+        client.submit(f"hostile.{name}", {"value": number}, **{option: value})
+        for number, (option, value) in enumerate(asked.items())
+    ]
+    assert [run.result(20) for run in runs] == [0, 1, 2, 3]
+    client.store.catalogue.override(f"hostile.{name}", {"max_attempts": 3})
+
+    assert client.submit(f"hostile.{name}", {"value": 4}, timeout=60).result(20) == 4
+    assert (
+        LoneWorker(client.settings.store, registry=client.registry, concurrency=1)
+        .run_one(client.request(f"hostile.{name}", {"value": 5}))
+        .state
+        is State.SUCCEEDED
+    )
+
+
 def test_an_idle_worker_looks_first_where_something_waited_last(
     client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
