@@ -18,12 +18,13 @@ from .following import POLL, not_over
 from .handle import Run, Shown, value_of
 from .lifecycle import Attempt, LogLine, RunRecord
 from .options import Duration, seconds
-from .request import SubmitOptions, many_requests
+from .request import SubmitOptions, checked_run_id, many_requests
 from .selection import Filters
 
 if TYPE_CHECKING:
     from .registry import Registry
     from .store import Store
+    from .store.database import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class AsyncClient:
         self, store: str | os.PathLike[str] | Store | None = None, registry: Registry | None = None
     ) -> None:
         self.client = Client(store, registry)
-        self._threads = ThreadPoolExecutor(THREADS, "jobreg-async")
+        self._pid = 0
         self._awaited = _Awaited(self)
 
     async def __aenter__(self) -> Self:
@@ -71,6 +72,8 @@ class AsyncClient:
 
     async def do(self, verb: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do something that blocks in one of the threads."""
+        if self._pid != os.getpid():  # threads do not outlive a fork
+            self._threads, self._pid = ThreadPoolExecutor(THREADS, "jobreg-async"), os.getpid()
         call = partial(copy_context().run, verb, *arguments, **options)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
@@ -151,16 +154,17 @@ class AsyncClient:
 
     async def wait_for(
         self,
-        run_id: str,
+        run_id: str | UUID,
         timeout: Duration | None = None,
     ) -> RunRecord:
         """Wait until a run is over and return its record. See :meth:`Run.wait`."""
         longest = None if timeout is None else seconds(timeout, "timeout")
+        wanted = checked_run_id(run_id)
         try:
             async with asyncio.timeout(longest):
-                return await self._awaited.record(run_id)
+                return await self._awaited.record(wanted)
         except TimeoutError:
-            record = (await self.get(run_id)).record
+            record = (await self.get(wanted)).record
             if longest is None or record.state.final:
                 return record
             raise not_over(record, longest) from None
@@ -271,9 +275,10 @@ class _Awaited:
                 self._wanted.pop(run_id, None)
 
     async def _look(self) -> None:
-        store = await self._client.do(lambda: self._client.client.store)
-        watch = store.watch()
+        watch: Watch | None = None
         try:
+            store = await self._client.do(lambda: self._client.client.store)
+            watch = store.watch()
             while self._wanted:
                 changed = await self._client.do(watch.changed)
                 if changed or self._new:
@@ -286,7 +291,8 @@ class _Awaited:
                 if not future.done():
                     future.set_exception(error)
         finally:
-            watch.close()
+            if watch is not None:
+                watch.close()
 
     def _tell(self, asked: Sequence[str], found: Mapping[str, RunRecord]) -> None:
         for run_id in asked:

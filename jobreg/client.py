@@ -342,7 +342,7 @@ class Client:
             UnknownRun: there is none.
             BadInput: the text begins no id, or those of several runs, which are told.
         """
-        digits = text.lower().replace("-", "")
+        digits = str(text).lower().replace("-", "")
         if not re.fullmatch("[0-9a-f]{8,31}", digits):
             return checked_run_id(text, "nor at least the first 8 characters of one")
         first, last = spread_id(digits, "0"), spread_id(digits, "f")
@@ -425,10 +425,10 @@ class Client:
             )
         return run.refresh()
 
-    def wait_for(self, run_id: str, timeout: Duration | None = None) -> RunRecord:
+    def wait_for(self, run_id: str | UUID, timeout: Duration | None = None) -> RunRecord:
         """Wait until a run is over and return its record. See :meth:`Run.wait`."""
         longest = None if timeout is None else seconds(timeout, "timeout")
-        return following.until_over(self.store, run_id, longest)
+        return following.until_over(self.store, checked_run_id(run_id), longest)
 
     def logs(
         self,

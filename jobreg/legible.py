@@ -32,6 +32,19 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
+def brief(value: object, most: int = 80) -> str:
+    """The beginning of what a value is as text, for a message that refuses it.
+
+    Example:
+        >>> brief(10**5000)
+        'a number of thousands of digits'
+    """
+    try:
+        return str(value)[:most]
+    except ValueError:  # sys.set_int_max_str_digits
+        return "a number of thousands of digits"
+
+
 def span(seconds: float) -> str:
     """A time span for people: ``45 s``, ``12 min``, ``3.5 h``, ``2 d``.
 

@@ -12,6 +12,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from .decorator import MARK
 from .errors import BadInput
+from .legible import brief
 
 Duration = float | int | str
 """Seconds, or a number with a unit: ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"``."""
@@ -44,7 +45,7 @@ def seconds(value: Duration, what: str = "duration") -> float:
         number = float(value) if abs(value) <= _LONGEST else None
     if number is None or not isfinite(number) or not 0 <= number <= _LONGEST:
         raise BadInput(
-            f"{what}: {str(value)[:80]!r} is not a duration. "
+            f"{what}: {brief(value)!r} is not a duration. "
             'Give seconds (90) or a number with a unit ("90s", "5m", "2h", "1d"), not negative.'
         )
     return number
@@ -63,7 +64,7 @@ def limit(value: Duration | None, what: str = "timeout") -> float | None:
 def count(value: object, what: str, *, least: int = 1, most: int = 1_000_000) -> int:
     """Check a whole number within bounds."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise BadInput(f"{what}: {str(value)[:80]!r} is not a whole number from {least} to {most}.")
+        raise BadInput(f"{what}: {brief(value)!r} is not a whole number from {least} to {most}.")
     return value
 
 
@@ -71,7 +72,7 @@ def queue_name(value: object, what: str = "queue") -> str:
     """Check the name of a queue: letters, digits, ``_ . -``, at most 64."""
     if not isinstance(value, str) or not _QUEUE.fullmatch(value):
         raise BadInput(
-            f"{what}: {str(value)[:80]!r} is not a queue name. "
+            f"{what}: {brief(value)!r} is not a queue name. "
             "Use letters, digits, '_', '.', '-', at most 64 characters."
         )
     return value
@@ -162,7 +163,7 @@ def _give_up(value: object) -> tuple[type[Exception], ...]:
 
 def _isolation(value: object) -> str:
     if value not in ISOLATIONS:
-        raise BadInput(f"isolation: {str(value)[:80]!r} is none of {', '.join(ISOLATIONS)}.")
+        raise BadInput(f"isolation: {brief(value)!r} is none of {', '.join(ISOLATIONS)}.")
     return str(value)
 
 
@@ -172,7 +173,7 @@ ISOLATIONS = ("warm", "fresh")
 
 def _engine(value: object) -> str | None:
     if value is not None and value not in ENGINES:
-        raise BadInput(f"engine: {str(value)[:80]!r} is none of {', '.join(ENGINES)}.")
+        raise BadInput(f"engine: {brief(value)!r} is none of {', '.join(ENGINES)}.")
     return None if value is None else str(value)
 
 
@@ -195,7 +196,7 @@ def _unique(value: object) -> tuple[str, ...] | None:
         if len(known) == len(names) > 0:
             return known
     raise BadInput(
-        f"unique: {str(value)[:80]!r} is neither True (all parameters) nor names of parameters."
+        f"unique: {brief(value)!r} is neither True (all parameters) nor names of parameters."
     )
 
 
@@ -205,7 +206,7 @@ def _redact(value: object) -> tuple[str, ...]:
         found = tuple(names)
         if all(isinstance(each, str) and each.isidentifier() for each in found):
             return found
-    raise BadInput(f"redact: {str(value)[:80]!r} is not a name of a parameter, or several.")
+    raise BadInput(f"redact: {brief(value)!r} is not a name of a parameter, or several.")
 
 
 @frozen(kw_only=True)

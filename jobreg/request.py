@@ -11,6 +11,7 @@ from uuid import UUID
 
 from . import codec
 from .errors import BadInput
+from .legible import brief
 from .lifecycle import LEVELS, RunRecord, State
 from .options import Duration, count, limit, priority_number, queue_name, seconds
 
@@ -78,7 +79,7 @@ def make_request(
             f"It has: {', '.join(sorted(_OPTIONS))}."
         )
     if not isinstance(job_name, str):
-        raise BadInput(f"job_name: {str(job_name)[:80]!r} is not the name of a job.")
+        raise BadInput(f"job_name: {brief(job_name)!r} is not the name of a job.")
     asked = {key: value for key, value in options.items() if value is not None}
     if "delay" in asked and "at" in asked:
         raise BadInput("Give delay or at, not both.")
@@ -202,7 +203,7 @@ def checked_run_id(value: object, nor: str = "") -> str:
         return str(value if isinstance(value, UUID) else UUID(str(value)))
     except ValueError:
         raise BadInput(
-            f"run id: {str(value)[:80]!r} is not a UUID{nor and f', {nor}'}. See: jobreg runs list"
+            f"run id: {brief(value)!r} is not a UUID{nor and f', {nor}'}. See: jobreg runs list"
         ) from None
 
 
@@ -215,7 +216,7 @@ def spread_id(digits: str, filler: str) -> str:
 def checked_name(value: object) -> str | None:
     """A job name to look for. Raises BadInput where it cannot be the name of anything."""
     if value is not None and (not isinstance(value, str) or not value.isprintable()):
-        raise BadInput(f"job_name: {str(value)[:80]!r} is not the name of a job.")
+        raise BadInput(f"job_name: {brief(value)!r} is not the name of a job.")
     return value
 
 
@@ -224,7 +225,7 @@ def checked_state(value: object) -> State | None:
     try:
         return None if value is None else State(str(value))
     except ValueError:
-        raise BadInput(f"state: {str(value)[:80]!r} is none of {', '.join(State)}.") from None
+        raise BadInput(f"state: {brief(value)!r} is none of {', '.join(State)}.") from None
 
 
 def checked_level(value: object) -> int:
@@ -245,7 +246,7 @@ def checked_key(value: object) -> str:
         or value != value.strip()
     ):
         raise BadInput(
-            f"unique_key: {str(value)[:80]!r} is not a printable text of 1 to {MAX_KEY} "
+            f"unique_key: {brief(value)!r} is not a printable text of 1 to {MAX_KEY} "
             "characters that neither begins nor ends with a space."
         )
     return value
@@ -253,7 +254,7 @@ def checked_key(value: object) -> str:
 
 def _policy(value: object) -> str:
     if value not in POLICIES:
-        raise BadInput(f"unique_policy: {str(value)[:80]!r} is none of {', '.join(POLICIES)}.")
+        raise BadInput(f"unique_policy: {brief(value)!r} is none of {', '.join(POLICIES)}.")
     return str(value)
 
 
@@ -264,12 +265,12 @@ def _count(asked: Mapping[str, Any], name: str) -> int | None:
 def checked_tags(tags: object) -> tuple[str, ...]:
     """Tags as they are kept. Raises BadInput where they are not a list of short texts."""
     if isinstance(tags, str) or not isinstance(tags, Iterable):
-        raise BadInput(f"tags: {str(tags)[:80]!r} is not a list of short texts.")
+        raise BadInput(f"tags: {brief(tags)!r} is not a list of short texts.")
     checked = tuple(tags)
     for tag in checked:
         if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
             raise BadInput(
-                f"tags: {str(tag)[:80]!r} is not a printable text of 1 to {MAX_TAG} characters."
+                f"tags: {brief(tag)!r} is not a printable text of 1 to {MAX_TAG} characters."
             )
     if len(checked) > MAX_TAGS:
         raise BadInput(f"tags: {len(checked)} are too many; at most {MAX_TAGS}.")
@@ -282,7 +283,7 @@ def checked_moment(at: object, what: str) -> datetime | None:
         return None
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise BadInput(
-            f"{what}: {str(at)[:80]!r} is not a datetime with a time zone, "
+            f"{what}: {brief(at)!r} is not a datetime with a time zone, "
             "such as datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)."
         )
     try:

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from . import codec
 from .errors import BadInput
+from .legible import brief
 from .lifecycle import Reason, RunRecord, State
 from .options import Duration, queue_name, seconds
 from .registry.entry_points import normalise
@@ -68,11 +69,15 @@ def _at(value: Any, path: Iterable[str]) -> Any:
     for step in path:
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and _is_index(step, value):
             value = value[int(step)]
         else:
             return _NOTHING
     return value
+
+
+def _is_index(step: str, value: list[Any]) -> bool:
+    return step.isdecimal() and len(step) < 10 and int(step) < len(value)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -147,7 +152,7 @@ def _moment(value: object, what: str, now: Callable[[], datetime]) -> datetime |
         ago = timedelta(seconds=seconds(cast(Duration, value), what))
     except BadInput:
         raise BadInput(
-            f"{what}: {str(value)[:80]!r} is no moment. Give a datetime with a time zone, or how "
+            f"{what}: {brief(value)!r} is no moment. Give a datetime with a time zone, or how "
             'long ago: seconds, or "90s", "5m", "2h", "1d".'
         ) from None
     return now() - ago
@@ -157,7 +162,7 @@ def _reason(value: object) -> Reason | None:
     try:
         return None if value is None else Reason(str(value))
     except ValueError:
-        raise BadInput(f"reason: {str(value)[:80]!r} is none of {', '.join(Reason)}.") from None
+        raise BadInput(f"reason: {brief(value)!r} is none of {', '.join(Reason)}.") from None
 
 
 def _text(value: object, what: str) -> str | None:
@@ -165,8 +170,7 @@ def _text(value: object, what: str) -> str | None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TEXT or not value.isprintable():
         raise BadInput(
-            f"{what}: {str(value)[:80]!r} is not a printable text of 1 to {LONGEST_TEXT} "
-            "characters."
+            f"{what}: {brief(value)!r} is not a printable text of 1 to {LONGEST_TEXT} characters."
         )
     return value
 
@@ -175,14 +179,14 @@ def _params(value: object) -> tuple[tuple[tuple[str, ...], Any], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise BadInput(f"params: {str(value)[:80]!r} is not a mapping of paths to values.")
+        raise BadInput(f"params: {brief(value)!r} is not a mapping of paths to values.")
     found = []
     for path, wanted in value.items():
         if not isinstance(path, str) or not path:
-            raise BadInput(f"params: {str(path)[:80]!r} is not the name of a parameter.")
+            raise BadInput(f"params: {brief(path)!r} is not the name of a parameter.")
         try:
             plain = json.loads(json.dumps(wanted, allow_nan=False))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise BadInput(f"params: {path[:80]}: no JSON value ({error}).") from error
         found.append((tuple(path.split(".")), plain))
     return tuple(found)

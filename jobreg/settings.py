@@ -11,6 +11,7 @@ from typing import Any
 from attrs import field, fields, frozen
 
 from .errors import BadInput
+from .legible import brief
 from .options import count, limit, queue_name, seconds
 
 KIB = 1024
@@ -19,7 +20,7 @@ KIB = 1024
 def _names(text: object, what: str) -> tuple[str, ...]:
     parts = text.split(",") if isinstance(text, str) else text
     if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
-        raise BadInput(f"{what}: {str(text)[:80]!r} is not a list of names.")
+        raise BadInput(f"{what}: {brief(text)!r} is not a list of names.")
     return tuple(part.strip() for part in parts if part.strip())
 
 
@@ -46,7 +47,7 @@ def _memory(value: Any, what: str) -> int:
     """Bytes, or a number with a unit of 1,024: ``512M``, ``2G``."""
     match = re.fullmatch(r"([0-9]{1,15})\s*([KMG]?)(?:i?B)?", str(value).strip())
     if isinstance(value, bool) or not match or int(match[1]) == 0:
-        raise BadInput(f"{what}: {str(value)[:80]!r} is not a size, such as 512M or 2G.")
+        raise BadInput(f"{what}: {brief(value)!r} is not a size, such as 512M or 2G.")
     size: int = int(match[1]) * KIB ** " KMG".index(match[2] or " ")
     return size
 
@@ -59,7 +60,7 @@ def schema_name(value: object, what: str = "schema") -> str:
     """Check the name of a PostgreSQL schema: letters, digits and ``_``, at most 63."""
     if not isinstance(value, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", value):
         raise BadInput(
-            f"{what}: {str(value)[:80]!r} is not the name of a schema. "
+            f"{what}: {brief(value)!r} is not the name of a schema. "
             "Use letters, digits and '_', at most 63 characters."
         )
     return value
@@ -70,16 +71,16 @@ def _pattern(value: object, what: str) -> str:
     try:
         found = re.compile(str(value))
     except re.error as error:
-        raise BadInput(f"{what}: {str(value)[:80]!r} is no regular expression: {error}.") from None
+        raise BadInput(f"{what}: {brief(value)!r} is no regular expression: {error}.") from None
     if found.fullmatch(""):
-        raise BadInput(f"{what}: {str(value)[:80]!r} matches the empty text, which is everywhere.")
+        raise BadInput(f"{what}: {brief(value)!r} matches the empty text, which is everywhere.")
     return str(value)
 
 
 def _choice(*allowed: str) -> Callable[[Any, str], str]:
     def choose(value: Any, what: str) -> str:
         if str(value).lower() not in allowed:
-            raise BadInput(f"{what}: {str(value)[:80]!r} is none of {', '.join(allowed)}.")
+            raise BadInput(f"{what}: {brief(value)!r} is none of {', '.join(allowed)}.")
         return str(value).lower()
 
     return choose

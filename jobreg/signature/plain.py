@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from ..legible import brief
+
 MAX_DEPTH = 100
 # Python refuses to write or read a longer one (sys.int_info.default_max_str_digits).
 _LONGEST_INT = 10**4300
@@ -66,7 +68,7 @@ def fault(value: Any, path: str, depth: int = 0) -> str | None:
 def key_fault(key: object, path: str) -> str | None:
     """Say why the object at a path cannot have this key; None when it can."""
     if type(key) is not str:
-        return f"{path} has the key {key!r:.80}, and JSON keys are strings"
+        return f"{path} has the key {brief(key)}, and JSON keys are strings"
     if not _is_unicode(key):
         return f"{path} has the key {key!a:.80}, which is not Unicode"
     return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..errors import BadInput
+from ..legible import brief
 from .problems import Problem, malformed
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ def _fitting(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)  # which is a whole number to JSON
     if value is not None and kind in _KINDS and not isinstance(value, _KINDS[kind][0]):
-        raise BadInput(f"{name}: {str(value)[:80]!r} is {_KINDS[kind][1]}.")
+        raise BadInput(f"{name}: {brief(value)!r} is {_KINDS[kind][1]}.")
     pattern = schema.get("pattern")
     if pattern is not None and isinstance(value, str) and not re.search(pattern, value):
         raise BadInput(f"{name}: {value[:80]!r} is not of the form {pattern}")
     if "const" in schema and value is not None and value is not schema["const"]:
-        raise BadInput(f"{name}: {str(value)[:80]!r} is not {json.dumps(schema['const'])}.")
+        raise BadInput(f"{name}: {brief(value)!r} is not {json.dumps(schema['const'])}.")
     return value
 
 

@@ -12,6 +12,7 @@ from .. import bulk
 from ..codec import attempt_object, log_object
 from ..errors import BadInput, SubmitUncertain
 from ..handle import Run
+from ..legible import brief
 from ..lifecycle import LEVELS
 from ..objects.runs import run_objects
 from ..options import count
@@ -148,7 +149,7 @@ def moment(value: object, name: str) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise BadInput(
-            f"{name}: {str(value)[:80]!r} is not a time in ISO 8601 with its offset from UTC, such "
+            f"{name}: {brief(value)!r} is not a time in ISO 8601 with its offset from UTC, such "
             "as 2026-01-31T12:00:00Z."
         )
     return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import make_url, text
@@ -23,6 +25,7 @@ from jobreg import (
     Registry,
     Run,
     RunFailed,
+    StoreUnavailable,
     WaitTimeout,
 )
 from jobreg.lifecycle import Ending
@@ -209,3 +212,46 @@ def test_a_commit_makes_the_run_and_a_rollback_leaves_none(client, kind, which):
 def test_a_connection_that_is_not_of_asyncio_is_refused(client):
     with pytest.raises(BadInput, match="neither an AsyncConnection nor an AsyncSession"):
         asyncio.run(client.submit(NAME, connection=object()))
+
+
+def within(seconds: float, coroutine: Any) -> Any:
+    async def bounded():
+        async with asyncio.timeout(seconds):
+            return await coroutine
+
+    return asyncio.run(bounded())
+
+
+def test_who_waits_for_a_run_of_a_store_that_cannot_be_opened_is_told(tmp_path, registry):
+    (tmp_path / "file").touch()
+    client = AsyncClient(f"sqlite:///{tmp_path}/file/jobs.db", registry)
+
+    with pytest.raises(StoreUnavailable, match="Not a directory"):
+        within(10, client.wait_for(str(uuid4())))
+
+
+@pytest.mark.parametrize("wrong", [None, "nonsense", "\ud800", 5])
+def test_who_waits_for_what_is_no_run_does_not_trouble_others(client, wrong):
+    async def main():
+        run = await client.submit(NAME)
+        waiting = asyncio.create_task(run.wait())
+        with pytest.raises(BadInput, match="is not a UUID"):
+            await client.wait_for(wrong)
+        worker = await client.do(add_worker, client.client.store)
+        await client.do(finish, client.client.store, worker)
+        return (await waiting).state, (await client.wait_for(UUID(run.id.upper()))).state
+
+    assert within(20, main()) == ("succeeded", "succeeded")
+
+
+def test_a_client_that_was_used_before_a_fork_is_used_after_it(client):
+    run = asyncio.run(client.submit(NAME))
+
+    def in_the_child():
+        assert within(10, client.get(run.id)).state == "queued"
+
+    process = multiprocessing.get_context("fork").Process(target=in_the_child)
+    process.start()
+    process.join(30)
+
+    assert process.exitcode == 0

@@ -49,6 +49,25 @@ SUBMITS = [
     (lambda submit: submit(JOB, delay="5 weeks"), jobreg.BadInput, "delay: '5 weeks'"),
     (lambda submit: submit(JOB, delay=float("inf")), jobreg.BadInput, "delay: 'inf'"),
     (lambda submit: submit(JOB, delay=10**400), jobreg.BadInput, "delay: '1000"),
+    *[
+        (lambda submit, name=name: submit(JOB, **{name: 10**5000}), jobreg.BadInput, "thousands")
+        for name in (
+            "delay",
+            "at",
+            "queue",
+            "priority",
+            "timeout",
+            "max_attempts",
+            "max_crashes",
+            "max_age",
+            "run_id",
+            "tags",
+            "unique_key",
+            "unique_policy",
+        )
+    ],
+    (lambda submit: submit(10**5000), jobreg.BadInput, "job_name: 'a number of thousands"),
+    (lambda submit: submit(JOB, {10**5000: 1}), jobreg.BadInput, "has the key a number of"),
     (lambda submit: submit(JOB, at="2026-01-31"), jobreg.BadInput, "at: '2026-01-31' is not a"),
     (lambda submit: submit(JOB, at=datetime(2026, 1, 31)), jobreg.BadInput, "time zone"),
     (
