@@ -38,6 +38,24 @@ def stage_due(now: Now) -> Update:
 
 
 @cache
+def due_scheduled(now: Now) -> Select[Any]:
+    """The rows of scheduled runs that are due, at most :most, but for those that others lock."""
+    return (
+        select(live.c.seq)
+        .where(live.c.state == SCHEDULED, live.c.due_at <= now)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def stage() -> Update:
+    """Queue the scheduled runs with the rows :seqs."""
+    seqs = bindparam("seqs", expanding=True)
+    return update(live).where(live.c.seq.in_(seqs)).values(state="queued")
+
+
+@cache
 def next_due(now: Now) -> Select[Any]:
     """Microseconds until the next scheduled run is due; NULL when there is none."""
     return select(func.min(live.c.due_at) - now).where(live.c.state == SCHEDULED)

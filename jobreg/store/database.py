@@ -35,6 +35,9 @@ PING_AFTER = 3.0
 """Seconds of idleness after which a kept connection is asked that."""
 
 
+_STAGED_TOGETHER = 1000
+
+
 class Trouble(Enum):
     """Why a database did not do what it was told; the value is what to do next."""
 
@@ -158,6 +161,12 @@ class Database:
     def due(self, connection: Connection) -> list[Pair]:
         """Which (queue, job name) pairs have queued runs."""
         return [(queue, name) for queue, name in connection.execute(claim_statements.due_names())]
+
+    def stage(self, connection: Connection, now: Now) -> None:
+        """Queue the scheduled runs that are due, but for those that somebody else locks."""
+        asked = {"most": _STAGED_TOGETHER}
+        while seqs := connection.execute(claim_statements.due_scheduled(now), asked).scalars().all():
+            connection.execute(claim_statements.stage(), {"seqs": seqs})
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair, in order; none that others claim.

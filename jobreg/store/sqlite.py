@@ -28,8 +28,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from .. import clock, failpoints, proc
 from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import forking, known, sqlite_hot, sqlite_submit
-from .claim_statements import due_names
+from . import claim_statements, forking, known, sqlite_hot, sqlite_submit
 from .database import Database, Trouble
 from .inotify import FileNews
 from .lending import Lent
@@ -48,7 +47,7 @@ _ROOM = 32_768
 
 NOW: ColumnElement[int] = literal_column(sqlite_submit.NOW)
 _KNOWN = known.words("?")
-DUE = str(due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
+DUE = str(claim_statements.due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
 
 
 class SQLite(Database):
@@ -97,6 +96,10 @@ class SQLite(Database):
         """What is known of a job."""
         rows: known.Rows = lent.execute(_KNOWN, (name, name)).fetchall()
         return rows
+
+    def stage(self, connection: Connection, now: Now) -> None:
+        """Queue the scheduled runs that are due."""
+        connection.execute(claim_statements.stage_due(now))
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:
         """The first queued runs, at most so many, of each pair, in order."""

@@ -46,6 +46,9 @@ _IN_STEPS = 16
 once: one after the first, and twice as many after each that follows.
 """
 
+_AGAIN = 0.1
+"""Seconds after which what was due, and locked, is looked at again."""
+
 
 class Store(Submitting):
     """One database of runs. Safe to share between threads; made anew in a forked child."""
@@ -230,12 +233,17 @@ class Store(Submitting):
 
     @again
     def stage_due(self) -> float | None:
-        """Queue the scheduled runs that are due; return the seconds until the next one."""
+        """Queue the scheduled runs that are due; return the seconds until the next one.
+
+        One that somebody else locks is left for the next time, and holds up no other.
+        """
         wait = self.next_due()
         if wait == 0.0:
             with self._transaction() as connection:
-                connection.execute(claim_statements.stage_due(self.now))
+                self.database.stage(connection, self.now)
                 wait = self._next_due(connection)
+            if wait == 0.0:
+                wait = _AGAIN
         return wait
 
     def next_due(self) -> float | None:

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, or_, select
 from store_hands import (
     JOB,
+    Clock,
     add,
     add_worker,
     asked,
@@ -31,7 +32,14 @@ from waiting import until
 
 from jobreg import Conflict
 from jobreg.lifecycle import Ending, Progress, State
-from jobreg.store import Store, claim_statements, open_store, settle_statements, worker_statements
+from jobreg.store import (
+    Store,
+    claim_statements,
+    database,
+    open_store,
+    settle_statements,
+    worker_statements,
+)
 from jobreg.store.tables import live
 
 _WAITING = {
@@ -168,6 +176,24 @@ def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
     assert locked.job_name == JOB
     assert [each.run_id for each in taken] == [second.run_id]
     assert server_store.get(first.run_id).state is State.QUEUED
+
+
+def test_a_due_run_that_is_locked_holds_up_no_other(server_store, monkeypatch):
+    monkeypatch.setattr(database, "_STAGED_TOGETHER", 2)
+    clock = Clock(server_store)
+    locked, *others = [add(server_store, delay=60.0) for _ in range(6)]
+    clock.set(61)
+    of_run = select(live.c.seq).where(live.c.run_id == locked.run_id)
+
+    with server_store.writing() as connection:
+        connection.execute(of_run.with_for_update())
+        wait = server_store.stage_due()
+        found = states(server_store)
+
+    assert found == {"queued": len(others), "scheduled": 1}
+    assert 0 < wait <= 1
+    assert server_store.stage_due() is None
+    assert states(server_store) == {"queued": 6}
 
 
 # How many runs there are, how many of them one worker holds, and how many another does: by what a

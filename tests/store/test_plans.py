@@ -78,6 +78,7 @@ def plan(store: Store, statement: Any, **asked_for: Any) -> str:
 HOT: list[tuple[str, dict[str, Any], str]] = [
     ("heads", {"queue": "q1", "name": "foreign.n1", "most": 10}, "jobreg_live_heads"),
     ("next_due", {}, "jobreg_live_due"),
+    ("due_scheduled", {"most": 9}, "jobreg_live_due"),
     ("held", {"of_worker": "w", "run_ids": ["r", "s"]}, "run_id"),
     ("holding", {"of_worker": "w"}, "jobreg_live_by_worker"),
     ("cancels_asked", {"of_worker": "w"}, ""),
@@ -97,6 +98,7 @@ def test_hot_statements_are_answered_from_an_index(full):
     name = full.engine.dialect.name
     arguments: dict[str, tuple[Any, ...]] = {
         "next_due": (full.now,),
+        "due_scheduled": (full.now,),
         "held": (full.now,),
         "logs_of_run": (False,),
     }
