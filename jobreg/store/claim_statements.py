@@ -51,8 +51,9 @@ def due_scheduled(now: Now) -> Select[Any]:
 @cache
 def stage() -> Update:
     """Queue the scheduled runs with the rows :seqs."""
-    seqs = bindparam("seqs", expanding=True)
-    return update(live).where(live.c.seq.in_(seqs)).values(state="queued")
+    return (
+        update(live).where(live.c.seq.in_(bindparam("seqs", expanding=True))).values(state="queued")
+    )
 
 
 @cache

@@ -132,6 +132,8 @@ class Database:
     """One database, as the verbs need it. The defaults are those of a server."""
 
     now: Now
+    locks_rows = True
+    """Does it lock rows one by one, so that others can be written while some are locked?"""
     makes_itself = False
     """Does an empty one get its tables on first use, without being asked?"""
     schema: str | None = None
@@ -164,8 +166,8 @@ class Database:
 
     def stage(self, connection: Connection, now: Now) -> None:
         """Queue the scheduled runs that are due, but for those that somebody else locks."""
-        asked = {"most": _STAGED_TOGETHER}
-        while seqs := connection.execute(claim_statements.due_scheduled(now), asked).scalars().all():
+        due, asked = claim_statements.due_scheduled(now), {"most": _STAGED_TOGETHER}
+        while seqs := connection.execute(due, asked).scalars().all():
             connection.execute(claim_statements.stage(), {"seqs": seqs})
 
     def heads(self, connection: Connection, most: Mapping[Pair, int]) -> dict[Pair, list[Head]]:

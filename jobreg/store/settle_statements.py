@@ -118,6 +118,25 @@ def put_back(now: Now) -> Update:
 
 
 @cache
+def running_of() -> Select[Any]:
+    """Which of :run_ids there are live rows of."""
+    return select(live.c.run_id).where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
+
+
+@cache
+def not_locked_of() -> Select[Any]:
+    """Of :run_ids those whose rows nobody else locks; they are kept from others."""
+    return (
+        select(live.c.run_id)
+        .join(runs, runs.c.run_id == live.c.run_id)
+        .where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
+        .with_hint(live, "FORCE INDEX (run_id)", "mysql")
+        .with_hint(runs, "FORCE INDEX (run_id)", "mysql")
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
 def note_progress() -> Update:
     """Write how far a run has come, under its fence."""
     return update(live).where(_FENCE).values(progress=bindparam("to_progress"))

@@ -47,13 +47,16 @@ _ROOM = 32_768
 
 NOW: ColumnElement[int] = literal_column(sqlite_submit.NOW)
 _KNOWN = known.words("?")
-DUE = str(claim_statements.due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
+DUE = str(
+    claim_statements.due_names().compile(dialect=Dialect(), compile_kwargs={"literal_binds": True})
+)
 
 
 class SQLite(Database):
     """A SQLite file. Whoever writes holds its one lock, so that names need not be held."""
 
     now = NOW
+    locks_rows = False
     makes_itself = True
     _lent_from: object = None
 

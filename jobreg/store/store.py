@@ -203,6 +203,15 @@ class Store(Submitting):
                 self.database.tell(connection)
             return settling.settle(connection, self.now, worker_id, host, rest)
 
+    def locked(self, run_ids: Sequence[str]) -> set[str]:
+        """Which of these runs cannot be written now, because somebody else locks their rows."""
+        asked = {"run_ids": run_ids}
+        with self._transaction() as connection:
+            there = connection.execute(settle_statements.running_of(), asked).scalars()
+            return set(there) - {
+                *connection.execute(settle_statements.not_locked_of(), asked).scalars()
+            }
+
     @again
     def note_progress(self, worker_id: str, notes: Sequence[tuple[str, int, Progress]]) -> None:
         """Write how far running attempts (run id, attempt, progress) have come."""

@@ -15,6 +15,8 @@ from ..errors import StoreError, StoreUnavailable
 from ..events import emit, emit_all
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
+from ..store.transacting import Locked
+from .aside import Aside
 
 _Key = tuple[str, int]
 
@@ -33,6 +35,7 @@ class Settler:
         self._held: dict[_Key, Claim] = {}
         self._pending: dict[_Key, Outcome] = {}
         self._notes: dict[_Key, Progress] = {}
+        self._aside = Aside(store)
         self._since = 0.0
         self._last = 0
 
@@ -54,6 +57,8 @@ class Settler:
         """
         if not self._pending:
             return math.inf
+        if self._aside and not self._writable():
+            return self._aside.look_at - clock.seconds()
         if self._last < _SEVERAL or not _SEVERAL <= len(self._pending) < _TOGETHER:
             return 0.0
         if len(self._pending) == len(self._held):
@@ -149,14 +154,22 @@ class Settler:
     def settle(self, worker_id: str) -> list[Outcome]:
         """Write the outcomes there are and return them. On an error they are kept for the next.
 
+        So are those of runs that somebody locks: they hold up no others.
+
         Raises:
             StoreError: the database could not take them.
         """
-        if not self._pending:
+        self._aside.look()
+        outcomes = self._writable()
+        if not outcomes:
             return []
-        outcomes = list(self._pending.values())
         self._last = len(outcomes)
-        refused = self._write(worker_id, outcomes)
+        try:
+            refused = self._write(worker_id, outcomes)
+        except Locked:
+            if not self._aside.find([each.run_id for each in outcomes]):
+                raise
+            return self.settle(worker_id)
         settled, reasoned = list[Any](), list[Any]()
         for outcome in outcomes:
             run_id, attempt = key = outcome.run_id, outcome.attempt
@@ -173,6 +186,12 @@ class Settler:
         emit_all("run.settled", _FACTS, settled)
         emit_all("run.settled", (*_FACTS, "reason"), reasoned)
         return outcomes
+
+    def _writable(self) -> list[Outcome]:
+        outcomes = list(self._pending.values())
+        if not self._aside:
+            return outcomes
+        return [each for each in outcomes if each.run_id not in self._aside]
 
     def _write(self, worker_id: str, outcomes: list[Outcome]) -> list[Outcome]:
         """Write outcomes together; where the database takes offence at one, one by one."""
@@ -196,14 +215,23 @@ class Settler:
         Raises:
             StoreError: the database could not take it.
         """
-        if self._notes:
-            notes, self._notes = self._notes, {}
-            self._store.note_progress(
-                worker_id, [(run_id, attempt, each) for (run_id, attempt), each in notes.items()]
-            )
-            for key in notes.keys() & self._held.keys():
-                # What the store noted of it at the claim is no longer so.
-                self._held[key] = evolve(self._held[key], row=())
+        self._aside.look()
+        notes = {key: each for key, each in self._notes.items() if key[0] not in self._aside}
+        self._notes = {key: each for key, each in self._notes.items() if key not in notes}
+        if not notes:
+            return
+        rows = [(run_id, attempt, each) for (run_id, attempt), each in notes.items()]
+        try:
+            self._store.note_progress(worker_id, rows)
+        except Locked:
+            if not self._aside.find([run_id for run_id, _ in notes]):
+                raise
+            self._notes |= notes
+            self.write_progress(worker_id)
+            return
+        for key in notes.keys() & self._held.keys():
+            # What the store noted of it at the claim is no longer so.
+            self._held[key] = evolve(self._held[key], row=())
 
     def discard(self) -> None:
         """Forget every claim: they are no longer ours."""
@@ -211,4 +239,5 @@ class Settler:
             emit("lease.lost", run_id=claim.run_id, job_name=claim.job_name, attempt=claim.attempt)
         self._held.clear()
         self._pending.clear()
+        self._aside.clear()
         self._notes.clear()

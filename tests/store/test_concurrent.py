@@ -40,7 +40,7 @@ from jobreg.store import (
     settle_statements,
     worker_statements,
 )
-from jobreg.store.tables import live
+from jobreg.store.tables import live, runs
 
 _WAITING = {
     "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
@@ -176,6 +176,22 @@ def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
     assert locked.job_name == JOB
     assert [each.run_id for each in taken] == [second.run_id]
     assert server_store.get(first.run_id).state is State.QUEUED
+
+
+def test_which_runs_are_locked_is_told_without_waiting(server_store):
+    store = server_store
+    free, in_live, in_runs, over = (add(store) for _ in range(4))
+    store.cancel(over.run_id)
+    both = ((live, in_live), (runs, in_runs), (runs, over))
+
+    with store.writing() as connection:
+        for table, run in both:
+            row = select(table.c.seq).where(table.c.run_id == run.run_id)
+            connection.execute(row.with_for_update())
+        found = store.locked([each.run_id for each in (free, in_live, in_runs, over)])
+
+    assert found == {in_live.run_id, in_runs.run_id}
+    assert store.locked([in_live.run_id, in_runs.run_id]) == set()
 
 
 def test_a_due_run_that_is_locked_holds_up_no_other(server_store, monkeypatch):

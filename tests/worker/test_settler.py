@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
-from store_hands import HOST, JOB, add, add_worker, claim, claim_one, outcome, settle
+import pytest
+from sqlalchemy import Connection, Table, select
+from store_hands import (
+    HOST,
+    JOB,
+    add,
+    add_worker,
+    claim,
+    claim_one,
+    offer,
+    outcome,
+    settle,
+    states,
+)
 
+from jobreg import StoreUnavailable
 from jobreg.engines.base import Note
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, Outcome, Progress, State
-from jobreg.store import Store, open_store
+from jobreg.store import Store, mysql, open_store
+from jobreg.store.tables import live, runs
+from jobreg.worker import aside
 from jobreg.worker.settler import Settler
 
 
@@ -80,3 +98,96 @@ def test_what_the_database_noted_is_forgotten_once_progress_was_written(tmp_path
     rows = [each.row for each in settler.settle(worker)]
     assert [bool(row) for row in rows] == [False, True]
     assert store.get(one.run_id).progress == Progress(1, 2)
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def impatient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store on a server, which waits for a lock for no longer than it must."""
+    monkeypatch.setattr(mysql, "_SESSION", mysql._SESSION.replace("timeout = 4", "timeout = 1"))
+    url = request.getfixturevalue(request.param).fresh()
+    options = f"?options={quote('-c lock_timeout=200')}" if request.param == "postgres" else ""
+    store = open_store(url + options)
+    yield store
+    store.close()
+
+
+def locks(connection: Connection, table: Table, run_id: str) -> None:
+    connection.execute(select(table.c.seq).where(table.c.run_id == run_id).with_for_update())
+
+
+@pytest.mark.parametrize("table", [live, runs], ids=str)
+@pytest.mark.parametrize("ending", [Ending.SUCCEEDED, Ending.ERROR])
+def test_a_run_that_somebody_locks_holds_up_no_other(
+    impatient: Store, monkeypatch: pytest.MonkeyPatch, table: Table, ending: Ending
+) -> None:
+    monkeypatch.setattr(aside, "_LOOK_AGAIN", 0.0)
+    worker = add_worker(impatient)
+    for _ in range(6):
+        add(impatient)
+    locked, *others, late = claim(impatient, worker, offer(most=6)) or []
+    settler = Settler(impatient, HOST)
+    settler.take([locked, *others, late])
+    for each in (*others[:2], locked, *others[2:]):
+        settler.add(outcome(each, ending))
+    settler.note(Note(late.run_id, 1, Progress(1, 2)))
+
+    with impatient.writing() as connection:
+        locks(connection, table, locked.run_id)
+        written = settler.settle(worker)
+        settler.write_progress(worker)
+        settler.add(outcome(late, ending))
+        later = settler.settle(worker)
+        pause = settler.pause()
+        while_locked = settler.settle(worker), settler.holds
+    at_last = settler.settle(worker)
+
+    assert {each.run_id for each in written} == {each.run_id for each in others}
+    assert [each.run_id for each in later] == [late.run_id]
+    assert pause <= 0.0
+    assert while_locked == ([], 1)
+    assert [each.run_id for each in at_last] == [locked.run_id]
+    assert states(impatient) == {written[0].state: 6}
+    assert impatient.get(late.run_id).progress == Progress(1, 2)
+
+
+def test_progress_of_a_run_that_somebody_locks_is_kept_and_holds_up_no_other(
+    impatient: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "_LOOK_AGAIN", 0.0)
+    worker = add_worker(impatient)
+    add(impatient), add(impatient)
+    locked, other = claim(impatient, worker, offer(most=2)) or []
+    settler = Settler(impatient, HOST)
+    settler.take([locked, other])
+    for each in (locked, other):
+        settler.note(Note(each.run_id, 1, Progress(1, 2)))
+
+    with impatient.writing() as connection:
+        locks(connection, live, locked.run_id)
+        settler.write_progress(worker)
+        meanwhile = [impatient.get(each.run_id).progress for each in (locked, other)]
+    settler.write_progress(worker)
+
+    assert meanwhile == [None, Progress(1, 2)]
+    assert impatient.get(locked.run_id).progress == Progress(1, 2)
+
+
+def test_a_table_that_somebody_locks_is_an_outage(impatient: Store) -> None:
+    worker, settler = add_worker(impatient), Settler(impatient, HOST)
+    add(impatient)
+    (taken,) = claim(impatient, worker) or []
+    settler.take([taken])
+    settler.add(outcome(taken))
+    postgres = impatient.engine.dialect.name == "postgresql"
+
+    with impatient.writing() as connection:
+        connection.exec_driver_sql(
+            f"LOCK TABLE{' ' if postgres else 'S '}jobreg_live "
+            f"{'IN ACCESS EXCLUSIVE MODE' if postgres else 'WRITE'}"
+        )
+        with pytest.raises(StoreUnavailable):
+            settler.settle(worker)
+        if not postgres:
+            connection.exec_driver_sql("UNLOCK TABLES")
+
+    assert [each.run_id for each in settler.settle(worker)] == [taken.run_id]
