@@ -114,6 +114,8 @@ class Execution:
             self.begin()
             try:
                 self.take(call(function, arguments))
+            except BaseException as error:
+                self._fail(error)  # within its run: what an error says of itself is the job's code
             finally:
                 self.end()
 
@@ -161,10 +163,14 @@ class Execution:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         if isinstance(error, _NotYetError):
             self._said = None
-        elif error is not None:  # whatever a job raises, SystemExit too, is its outcome
-            self._raised(error)
-            self._said = _failure(error, self._options, self._report_of)
+        elif error is not None:
+            self._fail(error)
         return True
+
+    def _fail(self, error: BaseException) -> None:
+        """Whatever a job raises, SystemExit too, is its outcome."""
+        self._raised(error)
+        self._said = _failure(error, self._options, self._report_of)
 
     def _report_of(self, error: BaseException) -> ErrorReport:
         return report_of(error, self._max_error, self._redaction.text)

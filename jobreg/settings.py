@@ -108,10 +108,18 @@ def store_url(text: object) -> str:
     if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "ignore").decode()):
         raise BadInput(f"store: {text[:200]!a} holds a null byte, or text that is not UTF-8.")
     if "://" in text:
-        return text
+        return _absolute(text)
     if "?" in text:
         raise BadInput(f"store: the path {text[:200]!r} holds a '?', which a URL cannot carry.")
     return f"sqlite:///{Path(text).expanduser().absolute()}"
+
+
+def _absolute(url: str) -> str:
+    """A URL of SQLite that means the same file wherever this process goes; others as they are."""
+    start, three, path = url.partition("///")
+    if not start.startswith("sqlite") or not path or path.startswith(("/", ":", "?")):
+        return url
+    return f"{start}{three}{Path.cwd()}/{path}"
 
 
 def _in_schema(url: str, schema: str | None) -> str:

@@ -54,6 +54,15 @@ def raises_unprintable():
     raise Unprintable
 
 
+class HangsToTell(Exception):
+    def __str__(self):
+        time.sleep(1000)
+
+
+def raises_what_hangs_to_tell():
+    raise HangsToTell
+
+
 class CannotBeRebuilt(Exception):
     def __init__(self, one, other):
         super().__init__("two arguments become one")

@@ -161,6 +161,12 @@ def test_a_path_may_begin_at_the_users_home(monkeypatch, tmp_path):
         ("postgresql://host/jobs?schema=its_own", "postgresql://host/jobs?schema=its_own"),
         ("mysql://host/jobs", "mysql://host/jobs"),
         ("sqlite:////tmp/jobs.db", "sqlite:////tmp/jobs.db"),
+        ("sqlite:///jobs.db", f"sqlite:///{Path.cwd()}/jobs.db"),
+        ("sqlite:///a/b.db?timeout=9", f"sqlite:///{Path.cwd()}/a/b.db?timeout=9"),
+        ("sqlite+pysqlite:///jobs.db", f"sqlite+pysqlite:///{Path.cwd()}/jobs.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///", "sqlite:///"),
+        ("sqlite:///?timeout=9", "sqlite:///?timeout=9"),
     ],
 )
 def test_a_schema_goes_with_the_url_of_a_postgresql_store(url, carried):

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import multiprocess
@@ -163,6 +164,7 @@ class Nursery:
             OSError, EOFError: there are no descriptors, or no memory, for one more.
         """
         _see_that_there_is_room()
+        _stand_where_a_child_can()
         # Two, one for each way: what crosses a socket costs three times as much at either end.
         (inbox, out), (said, outbox) = connection.Pipe(duplex=False), connection.Pipe(duplex=False)
         descriptor = make_file()
@@ -195,6 +197,20 @@ class Nursery:
             capture.hand_over()
             os.close(descriptor)
         return born(process, said, out, page, capture, provider, engine, parent=self.parent)
+
+
+def _stand_where_a_child_can() -> None:
+    """A child begins where we are; where that folder was removed, in what is left of its path."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        gone = Path("/")
+        with suppress(OSError):  # where there is /proc
+            gone = Path(os.readlink("/proc/self/cwd").removesuffix(" (deleted)"))
+        for folder in (gone, *gone.parents):
+            with suppress(OSError):
+                os.chdir(folder)
+                return
 
 
 def _see_that_there_is_room() -> None:

@@ -123,7 +123,7 @@ def test_after_a_long_outage_a_worker_is_soon_back(
     client: Client, server: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server.server is not None
-    waits, outage = list[float](), Worker._outage
+    waits, outage = list[float](), Worker._wait_out
 
     def counted(worker: Worker, error: StoreError) -> None:
         steps, wait = list[float](), worker._stop.wait
@@ -132,7 +132,7 @@ def test_after_a_long_outage_a_worker_is_soon_back(
         del worker._stop.wait
         waits.append(sum(steps))  # on a busy machine less than it took, and never more
 
-    monkeypatch.setattr(Worker, "_outage", counted)
+    monkeypatch.setattr(Worker, "_wait_out", counted)
     # The longest it may wait, each time.
     monkeypatch.setattr("jobreg.worker.worker.random.random", lambda: 0.999)
     with Worker(client.store.full_url, registry=client.registry, concurrency=1):

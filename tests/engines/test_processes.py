@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,15 @@ def test_a_job_over_its_time_ends_with_all_it_started(
     pids = pids_in(file, 2)
     assert pids is not None
     until(lambda: not any(map(alive, pids)), 1, "the job and its subprocess are gone")
+    assert driver.result("echo", value=1) == 1
+
+
+def test_an_error_that_never_says_what_it_is_ends_with_the_time_of_its_run(driver: Driver) -> None:
+    outcome = driver.run("raises_what_hangs_to_tell", JobOptions(timeout=1.0))
+
+    assert outcome.ending is Ending.TIMEOUT
+    assert outcome.started is not None
+    assert 0.9 <= outcome.ended - outcome.started <= 1 + 0.5 + 1
     assert driver.result("echo", value=1) == 1
 
 
@@ -365,6 +375,23 @@ def test_without_room_for_a_child_none_is_asked_for_and_nothing_is_left_open() -
 
     assert len(os.listdir("/proc/self/fd")) == before
     nursery._see_that_there_is_room()
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+@pytest.mark.parametrize("before", [True, False], ids=["before the first", "later"])
+def test_where_the_working_directory_was_removed_children_begin_in_what_is_left_of_its_path(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    release = tmp_path / "left" / "releases" / "1"
+    release.mkdir(parents=True)
+    monkeypatch.chdir(release)
+    if not before:
+        assert driver.result("where")["cwd"] == str(release)
+        assert driver.run("dies").ending is Ending.CRASHED
+
+    shutil.rmtree(release.parent)
+
+    assert driver.result("where")["cwd"] == str(tmp_path / "left")
 
 
 @pytest.mark.parametrize("concurrency", [2])
