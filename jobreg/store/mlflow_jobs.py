@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, column, create_engine, inspect, make_url, select, table
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Engine, column, create_engine, inspect, select, table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import BadInput, StoreError
+from . import urls
 from .database import driver, one_line
 
 SLICE = 500
@@ -84,14 +85,8 @@ class Jobs:
 
 def _open(url: str) -> tuple[Engine, str]:
     """An engine whose connections can only read, and the URL for people."""
-    try:
-        parsed = make_url(url)
-        kind = parsed.get_backend_name()
-    except (ArgumentError, ValueError) as error:
-        raise BadInput(
-            f"{url[:200]!r} is not a database URL. Give one such as sqlite:////srv/mlflow.db."
-        ) from error
-    shown = parsed.render_as_string(hide_password=True)
+    parsed = urls.read(url, "database URL", "sqlite:////srv/mlflow.db")
+    kind, shown = parsed.get_backend_name(), urls.shown(parsed)
     if kind == "sqlite" and parsed.database:
         read_only = parsed.set(
             drivername="sqlite", database=f"file:{quote(parsed.database)}",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
 from ..errors import BadInput
 from ..settings import schema_name
-from . import schema, sqlite
+from . import schema, sqlite, urls
 from .database import Database
 from .store import Store
 
@@ -26,13 +25,9 @@ _SCHEMES = {
 
 
 def _parsed(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise BadInput(
-            f"{url[:200]!r} is not a store URL. Give one such as sqlite:////var/lib/app/jobs.db "
-            "or postgresql://user@host/jobs."
-        ) from error
+    parsed = urls.read(
+        url, "store URL", "sqlite:////var/lib/app/jobs.db or postgresql://user@host/jobs"
+    )
     if parsed.drivername not in _SCHEMES:
         raise BadInput(
             f"jobreg does not speak to {parsed.drivername[:80]}. "

@@ -155,7 +155,7 @@ class Submitting(Reading):
         if reached != ours:
             raise BadInput(
                 "connection: it is one to another database than the store's. Give one to "
-                f"{self.database.url.render_as_string()}."
+                f"{self.url}."
             )
 
     @again

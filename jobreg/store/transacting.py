@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from .. import failpoints
 from ..errors import StoreError, StoreUnavailable
-from . import forking
+from . import forking, urls
 from .database import ANSWER_WITHIN, READ_WITHIN, Database, Trouble
 from .lending import Lent
 
@@ -49,7 +49,7 @@ class Transactions:
     @property
     def url(self) -> str:
         """The URL of the database, without its password."""
-        return self.database.url.render_as_string(hide_password=True)
+        return urls.shown(self.database.url)
 
     @property
     def full_url(self) -> str:
