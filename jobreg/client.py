@@ -11,13 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from . import clock, following, settings
-from .catalogue import Known
 from .errors import BadInput, Conflict, JobConflict, JobRegError, UnknownJob, UnknownRun
 from .handle import Run
-from .judge import Terms
+from .judge import Kept, Terms
 from .lifecycle import LogLine, Provider, RunRecord, State
 from .options import Duration, count, seconds
 from .registry import JobRef, Registry, default_registry, unknown_job
@@ -50,6 +49,8 @@ _CHECKED_WITHIN = 10.0
 _CANDIDATES = 5
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
+# The same, of what the store does not know yet: the first run that a worker claims tells it.
+_KEEP_UNKNOWN = 0.05
 
 
 class _LookAtAllError(Exception):
@@ -58,16 +59,6 @@ class _LookAtAllError(Exception):
 
 stand_in: Store | None = None
 """What clients that are given no store take; set by :func:`jobreg.verbs.standing_in` alone."""
-
-
-@frozen
-class _Kept:
-    """When it was read what the store holds of a job, and what follows for who has it here."""
-
-    read: float
-    known: Known
-    ref: JobRef | None
-    terms: Terms
 
 
 class Client:
@@ -96,7 +87,7 @@ class Client:
         self.registry = registry or default_registry()
         self._store = None if isinstance(store, str) else store
         self._submitted = 0
-        self._known: dict[str, _Kept] = {}
+        self._known: dict[str, Kept] = {}
         self._opening = threading.Lock()
 
     @property
@@ -157,7 +148,7 @@ class Client:
             self.settings.store,
             self.settings.sqlite_sync,
             record,
-            lambda known: Terms.of(known, installed).apply(record),
+            lambda known: Terms.of(known, installed, self.settings.redact).apply(record),
         )
 
     def _insert_one(self, record: RunRecord) -> RunRecord:
@@ -175,23 +166,23 @@ class Client:
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
         if self._known.get(record.job_name) is kept:
             if self._is_here(kept):
-                self._known[record.job_name] = _Kept(now, kept.known, kept.ref, kept.terms)
+                self._known[record.job_name] = evolve(kept, read=now)
             else:
                 self._known.pop(record.job_name, None)
         return stored
 
-    def _kept_long(self, name: str) -> _Kept | None:
+    def _kept_long(self, name: str) -> Kept | None:
         """What was read of a job too long ago, if the store can say whether it is so yet.
 
         Where nothing that is installed here bears on its runs, the look at that may come after,
         while the run is on its way already.
         """
         kept = self._known.get(name)
-        if kept is None or kept.ref is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
+        if kept is None or kept.ref is None or self._is_fresh(kept):
             return None
         return kept if kept.terms.anywhere or self._is_here(kept) else None
 
-    def _is_here(self, kept: _Kept) -> bool:
+    def _is_here(self, kept: Kept) -> bool:
         """Is the job where it was?"""
         ref = kept.ref
         return ref is not None and self.registry.snapshot().jobs.get(ref.name) == ref
@@ -231,16 +222,24 @@ class Client:
         if ref is None and judge:
             ref = self._check_name(name)
         kept, now = self._known.get(name), clock.seconds()
-        if kept is None or anew or kept.read < now - _KEEP_KNOWN:
+        changes = self.store.catalogue.changes
+        if kept is None or anew or not self._is_fresh(kept):
             known = self.store.catalogue.of(name)
         elif kept.ref is ref or kept.ref == ref:
             return kept.terms
         else:
             now, known = kept.read, kept.known
-        same = kept is not None and kept.known is known and kept.ref == ref
-        terms = kept.terms if same and kept else Terms.of(known, _provider(ref))
-        self._known[name] = _Kept(now, known, ref, terms)
+        if kept is None or kept.known is not known or kept.ref != ref:
+            terms = Terms.of(known, _provider(ref), self.settings.redact)
+        else:
+            terms = kept.terms
+        self._known[name] = Kept(now, changes, known, ref, terms)
         return terms
+
+    def _is_fresh(self, kept: Kept) -> bool:
+        keep = _KEEP_KNOWN if kept.known.signs else min(_KEEP_KNOWN, _KEEP_UNKNOWN)
+        unchanged = kept.changes == self.store.catalogue.changes
+        return unchanged and kept.read >= clock.seconds() - keep
 
     def submit_many(
         self,

@@ -21,6 +21,8 @@ from .catalogue import Entry, Known
 from .errors import BadInput
 from .lifecycle import Provider, RunRecord
 from .options import JobOptions
+from .redaction import hidden_of
+from .registry import JobRef
 from .request import MAX_KEY
 from .signature.refusal import below, faults as all_faults, first_faults, refusal
 
@@ -46,13 +48,15 @@ class Terms:
     ``versions`` are those that could be imported, the last seen first; ``installed`` is who
     provides the job here; ``options`` are what operators set, before what the job says.
     ``anywhere`` tells that what they take is taken, with the same options, whatever is installed
-    here, and that nothing there could refuse the name, which belongs to somebody.
+    here, and that nothing there could refuse the name, which belongs to somebody. ``redact`` is
+    the pattern of what no refusal shows.
     """
 
     versions: tuple[Entry, ...]
     installed: Provider | None
     options: JobOptions
     anywhere: bool = False
+    redact: str | None = None
     judge: bool = field(init=False)
     """Is a run judged? One installed here that the store never saw may be the one that runs it."""
     fill: bool = field(init=False)
@@ -74,7 +78,7 @@ class Terms:
         return Plain.of(self.versions[0].params_schema if self.judge else None)
 
     @classmethod
-    def of(cls, known: Known, installed: Provider | None) -> Terms:
+    def of(cls, known: Known, installed: Provider | None, redact: str | None = None) -> Terms:
         """The terms that follow from what the store holds of the job."""
         whole = (each for each in known.entries if each.trouble is None)
         versions = sorted(whole, key=lambda each: str(each.last_seen), reverse=True)
@@ -87,7 +91,7 @@ class Terms:
             and any(each.pinnable for each in versions)
             and all(_gives(known, each, options) for each in (None, *versions))
         )
-        return cls(tuple(versions), installed, options, anywhere)
+        return cls(tuple(versions), installed, options, anywhere, redact)
 
     def apply(self, record: RunRecord) -> RunRecord:
         """Return a run as it is to be stored: with the queue, priority and key its job gives it.
@@ -98,7 +102,7 @@ class Terms:
             BadInput: no version of the job would take its parameters; each fault, with its path.
         """
         if self.judge and not self.plain.fits(codec.decode(record.params)):
-            _judge(record, self.versions, self.installed)
+            _judge(record, self.versions, self.installed, self.redact)
         if not self.fill:
             return record
         options = self.options
@@ -108,6 +112,20 @@ class Terms:
             priority=options.priority if record.priority is None else record.priority,
             unique_key=record.unique_key or _key(record, options.unique),
         )
+
+
+@frozen
+class Kept:
+    """What a client has read of a job, and what follows for who has it here (``ref``).
+
+    ``read`` is when that was; ``changes`` is how many this process had made in the store then.
+    """
+
+    read: float
+    changes: int
+    known: Known
+    ref: JobRef | None
+    terms: Terms
 
 
 def _given(options: JobOptions) -> tuple[object, ...]:
@@ -140,7 +158,9 @@ def _key(record: RunRecord, unique: tuple[str, ...] | None) -> str | None:
     return text if len(text) <= MAX_KEY else f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
-def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | None) -> None:
+def _judge(
+    record: RunRecord, versions: Sequence[Entry], installed: Provider | None, redact: str | None
+) -> None:
     """Refuse parameters that no version takes of those that may be at work during a deployment."""
     params = codec.decode(record.params)
     refused: Entry | None = None
@@ -158,7 +178,8 @@ def _judge(record: RunRecord, versions: Sequence[Entry], installed: Provider | N
             else f"It takes {evolve(takes, returns=None)}."
         )
         who = f"Job {record.job_name!r} of {provider.dist} {provider.version}"
-        told = first_faults(faults(refused.params_schema, params))
+        hidden = hidden_of(versions, record.params, redact)
+        told = first_faults(map(hidden.text, faults(refused.params_schema, params)))
         raise BadInput(refusal(who, told, way_out), faults=tuple(told))
 
 

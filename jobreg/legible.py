@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 # C0 and C1 controls (a terminal acts on them), line and paragraph separators, and what makes one
 # name look like another: marks that turn the direction of text, and characters of no width.
@@ -32,15 +33,15 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
-def brief(value: object, most: int = 80) -> str:
-    """The beginning of what a value is as text, for a message that refuses it.
+def brief(value: object, show: Callable[[object], str] = str) -> str:
+    """The first 80 characters of what a value is as text, for a message that refuses it.
 
     Example:
         >>> brief(10**5000)
         'a number of thousands of digits'
     """
     try:
-        return str(value)[:most]
+        return show(value)[:80]
     except ValueError:  # sys.set_int_max_str_digits
         return "a number of thousands of digits"
 

@@ -101,6 +101,12 @@ NOTHING = Redaction({})
 """Hides nothing."""
 
 
+def hidden_of(versions: Iterable[Entry], params: str, pattern: str | None) -> Redaction:
+    """What to hide of parameters (JSON) of a job: what any of these versions of it hides."""
+    names = {name for each in versions for name in (each.options or {}).get("redact", ())}
+    return Redaction.of(params, names, pattern)
+
+
 def all_shown(
     runs: Iterable[RunRecord], known: Iterable[Entry], pattern: str | None
 ) -> list[RunRecord]:

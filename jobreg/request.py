@@ -237,6 +237,16 @@ def checked_level(value: object) -> int:
     return LEVELS.get(name.upper(), 0)
 
 
+def told_key(key: str) -> str:
+    """A unique key as errors tell it: of one made of parameters nothing, for some may be hidden.
+
+    Example:
+        >>> told_key("order 9"), told_key('{"password":"s3cret"}')
+        ("'order 9'", 'made of its parameters')
+    """
+    return "made of its parameters" if key.startswith(("{", "sha256:")) else repr(key)
+
+
 def checked_key(value: object) -> str:
     """A unique key. Raises BadInput where databases might not keep it apart from another."""
     if (

@@ -771,6 +771,11 @@ def special():
     return "special"
 
 
+@job(redact=["password"], unique=True)
+def logs_in(user: str, password: str):
+    return len(password)
+
+
 @job(unique=True)
 def is_unique(value):
     return value

@@ -140,23 +140,26 @@ def _params(client: Client, snapshot: Snapshot) -> Iterator[Finding]:
 
     from ..judge import faults
     from ..lifecycle import Provider
+    from ..redaction import hidden_of
 
-    unfinished = client.store.catalogue.unfinished()
-    for entry in client.store.catalogue.known(unfinished):
+    entries = client.store.catalogue.known(client.store.catalogue.unfinished())
+    for entry in entries:
         ref = snapshot.jobs.get(entry.job_name)
         takes = entry.params_schema
         if ref is None or takes is None or entry.provider != Provider(ref.dist, ref.version):
             continue
         bad = [
-            (run_id, told)
+            (run_id, params, told)
             for run_id, params in client.store.catalogue.waiting_params(entry.job_name)
-            if (told := [*faults(takes, json.loads(params))])
+            if (told := "; ".join(faults(takes, json.loads(params))))
         ]
         if bad:
-            run_id, told = bad[0]
+            run_id, params, told = bad[0]
+            versions = (each for each in entries if each.job_name == entry.job_name)
+            told = hidden_of(versions, params, client.settings.redact).text(told)
             message = (
                 f"{len(bad)} waiting runs of {ref.name!r} have params that {ref.provider} would "
-                f"refuse; {run_id}: {'; '.join(told)[:300]}."
+                f"refuse; {run_id}: {told[:300]}."
             )
             yield _finding("queued_params", message, ref)
 

@@ -68,7 +68,7 @@ def fault(value: Any, path: str, depth: int = 0) -> str | None:
 def key_fault(key: object, path: str) -> str | None:
     """Say why the object at a path cannot have this key; None when it can."""
     if type(key) is not str:
-        return f"{path} has the key {brief(key)}, and JSON keys are strings"
+        return f"{path} has the key {brief(key, repr)}, and JSON keys are strings"
     if not _is_unicode(key):
         return f"{path} has the key {key!a:.80}, which is not Unicode"
     return None

@@ -31,6 +31,8 @@ class StoredCatalogue:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._remembered = Remembered()
+        self.changes = 0
+        """How often something was written here by this process."""
 
     def learn(self, entries: Sequence[Entry], pinned_by: str) -> dict[str, Owner]:
         """Keep what was said of jobs, and return whom each of these names belongs to.
@@ -169,7 +171,9 @@ class StoredCatalogue:
             with self._store.writing() as connection:
                 return write(connection)
 
-        return write_catalogue()
+        done = write_catalogue()
+        self.changes += 1
+        return done
 
     def _owners(self, connection: Connection, names: Sequence[str] | None) -> dict[str, Owner]:
         if names is not None and not names:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ..errors import Conflict
 from ..lifecycle import Reason, RunRecord, State
+from ..request import told_key
 from . import reading_statements, records, statements
 from .database import Database
 from .records import Row
@@ -75,13 +76,14 @@ class Inserting:
             return fresh.get(holder) or self.known[holder]
         if holder in fresh:
             raise Conflict(
-                f"Two of these runs of {run.job_name!r} have the unique key {run.unique_key!r}, "
-                f"{holder} and {run.run_id}. Submit the one that counts."
+                f"Two of these runs of {run.job_name!r} have the unique key "
+                f"{told_key(run.unique_key)}, {holder} and {run.run_id}. Submit the one that "
+                "counts."
             )
         if holder is not None and run.unique_policy == "reject":
             raise Conflict(
-                f"Run {holder} of {run.job_name!r} has the unique key {run.unique_key!r} and is "
-                "not over. Wait for it, cancel it, or submit with unique_policy='replace'."
+                f"Run {holder} of {run.job_name!r} has the unique key {told_key(run.unique_key)} "
+                "and is not over. Wait for it, cancel it, or submit with unique_policy='replace'."
             )
         if holder is not None:
             self._replace(holder)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from ..errors import BadInput, Conflict, UnknownJob
+from ..request import told_key
 from .records import storable
 from .tables import catalogue, live, overrides, owners, runs
 from .transacting import again
@@ -120,10 +121,11 @@ class Renaming:
             found = _counted(connection, old)
             keys = list(connection.execute(shared_keys(), asked).scalars())
             if keys:
+                told = ", ".join(dict.fromkeys(map(told_key, keys)))
                 raise Conflict(
                     f"Unfinished runs of {old[:200]!r} and of {new!r} have the same unique keys: "
-                    f"{', '.join(map(repr, keys))}. Let one of each end, or cancel it, then try "
-                    "again; nothing was renamed."
+                    f"{told}. Let one of each end, or cancel it, then try again; nothing was "
+                    "renamed."
                 )
             for table in _APART:
                 connection.execute(drop_doubles(table), asked)

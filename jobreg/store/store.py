@@ -378,8 +378,8 @@ class Store(Submitting):
                 for row in connection.execute(statements.holders(), held):
                     if row.job_name == run.job_name and row.run_id != run.run_id:
                         raise Conflict(
-                            f"Run {row.run_id} has the unique key {run.unique_key!r} of run "
-                            f"{run.run_id} and is not over. Wait for it, or cancel it, first."
+                            f"Run {row.run_id} has the unique key of run {run.run_id} and is not "
+                            "over. Wait for it, or cancel it, first."
                         )
             if not connection.execute(statements.reopen_run(self.now), asked).rowcount:
                 return False

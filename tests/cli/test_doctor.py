@@ -319,6 +319,22 @@ def test_the_store_tells_of_names_nobody_knows_and_of_params_that_would_be_refus
     assert good not in told["queued_params"]
 
 
+def test_what_a_job_hides_is_hidden_where_its_params_would_be_refused(examine, fake_plugins, store):
+    fake_plugins.add("acme", "1.0", {"a": "m:f"}, GOOD)
+    schema = {"type": "object", "properties": {"key": {"type": "string"}, "n": {"type": "string"}}}
+    for version, options in (("1.0", {}), ("0.9", {"redact": ["key"]})):
+        provider = Provider("acme", version)
+        entry = Entry(job_name="a", provider=provider, options=options, params_schema=schema)
+        store.catalogue.learn([entry], "hello")
+    params = '{"key":12345678,"n":87654321}'
+    store.insert([RunRecord(run_id=new_run_id(), job_name="a", params=params)])
+
+    _, [problem], _ = examine(JOBREG_STORE=store.full_url, JOBREG_REDACT="8765")
+
+    assert "key: expected str, got int [redacted]" in problem["message"]
+    assert "n: expected str, got int [redacted]4321" in problem["message"]
+
+
 def test_a_conflict_that_has_an_owner_is_a_warning(examine, fake_plugins, store):
     fake_plugins.add("acme", "1.0", {"shared": "m:f", "taken": "m:g"}, GOOD)
     fake_plugins.add("rival", "1.0", {"shared": "m:f"})

@@ -49,6 +49,19 @@ def test_a_run_submitted_after_a_pause_is_executed_at_once_like_any_other(
     assert [run.record.state for run in runs] == ["succeeded"] * 3
 
 
+def test_a_job_says_of_itself_from_its_second_run_on_that_it_is_unique(jobs: Jobs) -> None:
+    add(jobs, mail=job(unique=True)(lambda x: x))
+    jobreg.submit("fake.mail", {"x": 0})
+
+    first, second, other = (
+        jobreg.submit("fake.mail", {"x": number}, delay="1h") for number in (1, 1, 2)
+    )
+
+    assert first.id == second.id != other.id
+    default_client().store.catalogue.override("fake.mail", {"queue": "slow"})
+    assert jobreg.submit("fake.mail", {"x": 3}, delay="1h").record.queue == "slow"
+
+
 class Flaky:
     """A job that succeeds at the given try."""
 
@@ -116,9 +129,11 @@ def test_the_jobs_own_exception_comes_out_where_that_is_asked_for() -> None:
     with inline(raises=True) as jobs:
         add(jobs, bad=lambda: 1 // 0)
 
+        with pytest.raises(jobreg.ParamsRefused):
+            jobreg.submit("fake.bad", {"unknown": 1})
         with pytest.raises(ZeroDivisionError):
             jobreg.submit("fake.bad")
-        with pytest.raises(jobreg.ParamsRefused):
+        with pytest.raises(jobreg.BadInput):  # by now the store knows what it takes
             jobreg.submit("fake.bad", {"unknown": 1})
 
 

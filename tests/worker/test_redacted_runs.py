@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from store_hands import everything
 from waiting import until
 
-from jobreg import Client, RunFailed
+from jobreg import Client, JobRegError, RunFailed
 from jobreg.events import listen
 from jobreg.lifecycle import State
 
@@ -87,6 +88,34 @@ def test_a_run_made_here_and_now_shows_no_secret(
     assert done.returncode == 1
     assert "printed [redacted]" in done.stderr
     assert [secret for secret in SECRETS if secret in done.stdout + done.stderr] == []
+
+
+def test_no_refusal_shows_a_secret(client: Client, jobreg: Any, start_worker: Any) -> None:
+    params = {"user": "sk-abcdef", "password": "hunter22"}
+    worker = start_worker()
+    assert client.submit("hostile.logs_in", params).result(20) == 8
+    worker.stop()
+
+    first = client.submit("hostile.logs_in", params).cancel()
+    second = client.submit("hostile.logs_in", params)
+    many = {"job_name": "hostile.logs_in", "params": params, "unique_policy": "reject"}
+    refused = []
+    for ask in (
+        lambda: client.submit("hostile.logs_in", params, unique_policy="reject"),
+        lambda: client.submit_many([many, many]),
+        lambda: first.retry(),
+        lambda: client.submit("hostile.logs_in", {"user": 1, "password": 12345678}),
+        lambda: client.submit("hostile.logs_in", {"user": ["sk-abcdef"], "password": "hunter22"}),
+    ):
+        with pytest.raises(JobRegError) as error:
+            ask()
+        refused.append(f"{error.value} {getattr(error.value, 'faults', '')}")
+    refused += [jobreg("runs", "retry", first.id, *more).stderr for more in ((), ("--json",))]
+
+    assert second.id in refused[0]
+    assert "password: expected str, got int [redacted]" in refused[3]
+    assert [each for each in refused if re.search("hunter22|sk-abcdef|12345678", each)] == []
+    assert all(refused)
 
 
 def test_a_job_that_hides_what_it_does_not_take_is_refused(

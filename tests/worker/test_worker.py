@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from waiting import pids_in, until
 
-from jobreg import Client, Registry, RunFailed, Worker
+from jobreg import Client, Registry, RunFailed, Worker, client as client_module
 from jobreg.errors import StoreUnavailable
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, RunRecord, State
@@ -91,6 +91,21 @@ def test_a_job_with_keys_of_its_own_takes_what_submitters_and_operators_ask(
         .state
         is State.SUCCEEDED
     )
+
+
+def test_a_client_that_knew_nothing_of_a_job_asks_again_at_once(
+    client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How soon is a promise: less than the first run of a job takes, which starts a child.
+    assert client_module._KEEP_UNKNOWN <= 0.05
+    monkeypatch.setattr(client_module, "_KEEP_UNKNOWN", 0.0)
+    start_worker()
+    assert client.submit("hostile.is_unique", {"value": 0}).result(20) == 0
+
+    runs = [client.submit("hostile.is_unique", {"value": 1}, delay="1h") for _ in range(2)]
+    many = client.submit_many([("hostile.is_unique", {"value": 1})] * 2)
+
+    assert len({run.id for run in [*runs, *many]}) == 1
 
 
 def test_an_idle_worker_looks_first_where_something_waited_last(
