@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from inspect import getattr_static
 from pathlib import Path, PurePath
 from types import NoneType
 from typing import Annotated, Any, Literal, Union
@@ -139,6 +140,9 @@ class _Completion:
                 schema.setdefault("format", "time-of-day")
             case types.DecimalType():
                 schema["type"] = ["string", "number"]
+            case types.EnumType(cls=kind) if _makes_members(kind):
+                del schema["enum"]
+                schema["type"] = "string" if _are_texts(kind) else "integer"
             case types.EnumType(cls=kind):
                 schema["enum"] = [each.value for each in kind]
             case types.DictType(key_type=key):
@@ -178,6 +182,16 @@ class _Completion:
         yield from zip(tagged["anyOf"], structs, strict=True)
         if tagged is not schema:
             yield from zip(parts, others, strict=False)
+
+
+def _makes_members(kind: type[Enum]) -> bool:
+    """Does it take more than its members' values? A Flag does: those of several together."""
+    return getattr_static(kind, "_missing_") is not vars(Enum)["_missing_"]
+
+
+def _are_texts(kind: type[Enum]) -> bool:
+    # By all its names: a Flag does not iterate over those of several bits.
+    return all(isinstance(each.value, str) for each in kind.__members__.values())
 
 
 def _bare(info: Any) -> Any:

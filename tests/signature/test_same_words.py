@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, Flag, IntEnum, IntFlag
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
@@ -34,6 +34,23 @@ class Colour(Enum):
 class Level(IntEnum):
     HIGH = 2
     LOW = 1
+
+
+class Rights(Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Bits(IntFlag):
+    ALL = 3
+
+
+class Loose(Enum):
+    RED = "red"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Loose | None:
+        return cls.RED if str(value).lower() == "red" else None
 
 
 @attrs.define
@@ -95,6 +112,14 @@ def job(
     few: Annotated[list[int], msgspec.Meta(max_length=2)] = [],  # noqa: B006
     plain=None,  # type: ignore[no-untyped-def]
     **rest: int,
+) -> None: ...
+
+
+def members(
+    rights: Rights = Rights.READ | Rights.WRITE,
+    bits: Bits | None = None,
+    colours: list[Loose] = [],  # noqa: B006
+    plain: Colour = Colour.RED,
 ) -> None: ...
 
 
@@ -206,3 +231,25 @@ def test_what_the_job_takes_is_never_refused_at_submit(params: dict[str, Any]) -
     executed, submitted = words(job, {**FITS, **params})
 
     assert executed or not submitted
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"rights": 3}, {"rights": 0}, {"rights": -1}, {"bits": 8}, {"bits": None},
+     {"colours": ["RED", "red"]}, {}],
+    ids=ascii,
+)  # fmt: skip
+def test_what_an_enum_makes_a_member_of_is_not_refused_at_submit(params: dict[str, Any]) -> None:
+    executed, submitted = words(members, params)
+
+    assert (executed, submitted) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "params", [{"rights": "x"}, {"colours": [1]}, {"bits": 1.5}, {"plain": "RED"}], ids=ascii
+)
+def test_what_no_enum_makes_a_member_of_is_refused_at_submit(params: dict[str, Any]) -> None:
+    executed, submitted = words(members, params)
+
+    assert executed != ""
+    assert submitted == executed
