@@ -32,6 +32,8 @@ paragraph after "Next:"; docs/reference/errors.md is made of them (docs/errors_p
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class JobRegError(Exception):
     """Base of all errors that jobreg raises; catch it to catch them all.
@@ -42,6 +44,15 @@ class JobRegError(Exception):
     """
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python itself would call the class with its message alone, which not every one takes.
+        return _as_it_was, (type(self), self.args), vars(self)
+
+
+def _as_it_was(kind: type[JobRegError], told: tuple[object, ...]) -> JobRegError:
+    """An error that comes from another process, before its attributes are given back to it."""
+    return kind.__new__(kind, *told)
 
 
 class BadInput(JobRegError, ValueError):
@@ -171,8 +182,15 @@ class RunFailed(JobRegError):
         self.reason = reason
         self.error_type = error_type
         self.traceback = traceback
-        if traceback:
-            self.__cause__ = _InTheRun(traceback)
+        self._show_traceback()
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        super().__setstate__(state)
+        self._show_traceback()
+
+    def _show_traceback(self) -> None:
+        if self.traceback:
+            self.__cause__ = _InTheRun(self.traceback)
 
 
 class _InTheRun(Exception):

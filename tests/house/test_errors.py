@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,29 @@ def test_no_error_is_raised_that_is_not_in_the_tree():
     # What the web answers with; who calls jobreg never meets it.
     allowed |= {"Problem"}
     assert raised - allowed <= set(jobreg.__all__)
+
+
+MADE = {
+    "BadInput": lambda: errors.BadInput("no", faults=("a", "b")),
+    "UnknownJob": lambda: errors.UnknownJob("no", close=("a.b",)),
+    "RunFailed": lambda: errors.RunFailed(
+        "no", reason="error", error_type="KeyError", traceback="Traceback: 5"
+    ),
+    "JobLoadError": lambda: errors.JobLoadError("no", code="not_callable"),
+    "RetryLater": lambda: errors.RetryLater("no", 5, after="30s"),
+    "Snooze": lambda: errors.Snooze("1h", "no"),
+}
+
+
+@pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy,
+                                   copy.deepcopy], ids=["pickle", "copy", "deepcopy"])  # fmt: skip
+def test_every_error_can_be_taken_to_another_process(catalogue, again):
+    """A pool of processes that cannot read an error breaks, or waits for ever."""
+    for kind in (*catalogue.walk(), errors.Interrupted):
+        error = MADE.get(kind.__name__, lambda kind=kind: kind("no", 5))()
+
+        came = again(error)
+
+        assert type(came) is kind
+        assert (str(came), came.args, vars(came)) == (str(error), error.args, vars(error))
+        assert str(came.__cause__) == str(error.__cause__)
