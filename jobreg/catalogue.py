@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, field, frozen
 
@@ -14,6 +14,9 @@ from .errors import BadInput
 from .lifecycle import Provider
 from .options import DEFAULTS, JobOptions
 from .signature import Signature
+
+if TYPE_CHECKING:
+    from .registry import JobRef
 
 ASK_AGAIN = 5.0
 """Seconds for which a job that could not be imported is taken at its word."""
@@ -77,6 +80,13 @@ class Owner:
     dist: str
     pinned_by: str
     pinned_at: datetime | None = None
+
+    def refusal(self, ref: JobRef) -> str:
+        """Why the job that another distribution has under this name is not run, and the way out."""
+        return (
+            f"Job {ref.name!r} belongs to {self.dist}; here {ref.provider} advertises it, and is "
+            f"not run. If it should be: jobreg jobs adopt {ref.name} --from {ref.dist}"
+        )
 
 
 @frozen(kw_only=True)

@@ -192,8 +192,13 @@ def _failed(run: Run) -> Answer:
 
 def _start(client: Client, run: Run) -> str:
     """How to get a worker that can run it; by what is installed here."""
+    name, snapshot = run.job_name, client.registry.snapshot()
+    owner = client.store.catalogue.owners([name]).get(name)
+    ref = snapshot.pick(name, None if owner is None else owner.dist)
+    if ref is None and owner and name in snapshot.jobs:
+        return owner.refusal(snapshot.jobs[name])
     try:
-        ref = client.registry.ref(run.job_name)
+        ref = ref or client.registry.ref(name)
     except JobRegError as error:
         return f"Start one where the job is installed (jobreg worker). Here: {error}"
     return f"{ref.provider}, installed here, has the job; start a worker: jobreg worker"

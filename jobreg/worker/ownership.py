@@ -108,10 +108,7 @@ class Ownership:
         ref = self.ref(name)
         if ref is None:
             ref, owner = self._registry.ref(name), self._owners[name]
-            raise JobConflict(
-                f"Job {name!r} belongs to {owner.dist}; here {ref.provider} advertises it, and is "
-                f"not run. If it should be: jobreg jobs adopt {name} --from {ref.dist}"
-            )
+            raise JobConflict(owner.refusal(ref))
         return ref
 
     def options(self, name: str, options: JobOptions) -> JobOptions:

@@ -54,6 +54,35 @@ def test_queued_without_any_worker_and_not_installed_here(why, kept):
     assert "Did you mean 'reports.render' (acme-reports 1.0)?" in following
 
 
+def test_queued_and_what_is_installed_here_is_refused(why, kept):
+    """A worker started here, as it was told before, does not run it either."""
+    kept.catalogue.adopt(NAME, "rival")
+
+    alone = why(QUEUED)
+    add_worker(kept, names=("other.job",))
+    beside = why(QUEUED)
+
+    assert (
+        alone[1]
+        == beside[1]
+        == (
+            f"Job '{NAME}' belongs to rival; here acme-reports 1.0 advertises it, and is not run. "
+            f"If it should be: jobreg jobs adopt {NAME} --from acme-reports"
+        )
+    )
+
+
+def test_queued_and_one_of_two_that_are_installed_here_has_the_name(why, kept, fake_plugins):
+    fake_plugins.add("rival", "2.0", {NAME: "rival:run"}, {"rival.py": ""})
+
+    nobody = why(QUEUED)[1]
+    kept.catalogue.adopt(NAME, "rival")
+    somebody = why(QUEUED)[1]
+
+    assert "jobreg jobs adopt" in nobody
+    assert somebody.startswith("rival 2.0, installed here, has the job; start a worker")
+
+
 def test_queued_and_no_worker_provides_it(why, kept):
     add_worker(kept, names=("other.job",))
 
