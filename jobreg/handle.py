@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class Shown:
     """A run as it was last read."""
 
+    record: RunRecord
+    """All that the store had of it, its times, tags, queue and unique key among that."""
+
     def __init__(self, record: RunRecord) -> None:
         self.record = record
 

@@ -153,6 +153,17 @@ def test_every_public_name_is_documented():
     assert set(jobreg.__all__) - told == set()
 
 
+@pytest.mark.parametrize("kind", [jobreg.Run, jobreg.AsyncRun])
+def test_all_that_can_be_asked_of_a_run_is_documented(kind):
+    """Inherited or not: the page is made of the names given here, and of no others."""
+    page = (DOCS / "reference" / "api.md").read_text("utf-8")
+    public = {name for name in dir(kind) if not name.startswith("_")} | {"record"}
+
+    (told,) = re.findall(rf"autoclass:: jobreg\.{kind.__name__}\n   :members: (.+)\n", page)
+
+    assert set(told.split(", ")) == public
+
+
 def test_every_name_of_the_testing_module_is_documented_and_no_other():
     from jobreg import testing
 
