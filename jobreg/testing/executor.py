@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,6 +27,9 @@ from .clock import FakeClock, read
 
 MOST = 10_000
 """Attempts made in one go, before jobs that submit jobs are taken to do so without end."""
+
+# What else may come out of a job is not its run's: Ctrl-C, what a test framework ends a test by.
+_OF_THE_RUN = (Exception, SystemExit, GeneratorExit, CancelledError, Interrupted)
 
 _inside: ContextVar[Executor | None] = ContextVar("jobreg_testing_inside", default=None)
 
@@ -232,7 +236,7 @@ class Executor:
 
     def _pass_on(self, raised: list[BaseException], outcomes: list[Outcome]) -> None:
         for error in raised:
-            if not isinstance(error, Exception | SystemExit | Interrupted):
-                raise error  # Ctrl-C, and what a test framework ends a test by
+            if not isinstance(error, _OF_THE_RUN):
+                raise error
             if self.raises and outcomes and outcomes[0].state is State.FAILED:
                 self._kept = self._kept or error

@@ -180,6 +180,25 @@ def test_what_ends_a_test_is_not_taken_for_the_jobs_outcome(
     assert jobreg.submit("fake.leaves").reason == "error"
 
 
+def test_what_only_ends_a_task_or_a_generator_is_an_error_of_the_run(jobs: Jobs) -> None:
+    async def cancels() -> None:
+        task = asyncio.create_task(asyncio.sleep(9))
+        task.cancel()
+        await task
+
+    def closes() -> None:
+        raise GeneratorExit
+
+    add(jobs, cancels=cancels, closes=closes)
+
+    runs = [jobreg.submit(f"fake.{name}") for name in ("cancels", "closes")]
+
+    assert [(run.state, run.error and run.error.type) for run in runs] == [
+        ("failed", "CancelledError"),
+        ("failed", "GeneratorExit"),
+    ]
+
+
 def test_an_error_is_tried_again_when_the_clock_has_moved(jobs: Jobs) -> None:
     flaky = Flaky(succeeds_at=3)
     add(jobs, flaky=flaky.job(max_attempts=3, backoff=Backoff(first="10s", factor=1)))
