@@ -215,8 +215,8 @@ class RunCancelled(JobRegError):
 class JobLoadError(JobRegError):
     """A job's code could not be imported, or is not what its entry point says.
 
-    ``code`` is ``import_error``, ``not_callable``, ``name_mismatch`` or ``engine_mismatch``, as the
-    doctor says it.
+    ``code`` is ``import_error``, ``not_callable``, ``name_mismatch``, ``engine_mismatch`` or
+    ``redact_mismatch``, as the doctor says it.
 
     Next: see ``jobreg jobs doctor --import``; the cause is chained to the error.
     """

@@ -227,7 +227,8 @@ def _read(function: Callable[..., object], job_name: str) -> Binder:
     if unknown and binder.extra is None:
         raise JobLoadError(
             f"Job {job_name!r} takes no {unknown[0]!r}, which its @job(redact=...) names; what is "
-            "meant would be shown. Tell its provider."
+            "meant would be shown. Tell its provider.",
+            code="redact_mismatch",
         )
     return binder
 

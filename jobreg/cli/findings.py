@@ -39,6 +39,7 @@ WAYS_OUT = {
     "not_callable": "Let the entry point name a function; tell the distribution's author.",
     "name_mismatch": "Let the entry point and @job(name=...) agree.",
     "engine_mismatch": "Use engine='asyncio' for 'async def', 'threads' for other functions only.",
+    "redact_mismatch": "Let @job(redact=...) name parameters of the function; tell its author.",
     "died": "Import the module by hand in a Python of its own to see why.",
     "slow_import": "Import heavy modules inside the function instead of at the top.",
     "stale_editable": "Install it again with pip install -e, which writes its entry points anew.",

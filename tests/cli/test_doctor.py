@@ -115,6 +115,18 @@ def test_import_tells_what_only_importing_shows(examine, fake_plugins):
     assert "says it is job 'else.where'" in told["o.e"]
 
 
+def test_import_tells_of_a_secret_that_is_no_parameter(examine, fake_plugins):
+    source = "from jobreg import job\n@job(redact='passwort')\ndef log_in(password): pass\n"
+    fake_plugins.add("acme", "1.0", {"acme.log_in": "acme:log_in"}, {"acme.py": source})
+
+    code, problems, _ = examine("--import")
+
+    (told,) = problems
+    assert (code, told["code"], told["name"]) == (1, "redact_mismatch", "acme.log_in")
+    assert "takes no 'passwort'" in told["message"]
+    assert told["way_out"].startswith("Let @job(redact=...) name parameters of the function")
+
+
 def test_what_a_plugin_prints_does_not_mix_with_json(examine, fake_plugins):
     source = "print('hello from the plugin')\ndef f(): pass\n"
     fake_plugins.add("loud", "1.0", {"loud.job": "loud:f"}, {"loud.py": source})
@@ -192,6 +204,7 @@ def test_every_code_has_a_way_out():
         ("registry/foreign.py", r'Problem\(\s*"(\w+)"'),
         ("registry/neighbours.py", r'Problem\("(\w+)"'),
         ("registry/load.py", r'code="(\w+)"'),
+        ("runner.py", r'code="(\w+)"'),
         ("engines/processes.py", r'code="(\w+)"'),
         ("cli/findings.py", r'_finding\("(\w+)"|"code": "(\w+)"'),
         ("cli/doctor.py", r'"code": "(\w+)"'),
