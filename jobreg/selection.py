@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
@@ -180,15 +179,17 @@ def _params(value: object) -> tuple[tuple[tuple[str, ...], Any], ...]:
         return ()
     if not isinstance(value, Mapping):
         raise BadInput(f"params: {brief(value)!r} is not a mapping of paths to values.")
+    from .signature.encoding import NotPlain, plain
+
     found = []
     for path, wanted in value.items():
         if not isinstance(path, str) or not path:
             raise BadInput(f"params: {brief(path)!r} is not the name of a parameter.")
         try:
-            plain = json.loads(json.dumps(wanted, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise BadInput(f"params: {path[:80]}: no JSON value ({error}).") from error
-        found.append((tuple(path.split(".")), plain))
+            value = plain(wanted, path[:80])
+        except NotPlain as error:
+            raise BadInput(f"params: {path[:80]}: no JSON value ({error}).") from None
+        found.append((tuple(path.split(".")), value))
     return tuple(found)
 
 

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from ..errors import BadInput
+
+
+def read_json(text: str, **how: Any) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        BadInput: it says a thing twice, of which one would be lost, or has a number too long.
+        ValueError: it is no JSON.
+    """
+    return json.loads(text, object_pairs_hook=_each_once, parse_int=_whole, **how)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise BadInput(f"{twice[:80]!r} stands twice in one object. Give it once.")
+    return found
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # sys.set_int_max_str_digits
+        raise BadInput(
+            f"{digits[:20]}... is a number of thousands of digits. Give it as a text, in "
+            "quotation marks of JSON."
+        ) from None
 
 
 def _no_constant(text: str) -> object:
@@ -18,7 +47,9 @@ def _value(text: str) -> object:
     """The value of ``key=value``: JSON if it parses, else the text itself."""
     try:
         # NaN and Infinity are words of JavaScript, not of JSON.
-        return json.loads(text, parse_constant=_no_constant)
+        return read_json(text, parse_constant=_no_constant)
+    except BadInput:
+        raise
     except (ValueError, RecursionError):
         return text
 

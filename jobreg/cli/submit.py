@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ import click
 
 from ..errors import BadInput
 from . import INTERRUPTED, as_json, complete_jobs, output, store_url
-from .pairs import add_pairs, local_moment
+from .pairs import add_pairs, local_moment, read_json
 from .runs import exit_code, print_run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +42,9 @@ def _params(pairs: tuple[str, ...], whole: str | None) -> dict[str, Any]:
     if whole is not None:
         text = _read(whole)
         try:
-            params = json.loads(text)
+            params = read_json(text)
+        except BadInput:
+            raise
         except (ValueError, RecursionError) as error:
             raise BadInput(f"--params is not JSON: {error}.") from None
     if not isinstance(params, dict):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from store_hands import add
@@ -44,6 +45,16 @@ def test_times_are_moments_or_how_long_ago_by_the_clock_of_the_store(client):
     assert ids(client.find(until="1m")) == []
     assert ids(client.find(since=run.record.created_at)) == [run.id]
     assert ids(client.find(until=run.record.created_at)) == []
+
+
+def test_values_of_parameters_are_found_as_they_are_submitted(client):
+    given = {"day": date(2026, 1, 31), "wait": timedelta(hours=1), "pair": (1, UUID(int=5))}
+    run = client.submit(NAME, given)
+    client.submit(NAME, {**given, "day": date(2026, 2, 1), "pair": (1, UUID(int=6))})
+
+    for path in ("day", "pair"):
+        assert ids(client.find(job_name=NAME, params={path: given[path]})) == [run.id]
+    assert len(ids(client.find(job_name=NAME, params={"wait": given["wait"]}))) == 2
 
 
 def test_a_page_goes_on_by_the_cursor_of_its_filters(client):
