@@ -27,7 +27,7 @@ _OLDEST: dict[str, tuple[int, ...]] = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
     f" time_zone = '+00:00', innodb_lock_wait_timeout = {_LOCKED_FOR},"
-    f" lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60"
+    f" lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60, sql_safe_updates = 0"
     # A worker that is frozen inside a transaction must not hold its locks for ever. MariaDB alone
     # can tell such a connection from one that is idle, and alone reads this comment.
     f" /*M!100302 , idle_transaction_timeout = {_STANDING_STILL} */"
@@ -68,6 +68,7 @@ def make(url: URL) -> Database:
             "read_timeout": database.CONNECT_WITHIN,  # of the handshake; later :meth:`bound`
             "write_timeout": database.ANSWER_WITHIN,
             "init_command": _SESSION,
+            **_password(url),
         },
         # Every transaction of ours ends with its block; the pool need not ask for another end.
         pool_reset_on_return=None,
@@ -82,6 +83,11 @@ def make(url: URL) -> Database:
     _know_the_most(engine, made)
     _let_go_of_names(engine)
     return made
+
+
+def _password(url: URL) -> dict[str, bytes]:
+    """The password of a URL as the server got it; PyMySQL makes Latin-1 of a text."""
+    return {} if url.password is None else {"password": str(url.password).encode()}
 
 
 class MySQL(Database):

@@ -235,6 +235,7 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
             "SET GLOBAL time_zone = '+05:30'",
             "SET GLOBAL sql_mode = ''",
             "SET GLOBAL tx_isolation = 'SERIALIZABLE'",
+            "SET GLOBAL sql_safe_updates = 1",
         )
     try:
         store = made(mysql.empty(options))
@@ -243,12 +244,14 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
         assert store.due() == [("Mail", "reports.render")]
         with pytest.raises(StoreError, match="too long"):
             add(store, queue="q" * 65)
+        assert store.names.rename("reports.render", "reports.draw").unfinished == 1
     finally:
         if mysql.server is not None:
             mysql.run(
                 "SET GLOBAL time_zone = SYSTEM",
                 "SET GLOBAL sql_mode = DEFAULT",
                 "SET GLOBAL tx_isolation = DEFAULT",
+                "SET GLOBAL sql_safe_updates = DEFAULT",
             )
 
 
@@ -284,3 +287,20 @@ def test_a_user_whose_password_has_every_sign_is_let_in(postgres: servers.Databa
     assert add(open_store(store.full_url)).attempt == 0
     assert password not in store.url
     assert asked().attempt == 0
+
+
+@pytest.mark.parametrize(
+    "password", ["a@b:c/d?e#f%g&h i'j\"k\\l", "p\xe4ssword", "\u043f\U0001f600"]
+)
+def test_a_mysql_user_whose_password_has_every_sign_is_let_in(mysql: servers.Databases, password):
+    if mysql.server is None:
+        pytest.skip("the server is the user's own")
+    quoted = password.replace("\\", "\\\\").replace("'", "''")
+    mysql.run(f"CREATE OR REPLACE USER locked_out@'%' IDENTIFIED BY '{quoted}'")
+    mysql.run("GRANT ALL ON *.* TO locked_out@'%'")
+    url = make_url(mysql.fresh()).set(username="locked_out", password=password)
+
+    store = open_store(url.render_as_string(hide_password=False))
+
+    assert add(open_store(store.full_url)).attempt == 0
+    assert password not in store.url
