@@ -27,7 +27,7 @@ from .database import ANSWER_WITHIN, Database, InsertAsKnown
 from .inserting import Inserting
 from .on_demand import OnDemand
 from .reading import Reading
-from .transacting import Unanswered, Undone, again
+from .transacting import Unanswered, Undone, again, tried_again
 
 _FIRST_PAUSE = 0.05
 """Seconds until it is asked again whether a run was stored; each further pause is twice it."""
@@ -158,7 +158,7 @@ class Submitting(Reading):
                 f"{self.url}."
             )
 
-    @again
+    @tried_again
     def _insert(self, runs: Sequence[RunRecord]) -> list[RunRecord]:
         if _may_be_new(runs):
             try:

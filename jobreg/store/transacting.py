@@ -169,6 +169,26 @@ class Transactions:
 
 
 def again(verb: Verb) -> Verb:
+    """Do a verb anew as :func:`tried_again` does, and tell callers what may have happened.
+
+    Two classes of ours say what became of a transaction; callers meet none but public ones.
+    """
+    tried = tried_again(verb)
+
+    @wraps(verb)
+    def done(*arguments: Any, **options: Any) -> Any:
+        try:
+            return tried(*arguments, **options)
+        except Unanswered as error:
+            raise StoreUnavailable(
+                f"{error} Whether it was done all the same is not known: look, and ask again "
+                "where it was not."
+            ) from error
+
+    return cast(Verb, done)
+
+
+def tried_again(verb: Verb) -> Verb:
     """Do a verb anew where the database took it back for another transaction's sake.
 
     Each verb is one transaction, so nothing of it is left, or may be done twice. The pause has no
@@ -186,7 +206,10 @@ def again(verb: Verb) -> Verb:
                     return verb(*arguments, **options)
                 except Undone:
                     time.sleep(_PAUSE * (number + 1) * random.random())
-            return verb(*arguments, **options)
+            try:
+                return verb(*arguments, **options)
+            except Undone as error:
+                raise StoreUnavailable(str(error)) from error
         finally:
             failpoints.begin(before)
 

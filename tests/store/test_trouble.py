@@ -309,6 +309,52 @@ def test_a_commit_without_an_answer_is_asked_after_and_safe_to_repeat(
     assert states(store) == {"queued": 1}
 
 
+@pytest.mark.parametrize("verb", ["cancel", "reopen", "pause"])
+def test_a_lost_answer_to_another_verb_is_told_and_safe_to_ask_for_again(
+    databases, monkeypatch, verb
+):
+    store = open_store(databases.fresh())
+    dialect = store.engine.dialect
+    run = add(store)
+    if verb == "reopen":
+        run = store.cancel(run.run_id)
+    asks = {"cancel": (run.run_id,), "reopen": (run,), "pause": ("queue", "default")}
+    commit = dialect.do_commit
+
+    def loses(connection):
+        monkeypatch.undo()
+        commit(connection)
+        connection.dbapi_connection.close()
+        if databases.postgres:
+            raise dialect.loaded_dbapi.OperationalError("the connection is closed")
+        raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection")
+
+    monkeypatch.setattr(dialect, "do_commit", loses)
+    with pytest.raises(StoreUnavailable, match="Whether it was done all the same") as lost:
+        getattr(store, verb)(*asks[verb])
+
+    assert lost.type is StoreUnavailable
+    getattr(store, verb)(*asks[verb])
+    assert states(store) == ({"cancelled": 1} if verb == "cancel" else {"queued": 1})
+
+
+def test_a_transaction_that_is_undone_every_time_is_told_by_a_public_class(databases, monkeypatch):
+    store = open_store(databases.fresh())
+    run = add(store)
+    monkeypatch.setattr("jobreg.store.transacting._PAUSE", 0.0)
+    monkeypatch.setattr(store.database, "trouble", lambda _: database.Trouble.UNDONE)
+    failing = store.engine.dialect.loaded_dbapi.OperationalError("undone")
+
+    def fails(connection):
+        raise failing
+
+    monkeypatch.setattr(store.engine.dialect, "do_commit", fails)
+    with pytest.raises(StoreUnavailable) as told:
+        store.cancel(run.run_id)
+
+    assert told.type is StoreUnavailable
+
+
 def test_a_text_that_does_not_fit_is_refused_and_never_cut(databases):
     store = open_store(databases.fresh())
 
