@@ -87,7 +87,9 @@ def make(url: URL) -> Database:
 
 def _password(url: URL) -> dict[str, bytes]:
     """The password of a URL as the server got it; PyMySQL makes Latin-1 of a text."""
-    return {} if url.password is None else {"password": str(url.password).encode()}
+    # As an option of PyMySQL it stands before the one beside the user; under its old name, behind.
+    given = url.query.get("password") or url.password or url.query.get("passwd")
+    return {} if given is None else {"password": str(given).encode()}
 
 
 class MySQL(Database):

@@ -299,8 +299,10 @@ def test_a_mysql_user_whose_password_has_every_sign_is_let_in(mysql: servers.Dat
     mysql.run(f"CREATE OR REPLACE USER locked_out@'%' IDENTIFIED BY '{quoted}'")
     mysql.run("GRANT ALL ON *.* TO locked_out@'%'")
     url = make_url(mysql.fresh()).set(username="locked_out", password=password)
+    option = url._replace(password=None).update_query_dict({"passwd": password})
 
     store = open_store(url.render_as_string(hide_password=False))
 
     assert add(open_store(store.full_url)).attempt == 0
     assert password not in store.url
+    assert len(open_store(option.render_as_string(hide_password=False)).find()[0]) == 1
