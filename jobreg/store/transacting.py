@@ -171,7 +171,7 @@ class Transactions:
 def again(verb: Verb) -> Verb:
     """Do a verb anew as :func:`tried_again` does, and tell callers what may have happened.
 
-    Two classes of ours say what became of a transaction; callers meet none but public ones.
+    Classes of ours say what became of a transaction; callers are told by public ones.
     """
     tried = tried_again(verb)
 
