@@ -58,12 +58,16 @@ class SQLite(Database):
     now = NOW
     locks_rows = False
     makes_itself = True
-    _lent_from: object = None
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        super().__init__(url, engine)
+        self._file = path_of(url)
+        self._lent_from: object = None
 
     @property
     def file(self) -> Path:
         """Where the database is."""
-        return path_of(self.url)
+        return self._file
 
     def called(self) -> object:
         """The file, as the system knows it."""
@@ -80,7 +84,7 @@ class SQLite(Database):
 
     def lend(self, *, ping: bool = True) -> Lent | None:
         """A connection of the driver's; none to a file that another has taken the place of."""
-        file = _identity(self.file)
+        file = _identity(self._file)
         if self._lent_from not in (None, file):
             self.let_go()
         self._lent_from = file
