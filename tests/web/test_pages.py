@@ -229,6 +229,23 @@ def test_a_fault_of_the_filter_is_told_at_the_bar_and_nothing_is_listed(page, cl
     assert 'id="run-' not in answer.text
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["state:,", 'state:""', 'state:",,"', "state:failed state:,", "id:,", 'id:""', 'job:""',
+     'queue:""', 'key:""', 'reason:""', "provider:==", 'provider:""', "provider:==1.0",
+     "provider:acme==", 'since:""', 'until:""', 'tag:""', 'tag:nightly tag:""'],
+)  # fmt: skip
+def test_a_qualifier_that_says_nothing_is_a_fault_and_never_all_runs(page, client, text):
+    run = client.submit(NAME, {"account": 1})
+
+    listed = page("GET", "/runs", params={"q": text})
+    cancelled = page("POST", "/runs/cancel", data={"q": text, "confirmed": "yes"})
+
+    assert (listed.status_code, cancelled.status_code) == (422, 422)
+    assert "nothing is written after it" in text_of(listed)
+    assert run.refresh().state == "queued"
+
+
 def test_a_prefix_stands_for_all_jobs_that_begin_so(page, client):
     runs = [client.submit(name).id for name in ("reports.broken",)]
     runs.append(client.submit(NAME, {"account": 1}).id)

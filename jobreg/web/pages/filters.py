@@ -71,11 +71,9 @@ def read(text: str) -> Wanted:
         raise BadInput("id: it stands alone; take the other qualifiers away.")
     if "*" in found.get("job_name", "").removesuffix(".*"):
         raise BadInput("job: a star stands at the end alone, after a dot, as in job:reports.*")
-    found["state"] = list(
-        dict.fromkeys(str(checked_state(each)) for each in found.get("state", ()))
-    )
-    given = {name: value for name, value in found.items() if value}
-    return Wanted(text=text, given=given, ids=ids)
+    if "state" in found:
+        found["state"] = list(dict.fromkeys(str(checked_state(each)) for each in found["state"]))
+    return Wanted(text=text, given=found, ids=ids)
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -93,7 +91,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
                 f"job:{_plain(word)[:80]}, say."
             )
         if not value:
-            raise BadInput(f"{name[:80]}: nothing is written after it, as in {_example(name)}.")
+            raise _empty(name)
         yield name, value
 
 
@@ -107,20 +105,28 @@ def _take(found: dict[str, Any], name: str, value: str) -> None:
         return
     if name not in QUALIFIERS or name == "params":
         raise BadInput(_unknown(name))
-    if name == "tag":
-        found.setdefault("tags", []).append(_plain(value))
-        return
+    kept_as = {"job": "job_name", "key": "unique_key", "tag": "tags"}.get(name, name)
     if name in _MANY:
-        found.setdefault(name, []).extend(each for each in _plain(value).split(",") if each)
+        many = [_plain(value)] if name == "tag" else _plain(value).split(",")
+        if not any(many):
+            raise _empty(name)
+        found.setdefault(kept_as, []).extend(filter(None, many))
         return
-    name = {"job": "job_name", "key": "unique_key"}.get(name, name)
-    if name in found:
+    if kept_as in found:
         raise BadInput(f"{name}: it is there twice; one is taken.")
-    found[name] = _plain(value)
+    said, equals, version = _plain(value), "", ""
     if name == "provider":
-        found["provider"], equals, version = found["provider"].partition("==")
-        if equals:
-            found["version"] = version
+        said, equals, version = said.partition("==")
+    if not said or (equals and not version):
+        raise _empty(name)
+    found[kept_as] = said
+    if version:
+        found["version"] = version
+
+
+def _empty(name: str) -> BadInput:
+    """What is said of a qualifier without a value, which must never be taken for all runs."""
+    return BadInput(f"{name[:80]}: nothing is written after it, as in {_example(name)}.")
 
 
 def _unknown(name: str) -> str:
