@@ -62,8 +62,33 @@ def scratch(url: str | None) -> Iterator[Store]:
     if exists(known.store):
         with closing(open_store(known.store)) as given:
             given.counts()  # what is wrong with it is told before anything is begun
-    with scratch_store(known.store, sqlite_sync=known.sqlite_sync) as store:
+    with (
+        _interrupted_by_any_signal(),
+        scratch_store(known.store, sqlite_sync=known.sqlite_sync) as store,
+    ):
         yield store
+
+
+@contextmanager
+def _interrupted_by_any_signal() -> Iterator[None]:
+    """Let what else ends a process do what Ctrl-C does, so that nothing is left behind."""
+    import signal
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)  # often two come, and the first is being heeded
+        raise KeyboardInterrupt
+
+    both = (signal.SIGTERM, signal.SIGHUP)
+    # What is ignored stays so: nohup asks for that.
+    heard = [each for each in both if signal.getsignal(each) is signal.SIG_DFL]
+    for each in heard:
+        signal.signal(each, interrupt)
+    try:
+        yield
+    finally:
+        for each in heard:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def complete_jobs(_context: object, _parameter: object, incomplete: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -275,6 +276,39 @@ def test_a_submit_that_waited_tells_at_ctrl_c_which_run_goes_on(warm, environ, k
     (run_id,) = new
     assert (code, shown) == (130, "")
     assert told == f"jobreg: interrupted; run {run_id} goes on, see: jobreg runs wait {run_id}\n"
+
+
+def processes_on(store):
+    """The processes that were started with this store, and have not ended."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if store in file.read_text(errors="replace") and alive(int(file.parent.name)):
+                found.append(int(file.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize("command", [["selftest", "--kills", "500"], ["bench", "--runs", "500000"]])
+def test_what_ends_a_long_command_leaves_no_scratch_store_and_no_worker(
+    start, tmp_path, command, number
+):
+    store = tmp_path / "beside" / "jobs.db"
+    process = start([*command, "--store", str(store)])
+    (folder,) = until(lambda: list(store.parent.glob("jobreg_scratch_*")))
+    if command[0] == "selftest":
+        until(lambda: len(processes_on(folder.name)) > 3, what="workers are there")
+
+    process.send_signal(number)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    left = processes_on(folder.name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+    assert (process.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
+    assert list(store.parent.iterdir()) == []
+    assert left == []
 
 
 def test_no_more_is_done_after_ctrl_c(interrupt, kept):
