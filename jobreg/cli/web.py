@@ -7,7 +7,9 @@ import logging
 import sys
 
 import click
+from click.core import ParameterSource
 
+from ..errors import BadInput
 from . import CommandGroup, as_json, opened, output, store_url
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -47,6 +49,7 @@ def web(
     Example: jobreg web --port 8070
     """
     if context.invoked_subcommand is not None:
+        _hand_on(context, store_url, as_json)
         return
     from .. import settings
     from ..client import Client
@@ -71,6 +74,17 @@ def web(
             )  # fmt: skip
 
     serve(client, host, port, hosts, ready)
+
+
+def _hand_on(context: click.Context, store_url: str | None, as_json: bool) -> None:
+    """Let a command below have what stood before its name; refuse what it could not use."""
+    command = str(context.invoked_subcommand)
+    for name, option in (("host", "--host"), ("port", "--port"), ("hosts", "--allowed-host")):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise BadInput(
+                f"{option} is for serving: jobreg web {command} does not listen. Leave it out."
+            )
+    context.default_map = {command: {"store_url": store_url, "as_json": as_json}}
 
 
 @web.command()

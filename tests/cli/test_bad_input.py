@@ -65,6 +65,9 @@ BAD = [
     (["runs", "list", "--limit", "0"], "limit: '0' is not a whole number from 1 to 1000"),
     (["runs", "list", "--cursor", "x"], "cursor: 'x'"),
     (["runs", "show", "x"], "run id: 'x' is not a UUID"),
+    (["web", "--port", "8070", "token"], "--port is for serving: jobreg web token does not"),
+    (["web", "--host", "::1", "tokens"], "--host is for serving: jobreg web tokens does not"),
+    (["web", "--allowed-host", "a", "token"], "--allowed-host is for serving"),
 ]
 OTHER = [
     (["submit", "reports.rendr"], 3, "No job named 'reports.rendr' is installed here. Did you"),

@@ -71,6 +71,20 @@ def test_a_token_is_revoked_by_its_id_or_itself_and_no_other(
     assert left == listed[1:]
 
 
+def test_what_stands_before_the_name_of_a_command_is_for_it(
+    run_cli: Any, store: Any, tmp_path: Path
+) -> None:
+    other = str(tmp_path / "other.db")
+
+    made = run_cli("web", "--store", other, "--json", "token", "--role", "read", env=store)
+    there = run_cli("web", "tokens", "--store", other, "--json", env=store, check=True)
+    here = run_cli("web", "tokens", "--json", env=store, check=True)
+
+    assert json.loads(made.stdout)["role"] == "read"
+    assert [each["role"] for each in json.loads(there.stdout)["tokens"]] == ["read"]
+    assert json.loads(here.stdout) == {"tokens": []}
+
+
 def test_no_address_is_not_every_address(run_cli: Any, store: Any) -> None:
     done = run_cli("web", "--host", "", "--port", "0", env=store)
 
