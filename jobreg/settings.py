@@ -21,7 +21,11 @@ def _names(text: object, what: str) -> tuple[str, ...]:
     parts = text.split(",") if isinstance(text, str) else text
     if not isinstance(parts, list | tuple) or not all(isinstance(each, str) for each in parts):
         raise BadInput(f"{what}: {brief(text)!r} is not a list of names.")
-    return tuple(part.strip() for part in parts if part.strip())
+    names = tuple(part.strip() for part in parts if part.strip())
+    # No name at all is everything to who serves or allows; a comma too many is only that.
+    if text and (not names or (parts is text and len(names) < len(parts))):
+        raise BadInput(f"{what}: an empty name says nothing. Leave it out, or give a name.")
+    return names
 
 
 def _queues(text: object, what: str) -> tuple[str, ...]:

@@ -44,7 +44,9 @@ BAD = {
     "child_runs": ["0", "-1", "many", "1000001"],
     "child_memory": ["0", "-1", "5T", "many", "1.5G", "M"],
     "concurrency": ["0", "-1", "1.5", "many", "1025", "²", "9" * 5000],
-    "queues": ["a b", "x" * 65, "ü"],
+    "queues": ["a b", "x" * 65, "ü", ",", " , ", " "],
+    "allow_dists": [",", " ,, "],
+    "deny_dists": [","],
     "max_params": ["0", "256KiB", "-1", "1e3", "²", "67108865"],
     "max_result": ["0", "big"],
     "max_error": ["0", "big"],
@@ -92,7 +94,8 @@ def test_a_bad_variable_is_refused_by_its_name(name, text):
     ("name", "value"),
     [
         ("lease", -1), ("concurrency", 2.5), ("concurrency", True), ("queues", 5), ("queues", [5]),
-        ("queues", ["a b"]), ("deny_dists", [None]), ("max_params", 0), ("grace", "soon"),
+        ("queues", ["a b"]), ("queues", [""]), ("queues", ["mail", " "]), ("allow_dists", [""]),
+        ("deny_dists", [None]), ("max_params", 0), ("grace", "soon"),
         ("log_level", 3),
     ],
 )  # fmt: skip
