@@ -55,6 +55,8 @@ def make(client: Client, hosts: tuple[str, ...]) -> Starlette:
         },
     )
     application.state.house = house
+    # It would lead to http, behind a proxy that speaks TLS as well, and tokens would follow.
+    application.router.redirect_slashes = False
     return application
 
 

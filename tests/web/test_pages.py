@@ -120,6 +120,29 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_hosts(http, tokens, 
 
 
 @pytest.mark.parametrize(
+    ("headers", "secure"),
+    [
+        ({"Origin": "https://localhost"}, True),
+        ({"Origin": "HTTPS://LOCALHOST"}, True),
+        ({"Origin": "http://localhost"}, False),
+        ({"X-Forwarded-Proto": "https", "Forwarded": "proto=https"}, False),
+    ],
+)
+def test_behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_alone(http, tokens, headers, secure):
+    answer = http.post("/login", data={"token": tokens["read"]}, headers=headers)
+
+    assert answer.status_code == 303
+    assert ("; secure" in answer.headers["set-cookie"].lower()) is secure
+
+
+@pytest.mark.parametrize("path", ["/runs/", "/api/v1/runs/", "//evil.example/runs/"])
+def test_nobody_is_led_to_an_address_without_tls(http, path):
+    answer = http.request("GET", f"http://localhost{path}", headers={"Accept": "text/html"})
+
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
+@pytest.mark.parametrize(
     "elsewhere",
     [
         "https://evil.example/",

@@ -38,7 +38,7 @@ async def log_in(visit: Visit) -> Response:
         COOKIE,
         token,
         path=visit.base or "/",
-        secure=visit.request.url.scheme == "https",
+        secure=visit.is_over_tls,
         httponly=True,
         samesite="strict",
     )

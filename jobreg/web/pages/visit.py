@@ -49,6 +49,15 @@ class Visit:
         """What stands before each path, where this is mounted in another application."""
         return base_of(self.request)
 
+    @property
+    def is_over_tls(self) -> bool:
+        """Does the browser speak TLS, to us or to a proxy before us?
+
+        Behind one only its Origin tells, of which admission has seen that it is of this host.
+        """
+        origin = self.request.headers.get("origin", "")
+        return self.request.url.scheme == "https" or origin.lower().startswith("https://")
+
     def asked(self, name: str) -> str | None:
         """A parameter of the query; empty is not given."""
         return self.request.query_params.get(name) or None
