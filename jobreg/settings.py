@@ -104,8 +104,19 @@ def default_store() -> str:
     return f"sqlite:///{user_data_path('jobreg', appauthor=False) / 'jobreg.db'}"
 
 
+_LIKE_A_URL = re.compile(r"(sqlite|postgres|postgresql|mysql|mariadb)(\+\w*)?(:|//)", re.IGNORECASE)
+
+
 def store_url(text: object) -> str:
     """A store URL as given: a database URL, or the path of a SQLite file."""
+    like = isinstance(text, str) and "://" not in text and _LIKE_A_URL.match(text)
+    if like:
+        # Nothing of what follows is told: a mistyped URL has its password anywhere.
+        raise BadInput(
+            f"store: what begins with {like[0]!r} is no URL, and is not taken for a file. Write "
+            "one such as sqlite:////var/lib/app/jobs.db or postgresql://user@host/jobs; a file of "
+            f"that name is ./{like[0]} and so on."
+        )
     text = os.fspath(text) if isinstance(text, os.PathLike) else text
     if not isinstance(text, str):
         raise BadInput(f"store: a {type(text).__name__} is not a URL, a path or an open store.")

@@ -147,6 +147,23 @@ def test_a_store_may_be_named_by_the_path_of_a_file(path):
     assert load({}, store=path).store == f"sqlite:///{Path.cwd() / path}"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["postgresql:/jobs:s3cret@db/jobs", "postgres//jobs:s3cret@db/jobs", "mysql:/jobs:s3cret@db/x",
+     "mariadb+pymysql:jobs:s3cret@db/x", "MySQL//jobs:s3cret@db/x", "sqlite:/s3cret.db"],
+)  # fmt: skip
+def test_a_mistyped_url_is_not_taken_for_a_file_and_its_password_is_not_told(text):
+    with pytest.raises(BadInput, match="is no URL, and is not taken for a file") as refused:
+        load({"JOBREG_STORE": text})
+
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["mysql.db", "./mysql:/jobs.db", "postgres/jobs.db"])
+def test_a_file_may_have_the_name_of_a_database(path):
+    assert load({"JOBREG_STORE": path}).store == f"sqlite:///{Path(path).absolute()}"
+
+
 def test_a_path_may_begin_at_the_users_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 

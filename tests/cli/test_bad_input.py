@@ -60,6 +60,7 @@ BAD = [
     (["submit", NAME, "--run-id", "x"], "run id: 'x' is not a UUID"),
     (["submit", NAME, "--tag", ""], "tags"),
     (["submit", NAME, "--store", "oracle://x/y"], "does not speak to oracle"),
+    (["submit", NAME, "--store", "postgresql:/u:p@db/jobs"], "'postgresql:' is no URL"),
     (["run", NAME, "--delay", "soon"], "delay: 'soon' is not a duration"),
     (["runs", "list", "--state", "done"], "state: 'done' is none of scheduled, queued"),
     (["runs", "list", "--limit", "0"], "limit: '0' is not a whole number from 1 to 1000"),
