@@ -18,15 +18,19 @@ from ..errors import JobRegError, StoreError
 from .access import COOKIE as COOKIE, Keeper, check_role
 from .admission import Admission, Allowance
 from .asked import Asked, read_body, read_query
-from .live import ALIVE_EVERY, Live
+from .live import ALIVE_EVERY, Live, ticking
 from .pages import answering
 from .pages.table import PAGES
 from .pages.visit import Visit, base_of
 from .problems import MEDIA_TYPE, Problem, problem_of
 from .routes import BASE, ROUTES, Route
+from .streams import ALIVE
 
 if TYPE_CHECKING:
     from ..client import Client
+
+CHECK_EVERY = 1.0
+"""Seconds after which a stream looks whether its token is still a good one."""
 
 _ROOM = 64 * 1024
 _GUESSES_PER_SECOND, _GUESSES_AT_ONCE = 1.0, 20.0
@@ -77,6 +81,7 @@ class House:
         self.client = client
         self.keeper = Keeper(client)
         self.live = Live(client)
+        self._asking = False
         self._guesses = Allowance(per_second=_GUESSES_PER_SECOND, at_once=_GUESSES_AT_ONCE)
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
@@ -152,16 +157,19 @@ class House:
         first = await anext(stream, None)
 
         async def all_of_it() -> AsyncIterator[str]:
-            checked = clock.seconds()
-            async with aclosing(stream):
+            checked = heard = clock.seconds()
+            async with aclosing(ticking(stream, CHECK_EVERY)) as telling:
                 if first is not None:
                     yield first
-                async for told in stream:
-                    if clock.seconds() - checked > ALIVE_EVERY:
-                        checked = clock.seconds()
+                async for told in telling:
+                    now = clock.seconds()
+                    if now - checked >= CHECK_EVERY:
+                        checked = now
                         if not await self._still_may(request, role):
                             return
-                    yield told
+                    if told is not None or now - heard >= ALIVE_EVERY:
+                        heard = now
+                        yield told or ALIVE
 
         return StreamingResponse(
             all_of_it(),
@@ -180,12 +188,17 @@ class House:
 
     async def _still_may(self, request: Request, role: str) -> bool:
         """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""
+        if self._asking:
+            return True  # one at a time: where the store hangs, streams must not take all threads
+        self._asking = True
         try:
             await self.check(request, role)
         except StoreError:
             return True
         except Problem:
             return False
+        finally:
+            self._asking = False
         return True
 
 

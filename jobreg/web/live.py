@@ -262,3 +262,26 @@ class Live:
     async def objects(self, records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         """Runs as they may be shown, as JSON, by what was known some seconds ago."""
         return await self.do(self.lately.objects, records)
+
+
+async def ticking(stream: AsyncGenerator[str], every: float) -> AsyncGenerator[str | None]:
+    """What a stream tells, and None whenever it has told nothing for so many seconds.
+
+    The stream ends with this.
+    """
+    coming: asyncio.Future[str | None] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(stream, None))
+            if not (await asyncio.wait([coming], timeout=every))[0]:
+                yield None
+                continue
+            told, coming = coming.result(), None
+            if told is None:
+                return
+            yield told
+    finally:
+        if coming is not None and not coming.done():
+            coming.cancel()  # which ends the stream where it waits; it cannot be closed meanwhile
+        else:
+            await stream.aclose()

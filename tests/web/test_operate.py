@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 from starlette.testclient import TestClient
+from store_hands import Ending, add_worker, claim_one, outcome, settle
 from tcp_proxy import Proxy
 from waiting import until
 
 from jobreg import Client, Registry, StoreUnavailable, web
+from jobreg.lifecycle import Progress
 from jobreg.store import open_store
 from jobreg.web import access, application, live, serving
 from jobreg.web.access import new_token
 from jobreg.web.routes import ROUTES
+from jobreg.web.streams import ALIVE
 
 RUN_ID = "01a00000-0000-7000-8000-000000000001"
 PARTS = {"job_name": "a.b", "run_id": RUN_ID, "queue": "mail", "worker_id": RUN_ID}
@@ -177,3 +181,49 @@ def test_a_stream_ends_when_its_token_is_revoked(client, http, tokens, monkeypat
     thread.join(10)
     assert ended.is_set()
     assert run.refresh().state == "queued"
+
+
+@pytest.mark.parametrize("path", ["/runs/{}/events", "/events", "/runs/{}/logs?follow=true"])
+def test_every_stream_of_a_revoked_token_ends_soon(client, http, tokens, monkeypatch, path):
+    monkeypatch.setattr(access, "_KEEP", 0.05)
+    run = client.submit("reports.render", {"account": 1})
+    headers = {"Authorization": f"Bearer {tokens['read']}"}
+    asked = threading.Thread(
+        target=http.get, args=[f"/api/v1{path.format(run.id)}"], kwargs={"headers": headers},
+        daemon=True,
+    )  # fmt: skip
+    asked.start()
+    until(lambda: http.app.state.house.live._followers, what="it follows")
+
+    client.store.tokens.revoke(access.digest(tokens["read"]))
+
+    asked.join(4)
+    assert not asked.is_alive()
+    assert http.app.state.house.live._followers == []
+
+
+def test_a_log_without_news_is_kept_alive_while_its_run_tells_how_far_it_is(
+    client, ask, monkeypatch
+):
+    for module in (application, live):
+        monkeypatch.setattr(module, "ALIVE_EVERY", 1.0)
+    monkeypatch.setattr(live, "TURN", 0.1)
+    monkeypatch.setattr(live, "_SOON", 0.1)
+    worker = add_worker(client.store)
+    run = client.submit("reports.render", {"account": 1})
+    claim = claim_one(client.store, worker)
+
+    def work() -> None:
+        for number in range(70):
+            client.store.note_progress(worker, [(run.id, claim.attempt, Progress(number))])
+            time.sleep(0.05)
+        settle(client.store, worker, outcome(claim, Ending.SUCCEEDED))
+
+    working = threading.Thread(target=work)
+    working.start()
+
+    answer = ask("GET", f"/runs/{run.id}/logs?follow=true")
+    working.join(10)
+
+    assert answer.text.count(ALIVE) >= 3
+    assert answer.text.endswith("event: end\ndata: {}\n\n")
