@@ -1,11 +1,12 @@
 """What every request must pass before anything else looks at it, and what every answer carries.
 
-Host and Origin are those of this interface itself; bodies are not too large, nor requests too
-many. Whose a request is, and what that one may do, is seen afterwards (:mod:`.access`).
+Host and Origin are those of this interface itself; bodies are neither too large nor too slow, nor
+requests too many. Whose one is, and what that one may do, is seen afterwards (:mod:`.access`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from attrs import define
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from .. import clock
 from .problems import Problem
@@ -27,6 +28,9 @@ _LOG = logging.getLogger("jobreg")
 
 OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """Hosts by which this machine calls itself."""
+
+BODY_WITHIN = 30.0
+"""Seconds within which a body must have come as a whole."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _UNCHECKED = ("/api/v1/health", "/api/v1/ready")
@@ -88,6 +92,8 @@ class Admission:
         try:
             self._check(scope)
             await self._app(scope, self._limited(receive), answer)
+        except ClientDisconnect:
+            pass  # in the middle of its body; nobody is there to be told
         except Problem as problem:
             if started:
                 raise
@@ -139,17 +145,28 @@ class Admission:
         )
 
     def _limited(self, receive: Receive) -> Receive:
-        read = 0
+        read, whole, ends = 0, False, clock.seconds() + BODY_WITHIN
 
         async def limited() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            try:
+                # After its body an application listens whether somebody leaves, for any time.
+                left = None if whole else max(0.0, ends - clock.seconds())
+                message = await asyncio.wait_for(receive(), left)
+            except TimeoutError:
+                raise _too_slow() from None
+            whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self._largest:
                 raise self._too_large()
             return message
 
         return limited
+
+
+def _too_slow() -> Problem:
+    told = f"The body has not come within {BODY_WITHIN:g} s, which is the most."
+    return Problem(408, "too-slow", told, {"Connection": "close"})
 
 
 def _host_of(origin: str) -> str | None:

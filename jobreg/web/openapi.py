@@ -24,6 +24,7 @@ _PROBLEMS = {
     "403": "It came from a page of another host.",
     "404": "There is no such thing.",
     "409": "It is not in a state for this.",
+    "408": "The body is too slow.",
     "413": "The body is too large.",
     "415": "The body is not JSON.",
     "421": "It was asked under another name than this host has.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -191,6 +192,48 @@ def test_a_body_over_the_size_is_refused(ask, client, chunked):
                  headers={"Content-Type": "application/json"})  # fmt: skip
 
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:jobreg:problem:too-large")
+
+
+def posted(client, path: str, token: str, *messages: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the application sends to who posts these messages and then nothing more."""
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "root_path": "", "scheme": "http", "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode()),
+                    (b"content-type", b"application/json"), (b"content-length", b"100")],
+    }  # fmt: skip
+    left, sent = list(messages), []
+
+    async def receive() -> dict[str, Any]:
+        return left.pop(0) if left else await asyncio.sleep(60, {"type": "http.disconnect"})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(web.app(client)(scope, receive, send))
+    return sent
+
+
+HALF = {"type": "http.request", "body": b"to", "more_body": True}
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/v1/runs"])
+def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_ours(client, tokens, caplog, path):
+    sent = posted(client, path, tokens["submit"], HALF, {"type": "http.disconnect"})
+
+    assert sent == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/v1/runs"])
+def test_a_body_that_does_not_come_is_not_waited_for_long(client, tokens, monkeypatch, path):
+    assert admission.BODY_WITHIN == 30.0
+    monkeypatch.setattr(admission, "BODY_WITHIN", 0.2)
+
+    start = posted(client, path, tokens["submit"], HALF)[0]
+
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
 
 
 @pytest.mark.parametrize(

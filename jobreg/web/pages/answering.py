@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _TITLES = {
     400: "This cannot be read", 403: "You may not do this", 404: "There is nothing here",
-    405: "This cannot be asked for so", 409: "It is not in a state for this",
-    413: "This is too large", 421: "Asked under a wrong name", 422: "This cannot be used",
+    405: "This cannot be asked for so", 408: "This came too slowly",
+    409: "It is not in a state for this", 413: "This is too large",
+    421: "Asked under a wrong name", 422: "This cannot be used",
     429: "Too many requests", 500: "Something went wrong", 503: "The store cannot be reached",
 }  # fmt: skip
 
