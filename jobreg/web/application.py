@@ -223,8 +223,10 @@ def _problem_of_http(request: Request, error: Any) -> Problem:
 
 def _methods_of(request: Request) -> set[str]:
     """All methods that the path of a request is served for."""
-    found: set[str] = set()
+    found: dict[int, set[str]] = {}
     for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods
-    return found
+        match, scope = route.matches(request.scope)
+        if match is not Match.NONE:
+            found.setdefault(len(scope["path_params"]), set()).update(route.methods)
+    # Where a route is just this path, one that takes any word in its place is not meant.
+    return found[min(found)]

@@ -261,6 +261,7 @@ def test_what_is_not_there_is_told_in_the_form_that_was_asked_for(
     [
         ("/api/v1/runs", "GET, HEAD, POST"),
         ("/api/v1/runs/x/cancel", "POST"),
+        ("/api/v1/runs/cancel", "POST"),
         ("/jobs", "GET, HEAD"),
     ],
 )
