@@ -71,7 +71,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError, UnicodeError) as error:
+        # The last two tell of a name that cannot be one, such as é..x.
         why = getattr(error, "strerror", None) or str(error)
         raise BadInput(
             f"{host[:80]} port {port} cannot be listened on: {why}. Give another with --host and "

@@ -92,6 +92,15 @@ def test_no_address_is_not_every_address(run_cli: Any, store: Any) -> None:
     assert done.stderr.startswith("jobreg: --host is empty. Give an address")
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", ".example", "é..x", "\u202ex", "é" * 70])
+def test_an_address_that_can_be_none_is_told_in_a_line(run_cli: Any, store: Any, host: str) -> None:
+    done = run_cli("web", "--host", host, "--port", "0", env=store)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "port 0 cannot be listened on: " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_it_listens_on_this_machine_alone_and_ends_with_0_at_sigterm(served: Any) -> None:
     process, url = served
 
