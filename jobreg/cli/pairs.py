@@ -76,9 +76,18 @@ def local_moment(text: str, option: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-        return moment.astimezone() if moment.tzinfo is None else moment
+        return _in_zone(moment) if moment.tzinfo is None else moment
     except (ValueError, OverflowError):
         # A local time at either end of the calendar may have no moment in UTC.
         raise BadInput(
             f"--{option} {text!r} is not an ISO 8601 time, as 2026-01-31T12:00Z."
         ) from None
+
+
+def _in_zone(local: datetime) -> datetime:
+    """A time of this machine's zone, never before it."""
+    moment = local.astimezone()
+    if moment.replace(tzinfo=None) == local:
+        return moment
+    # There is no such time: clocks were put forward over it, and Python tells an hour before.
+    return max(moment, local.replace(fold=1).astimezone())

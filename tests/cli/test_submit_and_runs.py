@@ -110,6 +110,21 @@ def test_a_time_to_come_is_given_in_iso_8601(jobreg):
     assert (told["state"], told["scheduled_at"]) == ("scheduled", "2090-01-31T10:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        ("2090-03-26T01:59", "00:59"), ("2090-03-26T02:00", "01:00"), ("2090-03-26T02:30", "01:30"),
+        ("2090-03-26T03:00", "01:00"), ("2090-10-29T02:30", "00:30"),
+    ],
+)  # fmt: skip
+def test_a_time_that_clocks_leave_out_is_not_before_itself(run_cli, environ, local, utc):
+    there = {**environ, "TZ": "Europe/Berlin"}
+
+    told = json.loads(run_cli("submit", NAME, "--at", local, "--json", env=there).stdout)
+
+    assert told["scheduled_at"] == f"{local[:10]}T{utc}:00Z"
+
+
 def test_a_submit_repeated_with_its_id_is_the_same_run_and_with_other_params_a_conflict(jobreg):
     told = submitted(jobreg, "a=1")
 
