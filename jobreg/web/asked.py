@@ -91,6 +91,7 @@ def _value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
 def _fitting(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     """A value as its schema says; what is beyond this is judged where it is used."""
     kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind  # null, the other one, is always let pass
     if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)  # which is a whole number to JSON
     if value is not None and kind in _KINDS and not isinstance(value, _KINDS[kind][0]):

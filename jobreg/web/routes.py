@@ -72,7 +72,7 @@ _PAGE = (
     _CURSOR,
 )
 _LOG = (
-    _parameter("attempt", WHOLE | {"minimum": 1, "maximum": 2**31 - 1}, "Only of this attempt."),
+    _parameter("attempt", WHOLE | {"minimum": 1, "maximum": 1_000_000}, "Only of this attempt."),
     _parameter(
         "level",
         {"enum": ["debug", "info", "warning", "error", "critical"]},

@@ -27,10 +27,11 @@ NAME: Schema = {
     "maxLength": 128,
 }
 QUEUE: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_.-]+$", "minLength": 1, "maxLength": 64}
+SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 1e7}
 DURATION: Schema = {
     "description": 'Seconds, or a text such as "90s", "5m", "2h", "1d".',
     "anyOf": [
-        {"type": "number", "minimum": 0, "maximum": 1e7},
+        SECONDS,
         {"type": "string", "pattern": "^[0-9]{1,4}[smhd]$"},
     ],
 }
@@ -42,8 +43,8 @@ LIMIT: Schema = {
     ],
 }
 WHEN: Schema = {
-    "description": 'A time in ISO 8601 with its offset from UTC, or how long ago, such as "2h".',
-    "anyOf": [TIME, {"type": "string", "pattern": "^[0-9]{1,4}[smhd]$"}],
+    "description": 'A time in ISO 8601 with its UTC offset, or how long ago: seconds, or "2h".',
+    "anyOf": [TIME, {"type": "string", "pattern": "^[0-9]{1,4}[smhd]?$"}],
 }
 LIKE: Schema = {
     "type": "string",
@@ -97,7 +98,7 @@ SUBMIT: Schema = {
         "unique_key": KEY,
         "unique_policy": {"enum": list(POLICIES)},
         "run_id": UUID | {"description": "Yours; repeating a submit with it is safe."},
-        "tags": many(TAG) | {"maxItems": MAX_TAGS},
+        "tags": many(TAG) | {"type": ["array", "null"], "maxItems": MAX_TAGS},
     },
     "required": ["job_name"],
     "additionalProperties": False,
@@ -143,6 +144,9 @@ _BULK: Schema = {
         **FILTERS,
         # An empty list would find all.
         "tags": FILTERS["tags"] | {"minItems": 1},
+        # In a body seconds may be a number of their own; in a query all are texts.
+        "since": WHEN | {"anyOf": [*WHEN["anyOf"], SECONDS]},
+        "until": WHEN | {"anyOf": [*WHEN["anyOf"], SECONDS]},
         "params": FILTERS["params"] | {"minProperties": 1},
         "run_ids": many(UUID)
         | {"description": "These runs, instead of filters.", "minItems": 1, "maxItems": 10_000},

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
+from jsonschema_rs import Draft202012Validator
 from schemathesis import GenerationMode
+from starlette.testclient import TestClient
 
 from jobreg import Client, web
 from jobreg.catalogue import Entry, Provider
@@ -41,6 +43,7 @@ JOB = Entry(
         },
     },
 )
+FITTING = {"job_name": JOB.job_name, "params": {"account": 1}}
 # A stream has no end for who reads it whole; tests of their own follow them.
 STREAMS = {each.path for each in ROUTES if each.always_streams}
 QUICK = settings(
@@ -145,6 +148,43 @@ def test_every_reference_leads_somewhere(asked: Any) -> None:
     assert len(references) > 30
     assert all(at(each) for each in references)
     assert "params.reports.render" in whole["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "said", "taken"),
+    [
+        ("GET /runs", {"since": "3600"}, True),
+        ("GET /runs", {"until": "0"}, True),
+        ("GET /runs", {"since": "1234567"}, False),
+        ("POST /runs/cancel", {"since": 3600, "dry_run": True}, True),
+        ("POST /runs/retry", {"until": 0.5, "dry_run": True}, True),
+        ("POST /runs/retry", {"until": -1, "dry_run": True}, False),
+        ("POST /runs", {**FITTING, "tags": None}, True),
+        ("POST /runs", {**FITTING, "tags": "a"}, False),
+        ("GET /runs/{run_id}/logs", {"attempt": 1_000_000}, True),
+        ("GET /runs/{run_id}/logs", {"attempt": 1_000_001}, False),
+    ],
+)
+def test_what_is_taken_is_what_the_document_allows(
+    asked: Any, operation: str, said: dict[str, Any], taken: bool
+) -> None:
+    whole, headers = asked[0].raw_schema, asked[1]
+    method, path = operation.split()
+    told = whole["paths"][BASE + path][method.lower()]
+    with TestClient(asked[0].app, "http://localhost", headers=headers) as http:
+        run_id = http.get(f"{BASE}/runs").json()["runs"][-1]["run_id"]
+        where = {"json" if method == "POST" else "params": said}
+        status = http.request(method, BASE + path.format(run_id=run_id), **where).status_code
+    if method == "POST":
+        schema = told["requestBody"]["content"]["application/json"]["schema"]
+    else:
+        schema = {
+            "properties": {each["name"]: each.get("schema", {}) for each in told["parameters"]}
+        }
+
+    allowed = Draft202012Validator({**whole, **schema}, validate_formats=True)
+
+    assert (status < 300, allowed.is_valid(said)) == (taken, taken)
 
 
 @pytest.mark.parametrize(("operation", "mode"), operations())
