@@ -11,14 +11,28 @@ from . import as_json, complete_jobs, output, store_url
 
 if TYPE_CHECKING:
     from ..client import Client
+    from ..registry.snapshot import Snapshot
 
 SETTABLE = ("queue", "priority", "timeout", "max_attempts", "max_crashes", "concurrency")
 """The options that operators can set."""
 
 
+def complete_claimants(context: click.Context, _parameter: object, incomplete: str) -> list[str]:
+    """The installed distributions that claim the name and begin so, for the shell."""
+    from ..registry import default_registry
+
+    # An option that waits for its value keeps click from giving arguments their names.
+    name = next(iter(context.args), context.params.get("name"))
+    claim = _installed(default_registry().snapshot(), str(name))
+    return sorted(dist for dist in claim if dist.startswith(incomplete))
+
+
 @click.command()
 @click.argument("name", shell_complete=complete_jobs)
-@click.option("--from", "dist", required=True, metavar="DIST", help="The distribution to run it.")
+@click.option(
+    "--from", "dist", required=True, metavar="DIST", shell_complete=complete_claimants,
+    help="The distribution to run it.",
+)  # fmt: skip
 @as_json
 @store_url
 def adopt(name: str, dist: str, as_json: bool, store_url: str | None) -> None:
@@ -90,16 +104,20 @@ def _claimants(client: Client, name: str) -> set[str]:
     Raises:
         UnknownJob: there is none.
     """
-    snapshot = client.registry.snapshot()
-    installed = snapshot.conflicts.get(name) or ()
-    if name in snapshot.jobs:
-        installed = (snapshot.jobs[name],)
-    known = {ref.dist for ref in installed}
+    known = _installed(client.registry.snapshot(), name)
     known |= {entry.provider.dist for entry in client.store.catalogue.known([name])}
     known |= {owner.dist for owner in client.store.catalogue.owners([name]).values()}
     if not known:
         client.registry.ref(name)  # raises, with close names
     return known
+
+
+def _installed(snapshot: Snapshot, name: str) -> set[str]:
+    """The installed distributions that claim a name."""
+    refs = snapshot.conflicts.get(name) or ()
+    if name in snapshot.jobs:
+        refs = (snapshot.jobs[name],)
+    return {ref.dist for ref in refs}
 
 
 def _option(pair: str) -> tuple[str, Any]:

@@ -68,6 +68,18 @@ def test_what_is_offered(complete, line, offered):
     assert complete(line) == offered
 
 
+def test_a_name_is_adopted_from_those_that_claim_it(complete, fake_plugins):
+    fake_plugins.add("other-mail", "1.0", {"mail.send": "other_mail:f"})
+
+    claimed_by_two = complete("jobreg jobs adopt mail.send --from ")
+    begun = complete("jobreg jobs adopt mail.send --from ot")
+    claimed_by_one = complete("jobreg jobs adopt reports.render --from ")
+
+    assert claimed_by_two == ["acme-reports", "other-mail"]
+    assert begun == ["other-mail"]
+    assert claimed_by_one == ["acme-reports"]
+
+
 def test_the_root_and_each_group_offer_all_their_commands(complete):
     for group in every_group():
         line = f"jobreg {group} " if group else "jobreg "
