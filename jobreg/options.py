@@ -44,8 +44,10 @@ def seconds(value: Duration, what: str = "duration") -> float:
     elif not isinstance(value, bool) and isinstance(value, int | float):
         number = float(value) if abs(value) <= _LONGEST else None
     if number is None or not isfinite(number) or not 0 <= number <= _LONGEST:
+        given = value if number is None else number
+        too_long = isinstance(given, int | float) and given > _LONGEST
         raise BadInput(
-            f"{what}: {brief(value)!r} is not a duration. "
+            f"{what}: {brief(value)!r}{', over 100 years,' * too_long} is not a duration. "
             'Give seconds (90) or a number with a unit ("90s", "5m", "2h", "1d"), not negative.'
         )
     return number

@@ -36,6 +36,12 @@ def test_a_negative_or_nonsensical_duration_is_refused_by_name(given):
         seconds(given, "delay")
 
 
+@pytest.mark.parametrize("given", ["1000000d", "36501d", "9" * 400, 10**30, 4e9, float("inf")])
+def test_a_duration_that_is_too_long_is_told_so(given):
+    with pytest.raises(BadInput, match=r"^delay: .*, over 100 years, is not a duration\. Give"):
+        seconds(given, "delay")
+
+
 def test_a_limit_of_none_is_no_limit():
     assert limit(None) is None
     assert limit("2m") == 120.0
