@@ -189,7 +189,9 @@ class House:
     async def _still_may(self, request: Request, role: str) -> bool:
         """Is the token of a stream that goes on still a good one? Yes, while it cannot be told."""
         if self._asking:
-            return True  # one at a time: where the store hangs, streams must not take all threads
+            # One asks at a time: where the store hangs, streams must not take all threads. The
+            # others go by what it last said, in which that one's answer is by the next time.
+            return self.keeper.has_seen(token_of(request) or "")
         self._asking = True
         try:
             await self.check(request, role)

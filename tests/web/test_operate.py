@@ -188,17 +188,18 @@ def test_every_stream_of_a_revoked_token_ends_soon(client, http, tokens, monkeyp
     monkeypatch.setattr(access, "_KEEP", 0.05)
     run = client.submit("reports.render", {"account": 1})
     headers = {"Authorization": f"Bearer {tokens['read']}"}
-    asked = threading.Thread(
-        target=http.get, args=[f"/api/v1{path.format(run.id)}"], kwargs={"headers": headers},
-        daemon=True,
-    )  # fmt: skip
-    asked.start()
-    until(lambda: http.app.state.house.live._followers, what="it follows")
+    address = f"/api/v1{path.format(run.id)}"
+    asking = [
+        threading.Thread(target=http.get, args=[address], kwargs={"headers": headers}, daemon=True)
+        for _ in range(8)
+    ]
+    for each in asking:
+        each.start()
+    until(lambda: len(http.app.state.house.live._followers) == 8, what="they follow")
 
     client.store.tokens.revoke(access.digest(tokens["read"]))
 
-    asked.join(4)
-    assert not asked.is_alive()
+    until(lambda: not any(each.is_alive() for each in asking), 4, "all streams end")
     assert http.app.state.house.live._followers == []
 
 
