@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import select
+import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
-from os import fstat
+from collections.abc import Callable
 from typing import TextIO
 
-_PIECE = 4096
-"""Characters, all of them ASCII: a pipe that takes anything takes so many at once (PIPE_BUF)."""
+from .. import clock
+
 _PATIENCE = 1.0
 
 
@@ -28,24 +29,25 @@ class EventLog:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._second, self._stamp = -1, ""
-        self._left_out = 0
+        self._rest, self._left_out = b"", 0
         self._lock = threading.Lock()
-        self._room = _room_of(stream)
+        self._send, number = _sender(stream)
+        self._room = select.poll()
+        if self._send is not None:
+            self._room.register(number, select.POLLOUT)
 
     def write(self, level: int, lines: list[str]) -> None:
         """Write lines of one level now. A stream that takes nothing any more ends nobody's work."""
         with self._lock, contextlib.suppress(OSError, ValueError):
             begin = self._begin(level)
-            whole = [f"{begin}{line}\n" for line in lines]
-            if self._left_out and self._takes():
-                whole.insert(0, f"{begin}log.left_out lines={self._left_out}\n")
-                self._left_out = 0
-            for piece in ["".join(whole)] if self._room is None else _pieces(whole):
-                if self._takes():
-                    self._stream.write(piece)
-                    self._stream.flush()
-                else:
-                    self._left_out += piece.count("\n")
+            text = "".join([f"{begin}{line}\n" for line in lines])
+            if self._send is None:
+                self._stream.write(text)
+                self._stream.flush()
+            elif self._has_caught_up(begin):
+                self._left_out = self._put(text.encode("ascii", "backslashreplace"))
+            else:
+                self._left_out += len(lines)
 
     def _begin(self, level: int) -> str:
         now = time.time()
@@ -54,33 +56,57 @@ class EventLog:
             self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
         return f"{self._stamp},{int(now % 1 * 1000):03} {logging.getLevelName(level)} "
 
-    def _takes(self) -> bool:
-        if self._room is None:
-            return True
-        return bool(self._room.poll(0.0 if self._left_out else _PATIENCE * 1000))
+    def _has_caught_up(self, begin: str) -> bool:
+        """Is the line ended that was begun, and told how many were left out?"""
+        if self._rest:
+            self._rest = self._rest[self._written(self._rest) :]
+        if self._left_out and not self._rest:
+            told = f"{begin}log.left_out lines={self._left_out}\n"
+            if self._put(told.encode()):
+                return False
+            self._left_out = 0
+        return not self._rest
+
+    def _put(self, data: bytes) -> int:
+        """Write lines; how many were not. Of one that was begun the rest is for the next time."""
+        done = whole = self._written(data)
+        if data[:done] and not data[:done].endswith(b"\n"):
+            whole = data.index(b"\n", done) + 1
+        self._rest = data[done:whole]
+        return data.count(b"\n", whole)
+
+    def _written(self, data: bytes) -> int:
+        """How much of it could be written, in no time where somebody was waited for before."""
+        assert self._send is not None
+        behind = self._rest or self._left_out
+        ends, done = clock.seconds() + (0.0 if behind else _PATIENCE), 0
+        while done < len(data):
+            try:
+                done += self._send(data[done:])
+            except BlockingIOError:
+                left = ends - clock.seconds()
+                if left <= 0.0 or not self._room.poll(left * 1000):
+                    break
+        return done
 
 
-def _room_of(stream: TextIO) -> select.poll | None:
-    """What tells whether a stream takes more; None where it always does, or nobody can tell."""
+def _sender(stream: TextIO) -> tuple[Callable[[bytes], int] | None, int]:
+    """What writes to a stream as much as it takes at once, and to which descriptor.
+
+    None where it takes all, as files do, or where there is no such way. To set the descriptor
+    itself to it would set it for all processes that have the stream.
+    """
     try:
         number = stream.fileno()
-        if stat.S_ISREG(fstat(number).st_mode):
-            return None
-        room = select.poll()
-        room.register(number, select.POLLOUT)
+        mode = os.fstat(number).st_mode
+        if stat.S_ISSOCK(mode):
+            with socket.socket(fileno=os.dup(number)) as found:
+                sock = found.dup()
+            return lambda data: sock.send(data, socket.MSG_DONTWAIT), sock.fileno()
+        if stat.S_ISREG(mode):
+            return None, -1
+        # Opened anew, it is one of our own (Linux).
+        own = os.open(f"/proc/self/fd/{number}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError, AttributeError):
-        return None
-    return room
-
-
-def _pieces(lines: list[str]) -> Iterator[str]:
-    """The lines, in order, as many together as a pipe takes at once."""
-    held, size = list[str](), 0
-    for line in lines:
-        if held and size + len(line) > _PIECE:
-            yield "".join(held)
-            held, size = [], 0
-        held.append(line)
-        size += len(line)
-    if held:
-        yield "".join(held)
+        return None, -1
+    return lambda data: os.write(own, data), own

@@ -6,9 +6,12 @@ import contextlib
 import io
 import logging
 import os
+import pty
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TextIO
 
 import pytest
@@ -56,45 +59,68 @@ def test_a_closed_stream_ends_nobodys_work():
     log.write(logging.INFO, ["nobody reads this"])
 
 
-@pytest.fixture
-def pipe() -> Iterator[tuple[TextIO, int]]:
+def ends(kind: str) -> tuple[int, int]:
+    """Where it is read, and where it is written."""
+    if kind == "pipe":
+        return os.pipe()
+    if kind == "terminal":
+        reader, writer = pty.openpty()
+        return reader, writer
+    left, right = socket.socketpair()
+    return left.detach(), right.detach()
+
+
+@pytest.fixture(params=["pipe", "terminal", "socket"])
+def read_by(request: pytest.FixtureRequest) -> Iterator[tuple[TextIO, int]]:
     """A stream, and the descriptor it is read by, which the test may read or not."""
-    reader, writer = os.pipe()
+    reader, writer = ends(request.param)
     with open(writer, "w", buffering=1) as stream:
         yield stream, reader
-    os.close(reader)
+        os.close(reader)
 
 
-def all_of(reader: int) -> list[str]:
+def all_of(reader: int) -> bytes:
     os.set_blocking(reader, False)
     text = b""
     with contextlib.suppress(BlockingIOError):
         while True:
             text += os.read(reader, 65536)
-    return text.decode().splitlines()
+    return text
 
 
-def test_who_reads_no_more_is_not_waited_for_and_told_later_what_was_left_out(pipe, monkeypatch):
+@pytest.mark.parametrize("width", [10, 900, 10_000])
+def test_who_reads_no_more_is_not_waited_for_and_told_later_what_was_left_out(
+    read_by, monkeypatch, width
+):
     monkeypatch.setattr("jobreg.cli.log._PATIENCE", 0.05)
-    stream, reader = pipe
-    log, told = EventLog(stream), [f"run.settled number={n}" for n in range(3000)]
-    for some in range(0, 3000, 300):
-        log.write(logging.INFO, told[some : some + 300])  # a pipe takes 64 KiB
+    (stream, reader), number = read_by, count()
+    log, told = EventLog(stream), [f"{n} {'x' * width}" for n in range(11_000)]
+    text, threads = b"", ThreadPoolExecutor(1)
 
-    first = all_of(reader)
-    log.write(logging.INFO, ["worker.stopped"])
-    left_out, stopped = all_of(reader)
+    def write(some: int) -> None:
+        log.write(logging.INFO, [told[next(number)] for _ in range(some)])
 
-    numbers = [int(line.rpartition("=")[2]) for line in first]
-    assert 500 < len(numbers) < 3000
-    assert numbers == list(range(len(numbers)))
-    assert left_out.endswith(f" INFO log.left_out lines={3000 - len(numbers)}")
-    assert stopped.endswith(" INFO worker.stopped")
+    for _ in range(10):  # no stream has room for as much
+        threads.submit(write, 1000).result(20)
+    while not text.endswith(b"\n") or b"log.left_out" not in text:  # one line may take several
+        text += all_of(reader)
+        threads.submit(write, 1).result(20)
+    text += all_of(reader)
+
+    lines = [line.partition(" INFO ")[2] for line in text.decode().splitlines()]
+    (left_out,) = (line for line in lines if line.startswith("log.left_out"))
+    known, total = set(told), next(number)
+    whole = [int(line.partition(" ")[0]) for line in lines if line in known]
+    assert len(whole) == len(lines) - 1
+    assert whole == sorted(set(whole))
+    assert whole[-1] == total - 1
+    assert int(left_out.rpartition("=")[2]) == total - len(whole) > 0
 
 
-def test_what_a_slow_reader_reads_is_whole(pipe):
-    stream, reader = pipe
-    told, found = [f"run.settled number={n}" for n in range(5000)], list[bytes]()
+@pytest.mark.parametrize("width", [10, 10_000])
+def test_what_a_slow_reader_reads_is_whole(read_by, width):
+    stream, reader = read_by
+    told, found = [f"{n} {'x' * width}" for n in range(100)], list[bytes]()
 
     def read() -> None:
         while b"worker.stopped" not in b"".join(found[-2:]):
