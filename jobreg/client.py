@@ -163,10 +163,11 @@ class Client:
                 run = kept.terms.apply(record)
         if kept is None or run is None:
             return self.store.insert([self._ready_one(record)])[0]
+        changes = self.store.catalogue.changes
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
         if self._known.get(record.job_name) is kept:
             if self._is_here(kept):
-                self._known[record.job_name] = evolve(kept, read=now)
+                self._known[record.job_name] = evolve(kept, read=now, changes=changes)
             else:
                 self._known.pop(record.job_name, None)
         return stored

@@ -123,18 +123,31 @@ def store_url(text: object) -> str:
     if "\0" in text or (not text.isascii() and text != text.encode("utf-8", "ignore").decode()):
         raise BadInput(f"store: {text[:200]!a} holds a null byte, or text that is not UTF-8.")
     if "://" in text:
-        return _absolute(text)
+        return absolute(text)
     if "?" in text:
         raise BadInput(f"store: the path {text[:200]!r} holds a '?', which a URL cannot carry.")
-    return f"sqlite:///{Path(text).expanduser().absolute()}"
+    return absolute(f"sqlite:///{Path(text).expanduser()}")
 
 
-def _absolute(url: str) -> str:
-    """A URL of SQLite that means the same file wherever this process goes; others as they are."""
+def absolute(url: str) -> str:
+    """A URL of SQLite that means the same file wherever this process goes; others as they are.
+
+    Raises:
+        BadInput: the working directory, which it is relative to, cannot be told or be in a URL.
+    """
     start, three, path = url.partition("///")
-    if not start.startswith("sqlite") or not path or path.startswith(("/", ":", "?")):
+    if not start.startswith("sqlite") or not path or path[0] in ":?" or Path(path).is_absolute():
         return url
-    return f"{start}{three}{Path.cwd()}/{path}"
+    try:
+        here = os.getcwd()
+    except OSError as error:
+        raise BadInput(
+            f"store: {path[:200]!r} is no whole path, and the working directory cannot be told: "
+            f"{error.strerror}. Give the whole path."
+        ) from None
+    if "?" in here:
+        raise BadInput(f"store: the path {here[:200]!r} holds a '?', which a URL cannot carry.")
+    return f"{start}{three}{here}/{path}"
 
 
 def _in_schema(url: str, schema: str | None) -> str:

@@ -384,9 +384,10 @@ class ProcessEngine:
             return
         each.kill()  # subprocesses that the job left in the group
         self._hearing.last_words(each)
-        if each.process.exitcode is None:
-            self._nursery.rouse()  # it tells of the end
-        each.process.join(timeout=5)
+        ends = clock.seconds() + 5
+        while each.process.exitcode is None and clock.seconds() < ends:
+            self._nursery.rouse()  # it tells of the end; a signal to stop it may arrive late
+            each.process.join(timeout=_TICK)
         self._look_for_orphans(each)
         self._children.remove(each)
         self._groups.forget(each.pid)

@@ -24,6 +24,7 @@ from ..registry import Registry
 from ..request import new_run_id
 from ..store import Store
 from ..testing import write_plugin
+from ..worker.signals import in_main_thread
 from .checker import Verdict, check
 from .effects import make_effects_table
 from .jobs import JOBS
@@ -51,6 +52,24 @@ class Report:
     verdict: Verdict
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is to end this process waits meanwhile: a worker that nobody knows of would live on."""
+    came: list[int] = []
+    before = {}
+    if in_main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(each)):
+                before[each] = signal.signal(each, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
+
+
 @define
 class Fleet:
     """Worker processes on one store; those that die are replaced."""
@@ -71,12 +90,13 @@ class Fleet:
             with open(self.folder / f"worker-{self.started}.log", "wb") as log:
                 command = [sys.executable, "-m", "jobreg", "worker", "--concurrency", "2"]
                 command += ["--lease", f"{self.lease}s", "--grace", "5s", "--kill-grace", "0.5s"]
-                self.running.append(
-                    subprocess.Popen(
-                        command, env=self.environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                        start_new_session=True,
-                    )
-                )  # fmt: skip
+                with _uninterrupted():
+                    self.running.append(
+                        subprocess.Popen(
+                            command, env=self.environ, stdout=log, stderr=log,
+                            stdin=subprocess.DEVNULL, start_new_session=True,
+                        )
+                    )  # fmt: skip
 
     def at_work(self) -> list[subprocess.Popen[bytes]]:
         """Those that hold runs and are not frozen."""

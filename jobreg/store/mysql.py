@@ -170,7 +170,10 @@ def _number(error: object) -> int | None:
 
 
 def _size(error: DBAPIError) -> int:
-    """Bytes of its statement, or of the largest where several were sent, rounded up."""
+    """Bytes of its statement, or of the largest where several were sent, rounded up.
+
+    Of an outage under one that would just have fitted more is told than is so.
+    """
     from pymysql.cursors import Cursor
 
     rows: Any = error.params or ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import URL
 
 from ..errors import BadInput
-from ..settings import schema_name
+from ..settings import absolute, schema_name
 from . import schema, sqlite, urls
 from .database import Database
 from .store import Store
@@ -26,7 +26,7 @@ _SCHEMES = {
 
 def _parsed(url: str) -> URL:
     parsed = urls.read(
-        url, "store URL", "sqlite:////var/lib/app/jobs.db or postgresql://user@host/jobs"
+        absolute(url), "store URL", "sqlite:////var/lib/app/jobs.db or postgresql://user@host/jobs"
     )
     if parsed.drivername not in _SCHEMES:
         raise BadInput(

@@ -31,11 +31,20 @@ def settle(
     return _without_recorded(connection, worker_id, rest) if rest else []
 
 
-def all_held(connection: Connection, now: Now, worker_id: str) -> Sequence[Row]:
-    """The live rows of a worker that can claim no more, locked."""
+def all_held(
+    connection: Connection, now: Now, worker_id: str, leaving: bool
+) -> tuple[int, Sequence[Row]]:
+    """How many runs a worker has that can claim no more; their live rows, locked.
+
+    Where those that somebody else locks are to be left, they are not among the rows.
+    """
     found = connection.execute(settle_statements.holding(), {"of_worker": worker_id})
     run_ids = [row.run_id for row in found]
-    return held(connection, now, worker_id, run_ids) if run_ids else []
+    number = len(run_ids)
+    if leaving and run_ids:
+        asked = {"run_ids": run_ids}
+        run_ids = list(connection.execute(settle_statements.not_locked_of(), asked).scalars())
+    return number, held(connection, now, worker_id, run_ids) if run_ids else []
 
 
 def held(connection: Connection, now: Now, worker_id: str, run_ids: Sequence[str]) -> Sequence[Row]:

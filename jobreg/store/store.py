@@ -46,7 +46,7 @@ _IN_STEPS = 16
 once: one after the first, and twice as many after each that follows.
 """
 
-_AGAIN = 0.1
+_AGAIN = 1.0
 """Seconds after which what was due, and locked, is looked at again."""
 
 
@@ -251,7 +251,7 @@ class Store(Submitting):
             with self._transaction() as connection:
                 self.database.stage(connection, self.now)
                 wait = self._next_due(connection)
-            if wait == 0.0:
+            if wait == 0.0 and self.database.locks_rows:
                 wait = _AGAIN
         return wait
 
@@ -316,11 +316,12 @@ class Store(Submitting):
             return connection.execute(worker_statements.ask_worker(), asked).rowcount == 1
 
     @again
-    def rescue(self, worker: WorkerRow) -> int | None:
+    def rescue(self, worker: WorkerRow, *, leaving: bool = False) -> int | None:
         """Declare a worker dead and take back its runs; None when it beat meanwhile.
 
         The only run of a worker is charged with a crash; of several, none is, because nobody can
-        tell which of them was to blame.
+        tell which of them was to blame. With ``leaving``, runs that somebody locks are left for the
+        next time, and the worker's row with them.
         """
         asked = {"of_worker": worker.worker_id, "seen_beat": worker.beat}
         with self._transaction() as connection:
@@ -329,8 +330,9 @@ class Store(Submitting):
                 and not connection.execute(worker_statements.fence_worker(), asked).rowcount
             ):
                 return None
-            rows = settling.all_held(connection, self.now, worker.worker_id)
-            alone = len(rows) == 1
+            number, rows = settling.all_held(connection, self.now, worker.worker_id, leaving)
+            # Of one that was left behind nobody can tell any more whether it was.
+            alone = number == 1 and worker.state == "live"
             lost = [(row, settling.lost(row, alone)) for row in rows]
             settling.write(connection, self.now, worker.host, lost)
             connection.execute(worker_statements.forget_worker(), asked)

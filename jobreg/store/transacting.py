@@ -34,10 +34,6 @@ class Unanswered(StoreUnavailable):
     """The connection was lost after COMMIT was sent: it may be done, or not."""
 
 
-class Locked(StoreUnavailable):
-    """Somebody else holds rows that were to be written, and does not let go of them."""
-
-
 class Transactions:
     """One database, and transactions on it. Made anew in a forked child."""
 
@@ -162,10 +158,10 @@ class Transactions:
             return StoreError(message)
         if trouble is Trouble.UNDONE:
             return Undone(message)
-        if trouble is Trouble.LOCKED and self.database.locks_rows:
-            return Locked(message)
         lost = trouble is Trouble.AWAY and committing and not self.database.has_answered(error)
-        return (Unanswered if lost else StoreUnavailable)(message)
+        unavailable = (Unanswered if lost else StoreUnavailable)(message)
+        unavailable.locked = trouble is Trouble.LOCKED and self.database.locks_rows
+        return unavailable
 
 
 def again(verb: Verb) -> Verb:

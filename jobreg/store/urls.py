@@ -25,7 +25,7 @@ def read(text: str, what: str, example: str) -> URL:
     except (ArgumentError, ValueError):
         told = f"{_without_secrets(text)[:200]!r} is not a {what}. Give one such as {example}."
         raise BadInput(told) from None  # the cause would show it
-    if url.host is not None and "@" in url.host:
+    if url.host is not None and "@" in f"{url.host}{url.database}":
         raise BadInput(f"The {what} has an '@' in its user or password: write that as %40.")
     return url
 
@@ -39,5 +39,5 @@ def shown(url: URL) -> str:
 
 def _without_secrets(text: str) -> str:
     """A text that was meant to be a URL, without what may be a password in it."""
-    text = re.sub("(?<=://).*@", f"{_HIDDEN}@", text)
+    text = re.sub(":.*@", f":{_HIDDEN}@", text)
     return re.sub("(?i)((passw|secret)[^=&]*=)[^&]*", rf"\g<1>{_HIDDEN}", text)

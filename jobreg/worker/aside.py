@@ -31,9 +31,8 @@ class Aside:
         Raises:
             StoreError: the database could not say.
         """
-        found = self._store.locked(run_ids)
+        found = self._ask(run_ids)
         self._locked |= found
-        self.look_at = clock.seconds() + _LOOK_AGAIN
         return bool(found)
 
     def look(self) -> None:
@@ -43,8 +42,12 @@ class Aside:
             StoreError: the database could not say.
         """
         if self._locked and clock.seconds() >= self.look_at:
-            asked, self._locked = list(self._locked), set()
-            self.find(asked)
+            self._locked = self._ask(list(self._locked))
+
+    def _ask(self, run_ids: Sequence[str]) -> set[str]:
+        found = self._store.locked(run_ids)
+        self.look_at = clock.seconds() + _LOOK_AGAIN
+        return found
 
     def clear(self) -> None:
         """They are no longer ours."""

@@ -12,7 +12,7 @@ class Outage:
     """Knows who, of the threads of a worker, cannot reach the store at the moment."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # also over what is told: in the order in which it was
         self._failing: set[str] = set()
         self._failures = 0
 
@@ -22,8 +22,8 @@ class Outage:
             first = not self._failing
             self._failing.add(who)
             self._failures += 1
-        if first:
-            emit("store.down", error=error)
+            if first:
+                emit("store.down", error=error)
 
     def passed(self, who: str) -> bool:
         """It could, for one of them; was it otherwise before?"""
@@ -34,5 +34,5 @@ class Outage:
             if self._failing:
                 return True
             failures, self._failures = self._failures, 0
-        emit("store.up", after=failures)
+            emit("store.up", after=failures)
         return True

@@ -15,7 +15,6 @@ from ..errors import StoreError, StoreUnavailable
 from ..events import emit, emit_all
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
-from ..store.transacting import Locked
 from .aside import Aside
 
 _Key = tuple[str, int]
@@ -91,7 +90,7 @@ class Settler:
             note = self._notes.pop(key, None)
             if note is not None and outcome.progress is None:
                 outcome = evolve(outcome, progress=note)
-            if not self._pending:
+            if not self._pending or (self._aside and not self._writable()):
                 self._since = clock.seconds()
             self._pending[key] = decide(claim, outcome, random.random)
         return claim
@@ -134,10 +133,11 @@ class Settler:
         Raises:
             StoreError: the database could not say, or not take it.
         """
+        self._aside.look()
         stray = [
             claim
             for claim in self._store.holding(worker_id)
-            if (claim.run_id, claim.attempt) not in self._held
+            if (claim.run_id, claim.attempt) not in self._held and claim.run_id not in self._aside
         ]
         if stray:
             released = [
@@ -148,7 +148,12 @@ class Settler:
                 )
                 for claim in stray
             ]
-            self._store.settle(worker_id, self._host, released)
+            try:
+                self._store.settle(worker_id, self._host, released)
+            except StoreUnavailable as error:
+                if not (error.locked and self._aside.find([each.run_id for each in stray])):
+                    raise
+                return self.reconcile(worker_id)
         return len(stray)
 
     def settle(self, worker_id: str) -> list[Outcome]:
@@ -166,10 +171,11 @@ class Settler:
         self._last = len(outcomes)
         try:
             refused = self._write(worker_id, outcomes)
-        except Locked:
-            if not self._aside.find([each.run_id for each in outcomes]):
+        except StoreUnavailable as error:
+            if not (error.locked and self._aside.find([each.run_id for each in outcomes])):
                 raise
-            return self.settle(worker_id)
+            outcomes = self._writable()
+            refused = self._write(worker_id, outcomes)
         settled, reasoned = list[Any](), list[Any]()
         for outcome in outcomes:
             run_id, attempt = key = outcome.run_id, outcome.attempt
@@ -223,11 +229,10 @@ class Settler:
         rows = [(run_id, attempt, each) for (run_id, attempt), each in notes.items()]
         try:
             self._store.note_progress(worker_id, rows)
-        except Locked:
-            if not self._aside.find([run_id for run_id, _ in notes]):
+        except StoreUnavailable as error:
+            if not (error.locked and self._aside.find([run_id for run_id, _ in notes])):
                 raise
-            self._notes |= notes
-            self.write_progress(worker_id)
+            self._notes |= notes  # the others next time
             return
         for key in notes.keys() & self._held.keys():
             # What the store noted of it at the claim is no longer so.

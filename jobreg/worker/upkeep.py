@@ -6,6 +6,7 @@ import math
 import random
 
 from .. import clock
+from ..errors import StoreUnavailable
 from ..events import emit
 from ..settings import Settings
 from ..store import Store, WorkerRow
@@ -31,6 +32,7 @@ class Upkeep:
         self._every = min(settings.lease / 4, _SWEEP)
         self._seen: dict[str, tuple[int, float]] = {}
         self._neighbours: list[WorkerRow] = []
+        self._partly: set[str] = set()
         self._sweep_at = self._pids_at = self._stage_at = self._staged = 0.0
         self._next_due = math.inf
         self._retain = settings.retain
@@ -68,7 +70,9 @@ class Upkeep:
             if any(host.is_gone(each) for each in self._neighbours):
                 queued |= self.sweep(worker_id)
         if now >= self._prune_at:
-            self._prune_at = now + (_PRUNE_ON if self.prune() else _PRUNE * random.uniform(0.8, 1))
+            self._prune_at = now + _PRUNE * random.uniform(0.8, 1)
+            if self.prune():
+                self._prune_at = now + _PRUNE_ON
         return queued
 
     def prune(self) -> int:
@@ -91,18 +95,29 @@ class Upkeep:
         self._next_due = min(self._next_due, clock.seconds() + seconds)
         self._stage_at = min(self._stage_at, self._next_due)
 
+    def _rescue(self, row: WorkerRow) -> int | None:
+        """Take back its runs: all of them, or those that nobody locks for long."""
+        try:
+            return self._store.rescue(row, leaving=row.worker_id in self._partly)
+        except StoreUnavailable as error:
+            if not error.locked:
+                raise
+        self._partly.add(row.worker_id)
+        return self._store.rescue(row, leaving=True)
+
     def sweep(self, worker_id: str) -> bool:
         """Take back the runs of every dead worker; True when there were any."""
         everybody = self._store.workers()
         self.asked = next((row.asked for row in everybody if row.worker_id == worker_id), None)
         rows = [row for row in everybody if row.worker_id != worker_id]
         now, rescued = clock.seconds(), False
+        self._partly &= {row.worker_id for row in rows}
         self._seen = {row.worker_id: self._sight(row, now) for row in rows}
         self._neighbours = [row for row in rows if self._here.is_of(row)]
         for row in rows:
             if self._dead(row, now):
-                taken = self._store.rescue(row)
-                if taken is not None:
+                taken = self._rescue(row)
+                if taken or (taken is not None and row.state == "live"):
                     emit("worker.rescued", worker_id=row.worker_id, runs=taken)
                     rescued = rescued or taken > 0
         if rescued:

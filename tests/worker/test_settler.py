@@ -21,14 +21,16 @@ from store_hands import (
     states,
 )
 
-from jobreg import StoreUnavailable
+from jobreg import StoreUnavailable, settings
 from jobreg.engines.base import Note
 from jobreg.events import listen
 from jobreg.lifecycle import Ending, Outcome, Progress, State
 from jobreg.store import Store, mysql, open_store
 from jobreg.store.tables import live, runs
 from jobreg.worker import aside
+from jobreg.worker.host import Host
 from jobreg.worker.settler import Settler
+from jobreg.worker.upkeep import Upkeep
 
 
 def opened(folder: Path) -> Store:
@@ -165,6 +167,7 @@ def test_progress_of_a_run_that_somebody_locks_is_kept_and_holds_up_no_other(
     with impatient.writing() as connection:
         locks(connection, live, locked.run_id)
         settler.write_progress(worker)
+        settler.write_progress(worker)
         meanwhile = [impatient.get(each.run_id).progress for each in (locked, other)]
     settler.write_progress(worker)
 
@@ -191,3 +194,52 @@ def test_a_table_that_somebody_locks_is_an_outage(impatient: Store) -> None:
             connection.exec_driver_sql("UNLOCK TABLES")
 
     assert [each.run_id for each in settler.settle(worker)] == [taken.run_id]
+
+
+def test_a_claim_whose_answer_was_lost_and_that_somebody_locks_holds_up_no_other(
+    impatient: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "_LOOK_AGAIN", 0.0)
+    worker, settler = add_worker(impatient), Settler(impatient, HOST)
+    add(impatient), add(impatient)
+    locked, other = claim(impatient, worker, offer(most=2)) or []
+
+    with impatient.writing() as connection:
+        locks(connection, live, locked.run_id)
+        released = settler.reconcile(worker)
+        found = impatient.get(locked.run_id).state, impatient.get(other.run_id).state
+
+    assert (released, *found) == (1, State.RUNNING, State.QUEUED)
+    assert settler.reconcile(worker) == 1
+    assert states(impatient) == {"queued": 2}
+
+
+def test_a_run_of_a_dead_worker_that_somebody_locks_holds_up_no_other(
+    impatient: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Upkeep, "_dead", lambda *_: True)
+    upkeep = Upkeep(impatient, settings.load(), Host.here())
+    dead, told = [add_worker(impatient) for _ in range(3)], list[object]()
+    for _ in range(5):
+        add(impatient)
+    locked, _ = claim(impatient, dead[0], offer(most=2)) or []
+    claim(impatient, dead[1], offer(most=2))
+    (alone,) = claim(impatient, dead[2], offer(most=1)) or []
+    deaf = listen(lambda name, facts: told.append((name, facts["runs"])))
+
+    with impatient.writing() as connection:
+        locks(connection, live, locked.run_id)
+        upkeep.sweep("mine")
+        upkeep.sweep("mine")
+        found = states(impatient)
+        left = [row.worker_id for row in impatient.workers()]
+    upkeep.sweep("mine")
+    deaf()
+
+    assert found == {"queued": 4, "running": 1}
+    assert left == [dead[0]]
+    assert states(impatient) == {"queued": 5}
+    assert impatient.workers() == []
+    assert impatient.get(locked.run_id).crashes == 0
+    assert impatient.get(alone.run_id).crashes == 1
+    assert sorted(told) == [("worker.rescued", number) for number in (1, 1, 1, 2)]
