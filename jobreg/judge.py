@@ -24,7 +24,7 @@ from .options import JobOptions
 from .redaction import hidden_of
 from .registry import JobRef
 from .request import MAX_KEY
-from .signature.refusal import below, faults as all_faults, first_faults, refusal
+from .signature.refusal import below, faults as all_faults, first_faults, hiding, refusal
 
 SEEN_WITHIN = timedelta(days=1)
 """A version seen this shortly before the newest may run still: what it takes is not refused."""
@@ -178,8 +178,8 @@ def _judge(
             else f"It takes {evolve(takes, returns=None)}."
         )
         who = f"Job {record.job_name!r} of {provider.dist} {provider.version}"
-        hidden = hidden_of(versions, record.params, redact)
-        told = first_faults(map(hidden.text, faults(refused.params_schema, params)))
+        with hiding(hidden_of(versions, record.params, redact).text):
+            told = first_faults(faults(refused.params_schema, params))
         raise BadInput(refusal(who, told, way_out), faults=tuple(told))
 
 

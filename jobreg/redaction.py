@@ -144,7 +144,8 @@ def _as_texts(value: Any) -> Iterator[str]:
             yield from _as_texts(each)
     elif isinstance(value, str):
         for part in {value, *value.splitlines()}:  # a log has its lines one by one
-            looks = (part, repr(part)[1:-1], json.dumps(part)[1:-1])
+            quoted = (repr(part), json.dumps(part), json.dumps(part, ensure_ascii=False))
+            looks = (part, *(each[1:-1] for each in quoted))
             yield from (each for each in looks if len(each.strip()) >= SHORTEST)
     elif value is not None and not isinstance(value, bool) and len(str(value)) >= SHORTEST:
         yield str(value)

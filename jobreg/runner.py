@@ -26,10 +26,11 @@ from .errors import (
 )
 from .lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Provider, Reason
 from .options import DEFAULTS, JobOptions, engine_of, options_of, seconds
-from .redaction import Redaction
+from .redaction import NOTHING, Redaction
 from .registry.load import load
 from .signature.binding import Arguments, Binder
 from .signature.reading import read
+from .signature.refusal import hiding
 
 _WAY_IN = ("jobreg", "importlib")
 _binders: dict[str, tuple[object, Binder]] = {}
@@ -128,7 +129,11 @@ class Execution:
         if self._claim.unread:
             self._introduce(loaded, took)
         function, self._options, self._binder, who = loaded
-        return function, self._binder.bind(codec.decode(self._claim.params), who)
+        params = codec.decode(self._claim.params)
+        if self._redaction is NOTHING:
+            return function, self._binder.bind(params, who)
+        with hiding(self._redaction.text):
+            return function, self._binder.bind(params, who)
 
     def _import(self) -> Loaded:
         claim = self._claim

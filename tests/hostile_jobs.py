@@ -776,6 +776,11 @@ def logs_in(user: str, password: str):
     return len(password)
 
 
+@job(redact=["key", "keys"])
+def takes_numbers(key: int = 1, keys: dict[str, int] = {}, number: int = 1):
+    return number
+
+
 @job(unique=True)
 def is_unique(value):
     return value

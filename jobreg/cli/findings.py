@@ -142,6 +142,7 @@ def _params(client: Client, snapshot: Snapshot) -> Iterator[Finding]:
     from ..judge import faults
     from ..lifecycle import Provider
     from ..redaction import hidden_of
+    from ..signature.refusal import hiding
 
     entries = client.store.catalogue.known(client.store.catalogue.unfinished())
     for entry in entries:
@@ -150,14 +151,15 @@ def _params(client: Client, snapshot: Snapshot) -> Iterator[Finding]:
         if ref is None or takes is None or entry.provider != Provider(ref.dist, ref.version):
             continue
         bad = [
-            (run_id, params, told)
+            (run_id, params)
             for run_id, params in client.store.catalogue.waiting_params(entry.job_name)
-            if (told := "; ".join(faults(takes, json.loads(params))))
+            if next(faults(takes, json.loads(params)), None)
         ]
         if bad:
-            run_id, params, told = bad[0]
+            run_id, params = bad[0]
             versions = (each for each in entries if each.job_name == entry.job_name)
-            told = hidden_of(versions, params, client.settings.redact).text(told)
+            with hiding(hidden_of(versions, params, client.settings.redact).text):
+                told = "; ".join(faults(takes, json.loads(params)))
             message = (
                 f"{len(bad)} waiting runs of {ref.name!r} have params that {ref.provider} would "
                 f"refuse; {run_id}: {told[:300]}."

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from .refusal import below
+from .refusal import below, told_value
 
 _SHOWN = 60
 _AT = re.compile(r"^(?P<told>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
@@ -224,8 +224,7 @@ def _low(told: str) -> str:
 def _shown(value: Any) -> str:
     if value is None or isinstance(value, list | dict):
         return ""
-    text = json.dumps(value, ensure_ascii=False)
-    return f" {text}" if len(text) <= _SHOWN else f" {text[:_SHOWN]}..."
+    return f" {told_value(json.dumps(value, ensure_ascii=False), _SHOWN)}"
 
 
 def _json_type(value: Any) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 from typing import Any
 
 MOST_FAULTS = 100
+
+_hide: ContextVar[Callable[[str], str]] = ContextVar("jobreg_refusal_hides", default=str)
 
 OfValue = Callable[[Any, str, str], Iterator[str]]
 
@@ -33,6 +37,22 @@ def faults(
             continue
         path = name if name.isprintable() and len(name) <= 80 else ascii(name[:80])
         yield from of_value(value, name, path)
+
+
+@contextmanager
+def hiding(hide: Callable[[str], str]) -> Iterator[None]:
+    """Let values that are told here meanwhile be told as ``hide`` makes them."""
+    token = _hide.set(hide)
+    try:
+        yield
+    finally:
+        _hide.reset(token)
+
+
+def told_value(text: str, most: int) -> str:
+    """A value, as text, as it is told: hidden first, since of half a secret nobody knows it is."""
+    text = _hide.get()(text)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def first_faults(found: Iterator[str]) -> list[str]:

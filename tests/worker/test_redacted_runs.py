@@ -10,7 +10,7 @@ import pytest
 from store_hands import everything
 from waiting import until
 
-from jobreg import Client, JobRegError, RunFailed
+from jobreg import BadInput, Client, JobRegError, RunFailed
 from jobreg.events import listen
 from jobreg.lifecycle import State
 
@@ -116,6 +116,36 @@ def test_no_refusal_shows_a_secret(client: Client, jobreg: Any, start_worker: An
     assert "password: expected str, got int [redacted]" in refused[3]
     assert [each for each in refused if re.search("hunter22|sk-abcdef|12345678", each)] == []
     assert all(refused)
+
+
+LONG = "-----BEGIN KEY-----\n" + "'one' \"two\" ü".ljust(100, "z") + "\nlast line"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["at submit", "in the child"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"key": LONG}, {"key": "y" * 100}, {"keys": {"a": LONG, "b": "y" * 61}},
+        {"number": "." * 50 + "sk-" + "y" * 50}, {"number": LONG, "key": LONG},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_of_a_long_secret_no_refusal_shows_the_beginning(
+    client: Client, jobreg: Any, start_worker: Any, known: bool, params: dict[str, Any]
+) -> None:
+    start_worker()
+    if known:
+        client.submit("hostile.takes_numbers", {"key": 1}).result(20)
+        with pytest.raises(BadInput) as error:
+            client.submit("hostile.takes_numbers", params)
+        refused = f"{error.value} {error.value.faults}"
+    else:
+        run = client.submit("hostile.takes_numbers", params).wait(20)
+        assert run.error is not None
+        refused = f"{run.error.message} {run.error.traceback}"
+
+    assert "expected int, got str" in refused
+    assert re.search("BEGIN|one|two|zz|last|yy", refused) is None
 
 
 def test_a_job_that_hides_what_it_does_not_take_is_refused(
