@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import make_url
 
-from jobreg import BadInput
+from jobreg import BadInput, Client
 from jobreg.store import open_store, urls
 
 SECRET = "s3cret"
@@ -39,6 +39,7 @@ def test_a_url_is_shown_without_its_password(url, shown):
         "postgresql://user:x/s3cret@host:5432x/jobs",
         "postgresql://host:abc/jobs?user=u&password=s3cret",
         "://user:s3cret@host",
+        "postgresql:/user:s3cret@host/jobs",
     ],
 )
 def test_what_is_no_url_is_refused_without_its_password(url):
@@ -49,11 +50,41 @@ def test_what_is_no_url_is_refused_without_its_password(url):
     assert refused.value.__suppress_context__
 
 
-def test_a_password_with_an_at_sign_is_told_how_to_be_written():
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://user:p@s3cret@127.0.0.1:1/jobs", "mysql://user:p@x/s3cret@127.0.0.1:1/jobs"],
+)
+def test_a_password_with_an_at_sign_is_told_how_to_be_written(url):
     with pytest.raises(BadInput, match="write that as %40") as refused:
-        open_store("postgresql://user:p@s3cret@127.0.0.1:1/jobs")
+        open_store(url)
 
     assert SECRET not in str(refused.value)
+
+
+def test_a_relative_url_means_the_same_file_wherever_the_process_goes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = open_store("sqlite:///jobs.db")
+    monkeypatch.chdir("/")
+    store.close()
+
+    assert store.find() == ([], None)
+    assert store.database.file == tmp_path / "jobs.db"
+
+
+@pytest.mark.parametrize("given", ["sqlite:///jobs.db", "jobs.db"])
+def test_where_nobody_can_say_what_a_path_is_relative_to_it_is_refused(
+    tmp_path, monkeypatch, given
+):
+    gone, odd = tmp_path / "gone", tmp_path / "a?b"
+    gone.mkdir(), odd.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(BadInput, match=r"working directory cannot be told.*Give the whole path"):
+        Client(given)
+    monkeypatch.chdir(odd)
+    with pytest.raises(BadInput, match=r"a\?b' holds a '\?'"):
+        Client(given)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
