@@ -14,6 +14,7 @@ from uuid import UUID
 from attrs import evolve
 
 from . import clock, following, settings
+from .catalogue import Known
 from .errors import BadInput, Conflict, JobConflict, JobRegError, UnknownJob, UnknownRun
 from .handle import Run
 from .judge import Kept, Terms
@@ -163,11 +164,10 @@ class Client:
                 run = kept.terms.apply(record)
         if kept is None or run is None:
             return self.store.insert([self._ready_one(record)])[0]
-        changes = self.store.catalogue.changes
         stored = self.store.insert_as_known(run, kept.known, lambda: self._ready_one(record))
         if self._known.get(record.job_name) is kept:
             if self._is_here(kept):
-                self._known[record.job_name] = evolve(kept, read=now, changes=changes)
+                self._known[record.job_name] = evolve(kept, read=now - _aged(kept.known))
             else:
                 self._known.pop(record.job_name, None)
         return stored
@@ -179,7 +179,7 @@ class Client:
         while the run is on its way already.
         """
         kept = self._known.get(name)
-        if kept is None or kept.ref is None or self._is_fresh(kept):
+        if kept is None or kept.ref is None or kept.read >= clock.seconds() - _KEEP_KNOWN:
             return None
         return kept if kept.terms.anywhere or self._is_here(kept) else None
 
@@ -223,24 +223,22 @@ class Client:
         if ref is None and judge:
             ref = self._check_name(name)
         kept, now = self._known.get(name), clock.seconds()
-        changes = self.store.catalogue.changes
-        if kept is None or anew or not self._is_fresh(kept):
+        if kept is None or anew or kept.read < now - _KEEP_KNOWN:
+            self.store.catalogue.readers.add(self)
             known = self.store.catalogue.of(name)
+            now -= _aged(known)
         elif kept.ref is ref or kept.ref == ref:
             return kept.terms
         else:
             now, known = kept.read, kept.known
-        if kept is None or kept.known is not known or kept.ref != ref:
-            terms = Terms.of(known, _provider(ref), self.settings.redact)
-        else:
-            terms = kept.terms
-        self._known[name] = Kept(now, changes, known, ref, terms)
+        same = kept if kept and kept.known is known and kept.ref == ref else None
+        terms = same.terms if same else Terms.of(known, _provider(ref), self.settings.redact)
+        self._known[name] = Kept(now, known, ref, terms)
         return terms
 
-    def _is_fresh(self, kept: Kept) -> bool:
-        keep = _KEEP_KNOWN if kept.known.signs else min(_KEEP_KNOWN, _KEEP_UNKNOWN)
-        unchanged = kept.changes == self.store.catalogue.changes
-        return unchanged and kept.read >= clock.seconds() - keep
+    def forget_jobs(self) -> None:
+        """Forget what was read of jobs; this process has written something of them."""
+        self._known.clear()
 
     def submit_many(
         self,
@@ -457,6 +455,11 @@ class Client:
     def waiting_on(self, records: Sequence[RunRecord]) -> dict[str, str | None]:
         """For each run id, why it is not running though it waits; None where it is not so."""
         return following.waiting_on(self.store, records)
+
+
+def _aged(known: Known) -> float:
+    """How old, in seconds, what was just read is taken for: where nothing is known, nearly old."""
+    return 0.0 if known.signs else max(0.0, _KEEP_KNOWN - _KEEP_UNKNOWN)
 
 
 def _provider(ref: JobRef | None) -> Provider | None:

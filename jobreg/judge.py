@@ -116,13 +116,9 @@ class Terms:
 
 @frozen
 class Kept:
-    """What a client has read of a job, and what follows for who has it here (``ref``).
-
-    ``read`` is when that was; ``changes`` is how many this process had made in the store then.
-    """
+    """What a client has read of a job, when, and what follows for who has it here (``ref``)."""
 
     read: float
-    changes: int
     known: Known
     ref: JobRef | None
     terms: Terms

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Insert, Update
 
@@ -25,14 +26,21 @@ Key = tuple[str, str, str]
 """A job, and the distribution and version that ship it."""
 
 
+class Reader(Protocol):
+    """Remembers for a while what it has read of jobs."""
+
+    def forget_jobs(self) -> None:
+        """Forget it: something of them was written."""
+
+
 class StoredCatalogue:
     """The verbs about jobs, one transaction each. Get one as ``store.catalogue``."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._remembered = Remembered()
-        self.changes = 0
-        """How often something was written here by this process."""
+        self.readers: WeakSet[Reader] = WeakSet()
+        """Who is to be told when this process has written something."""
 
     def learn(self, entries: Sequence[Entry], pinned_by: str) -> dict[str, Owner]:
         """Keep what was said of jobs, and return whom each of these names belongs to.
@@ -172,7 +180,8 @@ class StoredCatalogue:
                 return write(connection)
 
         done = write_catalogue()
-        self.changes += 1
+        for each in tuple(self.readers):
+            each.forget_jobs()
         return done
 
     def _owners(self, connection: Connection, names: Sequence[str] | None) -> dict[str, Owner]:

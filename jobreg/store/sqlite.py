@@ -39,6 +39,10 @@ from .tables import runs
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+LOOK_EVERY = 0.01
+"""Seconds for which it is believed that a file still has its name: to look takes two microseconds,
+and what is stored so soon after its removal was as well stored before it.
+"""
 # What may stand in a URL after its '?', as SQLAlchemy hands it to sqlite3.connect. Without ``uri``:
 # the file would be another than the one we make.
 _OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
@@ -63,6 +67,7 @@ class SQLite(Database):
         super().__init__(url, engine)
         self._file = path_of(url)
         self._lent_from: object = None
+        self._looks_at = 0.0
 
     @property
     def file(self) -> Path:
@@ -84,10 +89,12 @@ class SQLite(Database):
 
     def lend(self, *, ping: bool = True) -> Lent | None:
         """A connection of the driver's; none to a file that another has taken the place of."""
-        file = _identity(self._file)
-        if self._lent_from not in (None, file):
-            self.let_go()
-        self._lent_from = file
+        now = clock.seconds()
+        if now >= self._looks_at:
+            self._looks_at, file = now + LOOK_EVERY, _identity(self._file)
+            if self._lent_from not in (None, file):
+                self.let_go()
+            self._lent_from = file
         return super().lend(ping=ping)
 
     def watch(self, *, listen: bool = False) -> Watch:

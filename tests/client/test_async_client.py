@@ -55,7 +55,10 @@ def verbs(kind: type) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("of", "to", "inner"),
-    [(Client, AsyncClient, {"has_store", "request", "ready", "log_steps"}), (Run, AsyncRun, set())],
+    [
+        (Client, AsyncClient, {"has_store", "request", "ready", "log_steps", "forget_jobs"}),
+        (Run, AsyncRun, set()),
+    ],
 )
 def test_every_verb_has_its_namesake_with_the_same_arguments(of, to, inner):
     theirs, ours = verbs(of), verbs(to)

@@ -13,7 +13,7 @@ from waiting import until
 
 from jobreg import Client, Registry, StoreUnavailable, Worker
 from jobreg.events import listen
-from jobreg.store import open_store
+from jobreg.store import open_store, sqlite
 
 WITHIN = 30.0
 
@@ -36,6 +36,12 @@ def told() -> Iterator[list[str]]:
     deaf = listen(lambda name, _: names.append(name))
     yield names
     deaf()
+
+
+@pytest.fixture(autouse=True)
+def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sqlite.LOOK_EVERY <= 0.01
+    monkeypatch.setattr(sqlite, "LOOK_EVERY", 0.0)
 
 
 def removed(file: Path) -> None:
