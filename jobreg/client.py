@@ -51,7 +51,7 @@ _CANDIDATES = 5
 # Seconds within which what operators set, and new versions, take effect here.
 _KEEP_KNOWN = 5.0
 # The same, of what the store does not know yet: the first run that a worker claims tells it.
-_KEEP_UNKNOWN = 0.05
+_KEEP_UNKNOWN = 0.01
 
 
 class _LookAtAllError(Exception):

@@ -95,6 +95,7 @@ def test_no_refusal_shows_a_secret(client: Client, jobreg: Any, start_worker: An
     worker = start_worker()
     assert client.submit("hostile.logs_in", params).result(20) == 8
     worker.stop()
+    client.forget_jobs()
 
     first = client.submit("hostile.logs_in", params).cancel()
     second = client.submit("hostile.logs_in", params)
@@ -136,6 +137,7 @@ def test_of_a_long_secret_no_refusal_shows_the_beginning(
     start_worker()
     if known:
         client.submit("hostile.takes_numbers", {"key": 1}).result(20)
+        client.forget_jobs()
         with pytest.raises(BadInput) as error:
             client.submit("hostile.takes_numbers", params)
         refused = f"{error.value} {error.value.faults}"

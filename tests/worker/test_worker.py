@@ -96,8 +96,8 @@ def test_a_job_with_keys_of_its_own_takes_what_submitters_and_operators_ask(
 def test_a_client_that_knew_nothing_of_a_job_asks_again_at_once(
     client: Client, start_worker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # How soon is a promise: less than the first run of a job takes, which starts a child.
-    assert client_module._KEEP_UNKNOWN <= 0.05
+    # How soon is a promise: less than the first run of a job mostly takes, which starts a child.
+    assert client_module._KEEP_UNKNOWN <= 0.01
     monkeypatch.setattr(client_module, "_KEEP_UNKNOWN", 0.0)
     start_worker()
     assert client.submit("hostile.is_unique", {"value": 0}).result(20) == 0
