@@ -175,7 +175,7 @@ class Settler:
             if not (error.locked and self._aside.find([each.run_id for each in outcomes])):
                 raise
             outcomes = self._writable()
-            refused = self._write(worker_id, outcomes)
+            refused = self._write(worker_id, outcomes) if outcomes else []
         settled, reasoned = list[Any](), list[Any]()
         for outcome in outcomes:
             run_id, attempt = key = outcome.run_id, outcome.attempt

@@ -20,6 +20,7 @@ from store_hands import (
     settle,
     states,
 )
+from waiting import until
 
 from jobreg import StoreUnavailable, settings
 from jobreg.engines.base import Note
@@ -150,6 +151,25 @@ def test_a_run_that_somebody_locks_holds_up_no_other(
     assert [each.run_id for each in at_last] == [locked.run_id]
     assert states(impatient) == {written[0].state: 6}
     assert impatient.get(late.run_id).progress == Progress(1, 2)
+
+
+@pytest.mark.parametrize("ending", [Ending.SUCCEEDED, Ending.ERROR])
+def test_a_run_that_somebody_locks_may_be_the_only_one(impatient: Store, ending: Ending) -> None:
+    worker, settler = add_worker(impatient), Settler(impatient, HOST)
+    add(impatient)
+    (taken,) = claim(impatient, worker) or []
+    settler.take([taken])
+    settler.add(outcome(taken, ending))
+
+    with impatient.writing() as connection:
+        locks(connection, live, taken.run_id)
+        written = settler.settle(worker)
+        pause = settler.pause()
+        again = settler.settle(worker)
+
+    assert (written, again, settler.holds) == ([], [], 1)
+    assert 0.5 < pause <= 1
+    assert until(lambda: settler.settle(worker), 10)[0].run_id == taken.run_id
 
 
 def test_progress_of_a_run_that_somebody_locks_is_kept_and_holds_up_no_other(
