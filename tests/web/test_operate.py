@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import aclosing
+from itertools import count
 from typing import Any
 
 import pytest
@@ -206,25 +207,38 @@ def test_every_stream_of_a_revoked_token_ends_soon(client, http, tokens, monkeyp
 def test_a_log_without_news_is_kept_alive_while_its_run_tells_how_far_it_is(
     client, ask, monkeypatch
 ):
-    for module in (application, live):
-        monkeypatch.setattr(module, "ALIVE_EVERY", 1.0)
+    for module, name in (
+        (application, "ALIVE_EVERY"), (application, "CHECK_EVERY"), (live, "ALIVE_EVERY"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, 0.5)
     monkeypatch.setattr(live, "TURN", 0.1)
     monkeypatch.setattr(live, "_SOON", 0.1)
     worker = add_worker(client.store)
     run = client.submit("reports.render", {"account": 1})
     claim = claim_one(client.store, worker)
+    thrice, silences, ticking = threading.Event(), count(1), application.ticking
+
+    async def seen(stream: Any, every: float) -> Any:
+        async with aclosing(ticking(stream, every)) as telling:
+            async for told in telling:
+                if told is None and next(silences) == 3:
+                    thrice.set()
+                yield told
+
+    monkeypatch.setattr(application, "ticking", seen)
 
     def work() -> None:
-        for number in range(70):
+        for number in range(400):
             client.store.note_progress(worker, [(run.id, claim.attempt, Progress(number))])
-            time.sleep(0.05)
+            if thrice.wait(0.05):
+                break
         settle(client.store, worker, outcome(claim, Ending.SUCCEEDED))
 
     working = threading.Thread(target=work)
     working.start()
 
     answer = ask("GET", f"/runs/{run.id}/logs?follow=true")
-    working.join(10)
+    working.join(30)
 
     assert answer.text.count(ALIVE) >= 3
     assert answer.text.endswith("event: end\ndata: {}\n\n")
