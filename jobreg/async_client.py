@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 from uuid import UUID
 
 from .client import PAGE, Client
-from .errors import BadInput, UnknownRun
+from .errors import BadInput, UnknownRun, WaitTimeout
 from .following import POLL, not_over
 from .handle import Run, Shown, value_of
 from .lifecycle import Attempt, LogLine, RunRecord
@@ -163,9 +163,12 @@ class AsyncClient:
         try:
             async with asyncio.timeout(longest):
                 return await self._awaited.record(wanted)
+        except WaitTimeout:  # it would never end, as who stands in for a store knows
+            raise
         except TimeoutError:
+            assert longest is not None
             record = (await self.get(wanted)).record
-            if longest is None or record.state.final:
+            if record.state.final:
                 return record
             raise not_over(record, longest) from None
 

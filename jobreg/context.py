@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import clock
 from .errors import BadInput, NotInRun
+from .legible import brief
 from .lifecycle import Claim, Progress
 
 if TYPE_CHECKING:
@@ -151,10 +152,9 @@ class CurrentRun:
             BadInput: done or total is not a finite number of at least 0.
         """
         for value in (done, 0 if total is None else total):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise BadInput(f"progress: {value!r} is not a number of at least 0.")
-            if not isfinite(value):
-                raise BadInput(f"progress: {value!r} is not finite.")
+            if not _is_amount(value):
+                told = brief(value, repr)
+                raise BadInput(f"progress: {told} is not a finite number of at least 0.")
         text = None if message is None else self._redaction.text(str(message))[:MAX_MESSAGE]
         self.latest = Progress(done, total, text)
         now = clock.seconds()
@@ -201,3 +201,13 @@ def current_run() -> CurrentRun:
             "current_run() was called outside a run. Call it in a job, in the thread that runs it."
         )
     return run
+
+
+def _is_amount(value: object) -> bool:
+    """Is it a finite number of at least 0?"""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return value >= 0 and isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False

@@ -70,8 +70,7 @@ def make_request(
     if not options and isinstance(job_name, str):
         # As most are: what is not said needs no check.
         text = codec.encode_params(params, max_params)
-        run_id = new_run_id() if ids is None else next(ids)
-        return RunRecord(run_id, job_name, text)
+        return RunRecord(_next_id(ids), job_name, text)
     unknown = options.keys() - _OPTIONS
     if unknown:
         raise BadInput(
@@ -83,8 +82,9 @@ def make_request(
     asked = {key: value for key, value in options.items() if value is not None}
     if "delay" in asked and "at" in asked:
         raise BadInput("Give delay or at, not both.")
+    given = asked.get("run_id")
     return RunRecord(
-        run_id=checked_run_id(asked["run_id"]) if "run_id" in asked else new_run_id(),
+        run_id=_next_id(ids) if given is None else checked_run_id(given),
         job_name=job_name,
         params=codec.encode_params(params, max_params),
         queue=queue_name(asked["queue"]) if "queue" in asked else None,
@@ -166,6 +166,10 @@ def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
 def new_run_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ids made later sort later."""
     return _moment() + _chance()
+
+
+def _next_id(ids: Iterator[str] | None) -> str:
+    return new_run_id() if ids is None else next(ids)
 
 
 def new_run_ids(at_once: int = 100) -> Iterator[str]:

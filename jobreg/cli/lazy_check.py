@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 import click
@@ -80,17 +80,13 @@ def lazy_check(module: str, as_json: bool, store_url: str | None) -> int:
 
 
 def _import_elsewhere(module: str) -> dict[str, Any]:
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as answer:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _WATCH, module, str(writer)],
-                pass_fds=[writer],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno() if _has_stderr() else subprocess.DEVNULL,
-            )
-        finally:
-            os.close(writer)
+    with tempfile.TemporaryFile() as answer:  # a pipe would be full before the end of a long one
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WATCH, module, str(answer.fileno())],
+            pass_fds=[answer.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno() if _has_stderr() else subprocess.DEVNULL,
+        )
         try:
             process.wait(LIMIT)
         except subprocess.TimeoutExpired:
@@ -99,6 +95,7 @@ def _import_elsewhere(module: str) -> dict[str, Any]:
         finally:
             process.kill()
             process.wait()
+        answer.seek(0)
         said = answer.read()
     if not said:
         told = ["raised", f"Importing it ended the process (exit code {process.returncode})"]

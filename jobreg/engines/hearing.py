@@ -79,6 +79,8 @@ class Hearing:
     def close(self) -> None:
         """Hear nothing any more."""
         self._ears.close()
+        self._nudge_out.close()
+        self._nudge_in.close()
 
     # to whom
 

@@ -44,12 +44,15 @@ class Borrowed:
         if connection is None:
             self._check_driver(given)
             self._lent.connection = given
-            with (
-                forking.inside(),
-                self._plain().connect() as connection,
-                self._inside(connection),
-            ):
-                yield connection
+            try:
+                with (
+                    forking.inside(),
+                    self._plain().connect() as connection,
+                    self._inside(connection),
+                ):
+                    yield connection
+            finally:
+                del self._lent.connection
             return
         mine, theirs = self._database.engine.dialect.name, connection.dialect.name
         if mine != theirs and {mine, theirs} != {"mysql", "mariadb"}:

@@ -74,8 +74,11 @@ def _insert(connection: sqlite3.Connection, run: RunRecord, prepare: Prepare) ->
     if version is None or version[0] != VERSION:
         return None
     stored = sqlite_submit.insert_one(connection.execute, sqlite_submit.clock(), prepared)
-    failpoints.begin("insert")
-    failpoints.commit("before")
-    connection.execute("COMMIT")
-    failpoints.commit("after")
+    before = failpoints.begin("insert")
+    try:
+        failpoints.commit("before")
+        connection.execute("COMMIT")
+        failpoints.commit("after")
+    finally:
+        failpoints.begin(before)
     return stored

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from ..errors import StoreUnavailable
 from . import schema
 from .opening import open_store
@@ -36,18 +38,18 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
         ways = (f"CREATE DATABASE {name}", f"DROP DATABASE {name}")
     try:
         _say(given, ways[0])
-        with _made(there) as made:
-            yield made
+        try:
+            with _made(there) as made:
+                yield made
+        finally:
+            _say(given, ways[1])
     finally:
-        _say(given, ways[1])
         given.close()
 
 
 @contextmanager
 def _file(url: str, name: str) -> Iterator[str]:
     """A file in a folder of its own, beside the one that the URL names."""
-    from sqlalchemy import make_url
-
     beside = Path(make_url(url).database or "").absolute().parent
     try:
         beside.mkdir(parents=True, exist_ok=True)

@@ -441,8 +441,13 @@ class Watch:
     def _open(self) -> None:
         _there(self._path)
         # A connection used for nothing else: the pragma does not see its own commits.
-        self._connection = sqlite3.connect(self._path, check_same_thread=False)
-        self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes the log
+        connection = sqlite3.connect(self._path, check_same_thread=False)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes the log
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._connection = connection
         with contextlib.suppress(OSError):
             self._news = FileNews(self._log)
 

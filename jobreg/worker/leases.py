@@ -8,6 +8,7 @@ import os
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from .. import __version__, clock
 from ..errors import StoreError
@@ -170,7 +171,8 @@ class Lease:
             if self._gap(self._touched):
                 self._end_gap()
             self._touched = clock.seconds()
-            self._guard.touch()
+            with suppress(OSError):  # nothing left for a new guard; the next touch may find it
+                self._guard.touch()
             overdue = self._overdue()
             if overdue:
                 self._on_overdue()

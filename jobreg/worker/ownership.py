@@ -107,8 +107,9 @@ class Ownership:
         self.look()
         ref = self.ref(name)
         if ref is None:
-            ref, owner = self._registry.ref(name), self._owners[name]
-            raise JobConflict(owner.refusal(ref))
+            ref, owner = self._registry.ref(name), self._owners.get(name)
+            if owner is not None and owner.dist != ref.dist:
+                raise JobConflict(owner.refusal(ref))
         return ref
 
     def options(self, name: str, options: JobOptions) -> JobOptions:

@@ -230,9 +230,9 @@ class Settler:
         try:
             self._store.note_progress(worker_id, rows)
         except StoreUnavailable as error:
+            self._notes |= notes  # for the next time
             if not (error.locked and self._aside.find([run_id for run_id, _ in notes])):
                 raise
-            self._notes |= notes  # the others next time
             return
         for key in notes.keys() & self._held.keys():
             # What the store noted of it at the claim is no longer so.

@@ -225,8 +225,8 @@ class Worker:
         self.claimer = Claimer(self.store, self.ownership, self.engine, self.settings.queues)
         self.upkeep = Upkeep(self.store, self.settings, self.lease.host)
         self._watch = self.store.watch(listen=True)
-        guard.start()
         try:
+            guard.start()
             self.engine.start()
             self.ownership.look()
             self.lease.start()
@@ -238,7 +238,8 @@ class Worker:
             self._watch.close()
             if self._given_store is None:
                 self.store.close()
-            emit("worker.stopped", worker_id=self.lease.worker_id)
+            if self.lease.worker_id:
+                emit("worker.stopped", worker_id=self.lease.worker_id)
 
     def _condition(self) -> str | None:
         """How this worker is, for those who look into the store; None: well."""

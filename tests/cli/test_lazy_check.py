@@ -86,3 +86,15 @@ def test_a_job_s_own_module_is_a_finding(check):
     assert json.loads(check("acme.render", "--json").stdout)["findings"][0]["chain"] == [
         "acme.render"
     ]
+
+
+def test_an_application_of_thousands_of_modules_is_told_of(check, fake_plugins):
+    names = [f"m{number:04}_{'x' * 60}" for number in range(1500)]
+    files = {f"big/{name}.py": "" for name in names} | {
+        "big/__init__.py": "".join(f"from . import {name}\n" for name in names)
+    }
+    fake_plugins.add("big-app", "1.0", {}, files)
+
+    done = check("big")
+
+    assert (done.returncode, done.stdout) == (0, "Importing big imports no job.\n")

@@ -15,6 +15,7 @@ from waiting import until
 
 import jobreg
 from jobreg import (
+    AsyncClient,
     Backoff,
     Client,
     RunFailed,
@@ -23,6 +24,7 @@ from jobreg import (
     current_run,
     job,
 )
+from jobreg.legible import brief
 from jobreg.testing import Jobs, inline, plugin, stored
 from jobreg.verbs import default_client
 
@@ -587,3 +589,29 @@ def test_a_run_that_was_due_for_too_long_is_not_begun() -> None:
         kept.run_pending()
 
         assert (run.refresh().state, run.reason, ran) == ("failed", "expired", [])
+
+
+def test_an_asyncio_wait_that_would_never_end_says_so_as_any_other(jobs: Jobs) -> None:
+    add(jobs, echo=lambda: 1)
+
+    async def wait(timeout: str | None) -> None:
+        async with AsyncClient() as client:
+            run = await client.submit("fake.echo", delay="1h")
+            await run.wait(timeout)
+
+    for timeout in (None, "30s"):
+        with pytest.raises(WaitTimeout, match="would never end"):
+            asyncio.run(wait(timeout))
+
+
+@pytest.mark.parametrize(
+    "done", [10**400, 10**5000, float("nan"), float("inf"), -1, True, "1"], ids=brief
+)
+def test_progress_that_is_no_amount_is_refused(jobs: Jobs, done: Any) -> None:
+    add(jobs, says=lambda: current_run().progress(done))
+
+    run = jobreg.submit("fake.says")
+
+    assert run.error is not None
+    assert run.error.type == "BadInput"
+    assert run.error.message.endswith("is not a finite number of at least 0.")

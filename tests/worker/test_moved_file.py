@@ -83,3 +83,20 @@ def test_a_file_that_takes_its_place_is_used_by_all(
         # As it was when it was copied, and now this worker's to run.
         until(lambda: before.refresh().state.final, WITHIN, "it is run from the copy as well")
         assert client.submit("hostile.echo", {"value": 2}).result(WITHIN) == 2
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_watched_afterwards(
+    client: Client, file: Path
+) -> None:
+    client.store.counts()
+    client.close()
+    watch, good = open_store(client.settings.store).watch(), file.read_bytes()
+    file.write_bytes(b"x" * len(good))
+
+    torn = watch.changed()
+    file.write_bytes(good)
+    mended = watch.changed()
+
+    assert (torn, mended) == (True, True)
+    assert watch.fileno() is not None
+    watch.close()

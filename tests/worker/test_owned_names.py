@@ -177,3 +177,22 @@ def test_what_operators_adopt_is_read_again_once_somebody_has_written(
 
     assert ownership.look()
     assert NAME not in ownership.names()
+
+
+def test_a_job_that_is_installed_between_two_looks_is_found(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = place("here")
+    client = Client(here.store, here.registry)
+    ownership, before = Ownership(client.store, here.registry), here.registry.snapshot()
+    ownership.look()
+    here.install("acme")
+    snapshot = here.registry.snapshot
+    monkeypatch.setattr(
+        here.registry,
+        "snapshot",
+        lambda recheck=False: snapshot(recheck=True) if recheck else before,
+    )
+    monkeypatch.setattr(ownership, "look", lambda: False)
+
+    assert ownership.require(NAME).dist == "acme"

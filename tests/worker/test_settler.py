@@ -263,3 +263,24 @@ def test_a_run_of_a_dead_worker_that_somebody_locks_holds_up_no_other(
     assert impatient.get(locked.run_id).crashes == 0
     assert impatient.get(alone.run_id).crashes == 1
     assert sorted(told) == [("worker.rescued", number) for number in (1, 1, 1, 2)]
+
+
+def test_progress_that_an_outage_kept_from_being_written_is_written_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path)
+    worker, run = add_worker(store), add(store)
+    settler = Settler(store, HOST)
+    settler.take([claim_one(store, worker)])
+    settler.note(Note(run.run_id, 1, Progress(1, 2)))
+
+    def is_away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as away:
+        away.setattr(store, "note_progress", is_away)
+        with pytest.raises(StoreUnavailable):
+            settler.write_progress(worker)
+    settler.write_progress(worker)
+
+    assert store.get(run.run_id).progress == Progress(1, 2)

@@ -18,8 +18,14 @@ async def show(visit: Visit) -> Response:
     """The page; ``q`` is what names or providers must contain."""
     wanted = (visit.asked("q") or "")[:200]
     rows, problems = await visit.do(_read, visit.client)
-    found = [each for each in rows if wanted.lower() in f"{each['name']} {each['dist'] or ''}"]
+    found = [each for each in rows if wanted.lower() in _told(each)]
     return visit.page("jobs.html", jobs=found, total=len(rows), wanted=wanted, problems=problems)
+
+
+def _told(row: dict[str, Any]) -> str:
+    """A job's name and its provider, or all that claim the name."""
+    dists = [row["dist"], *(each["dist"] for each in row.get("claimants", ()))]
+    return " ".join([row["name"], *filter(None, dists)]).lower()
 
 
 def _read(client: Client) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
