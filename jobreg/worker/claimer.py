@@ -44,7 +44,7 @@ class Claimer:
         self.usual: list[Pair] = []
         """The one pair in which runs waited, when some did last; none where there were several."""
         self.among_suspects = False
-        """Was the last claim a suspect? Then one is asked for: all others only stand in the way."""
+        """Was the last claim a suspect? Then one run is claimed at a time: a suspect runs alone."""
 
     @property
     def waits(self) -> bool:

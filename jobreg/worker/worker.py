@@ -263,14 +263,14 @@ class Worker:
     # one turn
 
     def _turn(self, *, claiming: bool) -> bool:
-        """Take reports, settle, mind, claim. False when there is nothing left to do."""
+        """Take reports, settle, claim, mind. False when there is nothing left to do."""
         self._take_reports(self._pause(claiming))
         try:
             if self.lease.lost:
                 self._begin_anew()
             self._settle()
             self._look_around()
-            # What waits comes before what can: somebody may be waiting for it.
+            # A claim comes before upkeep: somebody may be waiting for that run.
             idle = claiming and self.lease.held and self._claim()
             self._mind()
         except StoreError as error:

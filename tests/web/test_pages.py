@@ -612,3 +612,11 @@ def test_whatever_changes_something_wants_a_role_that_may():
         "GET /login": None, "POST /login": None, "GET /static/{name}": None,
         "POST /logout": "read", "POST /jobs/{job_name}": "submit",
     }  # fmt: skip
+
+
+def test_a_job_that_several_claim_is_found_by_each_of_them(page, fake_plugins):
+    fake_plugins.add("other-reports", "1.0", {NAME: "acme_web:run"})
+
+    for dist in ("acme-rep", "OTHER"):
+        assert f'href="/jobs/{NAME}"' in page("GET", f"/jobs?q={dist}").text
+    assert f'href="/jobs/{NAME}"' not in page("GET", "/jobs?q=nobody").text
