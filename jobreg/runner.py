@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
@@ -34,12 +35,16 @@ from .signature.refusal import hiding
 
 _WAY_IN = ("jobreg", "importlib")
 _binders: dict[str, tuple[object, Binder]] = {}
+_begun: dict[str, int] = {}
+"""When the first import of each module of jobs began here, in nanoseconds since 1970."""
+_trusted: set[str] = set()
+"""The modules of which it was seen that no installation fell into their import."""
 
-Moved = Callable[[str, str, Provider | None, JobLoadError | None], bool]
+Moved = Callable[[str, str, Provider | None, JobLoadError | None, int], bool]
 """Asked after an import: see :func:`.registry.motion.was_moved`."""
 
 
-class _NotYetError(Exception):
+class NotYetError(Exception):
     """The import fell into an installation, or the job is to be introduced first."""
 
 
@@ -147,7 +152,7 @@ class Execution:
         name, provider = self._claim.job_name, self._claim.provider
         assert provider is not None
         self.hello = _hello_of(name, provider, loaded.function, loaded.binder, seconds)
-        raise _NotYetError
+        raise NotYetError
 
     def begin(self) -> None:
         """The job's own code runs from now on."""
@@ -166,7 +171,7 @@ class Execution:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if isinstance(error, _NotYetError):
+        if isinstance(error, NotYetError):
             self._said = None
         elif error is not None:
             self._fail(error)
@@ -252,16 +257,23 @@ def call(function: Callable[..., object], arguments: Arguments) -> object:
 def _whole(
     job_name: str, target: str, provider: Provider | None, was_moved: Moved
 ) -> Callable[..., object]:
-    """Load a job, and see that its code was not being changed meanwhile."""
-    fresh = target.partition(":")[0] not in sys.modules
+    """Load a job, and see that its code was not being changed meanwhile.
+
+    Neighbours that want a module at the same time have one import of it, so each looks for itself,
+    until one has seen that it is whole.
+    """
+    module = target.partition(":")[0]
+    since = _begun.setdefault(module, time.time_ns())
     try:
         function = load(job_name, target)
     except JobLoadError as error:
-        if was_moved(job_name, target, provider, error):
-            raise _NotYetError from error
+        if was_moved(job_name, target, provider, error, since):
+            raise NotYetError from error
         raise
-    if fresh and was_moved(job_name, target, provider, None):
-        raise _NotYetError
+    if module not in _trusted:
+        if was_moved(job_name, target, provider, None, since):
+            raise NotYetError
+        _trusted.add(module)
     return function
 
 
@@ -282,7 +294,7 @@ def introduce(
         function = _whole(job_name, target, provider, was_moved)
         seconds = clock.seconds() - begun if fresh else None
         binder = binder_of(function, job_name)
-    except _NotYetError:
+    except NotYetError:
         trouble = "Its distribution was being installed or removed."
         return Hello(job_name=job_name, provider=provider, options=None, trouble=trouble)
     except JobLoadError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import clock, failpoints
 from ..errors import Interrupted
 from ..lifecycle import Claim, Ending, Outcome, Progress
+from ..runner import NotYetError
 from . import wire
 from .surroundings import Surroundings
 
@@ -40,6 +41,8 @@ class Neighbour:
 
     def begin(self) -> None:
         """The job's own code starts now."""
+        if self._together.spent:  # what it has imported may be half of another version
+            raise NotYetError
         self._together.begun(self.number)
         failpoints.reach("attempt.begun")
         self.executing = True
@@ -75,7 +78,8 @@ class Together:
         self.runs: dict[int, Any] = {}
         self._jobs: list[dict[str, Any]] = []
         self._tap = tap
-        self._spent = False
+        self.spent = False
+        """Is nothing more to begin here?"""
         self._lock = threading.RLock()
         self._surroundings = Surroundings(own)
 
@@ -88,7 +92,7 @@ class Together:
             return
         for number, claim in wire.run_from(message, self._jobs):
             with self._lock:
-                if self._spent:
+                if self.spent:
                     self.post.send(wire.pack(("skipped", number)))
                     continue
                 if not self.runs:
@@ -116,8 +120,8 @@ class Together:
         with self._lock:
             del self.runs[number]
             # Where it never began, half an old and half a new version may be imported here.
-            self._spent |= outcome.started is None
+            self.spent |= outcome.started is None
             if not self.runs:
                 changed = self._surroundings.look() or self._tap.harmed or self.left()
-                self._spent |= changed
-            self.post.send(wire.outcome_to(number, outcome, self._spent, self._tap.marks()))
+                self.spent |= changed
+            self.post.send(wire.outcome_to(number, outcome, self.spent, self._tap.marks()))

@@ -12,19 +12,20 @@ from .scan import APPLICATION, places
 from .snapshot import take
 
 YOUNG = 5.0
-"""Seconds after a change on the path for which what an import found is not taken at its word."""
+"""Seconds after a change on the path in which no import that begins is taken at its word."""
 
 
 def was_moved(
-    job_name: str, target: str, provider: Provider | None, failed: JobLoadError | None
+    job_name: str, target: str, provider: Provider | None, failed: JobLoadError | None, since: int
 ) -> bool:
     """Was a job imported while its distribution was being installed, upgraded or removed?
 
-    Looked at after the import. Nothing counts as moved unless a folder of the path was written in
-    the last 5 s; then a failure to find the job's own code does (another one is the job's fault),
-    and so does metadata that is gone, or names another version or target than was asked for.
+    Looked at after the import, which began at ``since`` (nanoseconds since 1970). Nothing counts
+    as moved unless a folder of the path was written after that, or in the 5 s before; then a
+    failure to find the job's own code does (another one is the job's fault), and so does metadata
+    that is gone, or names another version or target than was asked for.
     """
-    if provider is None or provider.dist == APPLICATION or not _is_young():
+    if provider is None or provider.dist == APPLICATION or not _is_young(since):
         return False
     if failed is not None:
         return _is_torn(failed, target)
@@ -38,9 +39,9 @@ def was_moved(
     return (provider.version, target) not in mine
 
 
-def _is_young() -> bool:
-    now = time.time_ns()
-    return any(abs(now - written) < YOUNG * 1e9 for *_, written in places(sys.path))
+def _is_young(since: int) -> bool:
+    least, most = since - YOUNG * 1e9, time.time_ns() + YOUNG * 1e9
+    return any(least < written < most for *_, written in places(sys.path))
 
 
 def _is_torn(failed: JobLoadError, target: str) -> bool:

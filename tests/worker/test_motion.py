@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +118,9 @@ def test_only_what_pip_may_have_caused_is_forgiven(
     error.__cause__ = cause
     provider = Provider("torn", "1.0")
 
-    young = was_moved("torn.work", "torn.jobs:work", provider, error)
+    young = was_moved("torn.work", "torn.jobs:work", provider, error, time.time_ns())
     os.utime(fake_plugins.path, (1, 1))
-    old = was_moved("torn.work", "torn.jobs:work", provider, error)
+    old = was_moved("torn.work", "torn.jobs:work", provider, error, time.time_ns())
 
     assert (young, old) == (moved, False)
 
@@ -130,10 +132,66 @@ def test_a_good_import_of_another_version_than_was_asked_for_is_not_trusted(
     monkeypatch.setattr("sys.path", [str(fake_plugins.path)])
 
     def moved(version: str, target: str = "torn.jobs:work") -> bool:
-        return was_moved("torn.work", target, Provider("torn", version), None)
+        return was_moved("torn.work", target, Provider("torn", version), None, time.time_ns())
 
     assert (moved("1.0"), moved("1.1"), moved("1.0", "torn.old:work")) == (False, True, True)
     (fake_plugins.path / "torn-1.0.dist-info" / "entry_points.txt").unlink()
     touch(fake_plugins)
     assert moved("1.0")
-    assert not was_moved("a.b", "m:f", Provider("application", ""), None)
+    assert not was_moved("a.b", "m:f", Provider("application", ""), None, time.time_ns())
+
+
+def test_an_import_that_takes_long_is_looked_at_from_its_begin(
+    fake_plugins: Any, monkeypatch: Any
+) -> None:
+    install(fake_plugins, "1.1")
+    monkeypatch.setattr("sys.path", [str(fake_plugins.path)])
+    now = time.time_ns()
+    os.utime(fake_plugins.path, ns=(now, now - 30 * 10**9))
+
+    def moved(seconds_ago: int) -> bool:
+        since = now - seconds_ago * 10**9
+        return was_moved("torn.work", "torn.jobs:work", Provider("torn", "1.0"), None, since)
+
+    assert [moved(ago) for ago in (60, 27, 10)] == [True, True, False]
+
+
+# The second import, which is that of the child that has the runs, waits for the upgrade.
+SLOW = """
+import time
+from pathlib import Path
+
+here = Path({folder!r})
+with open(here / "imports", "a") as file:
+    file.write("x")
+while (here / "imports").read_text() == "xx" and not (here / "go").exists():
+    time.sleep(0.01)
+from .version import VERSION
+from jobreg import job
+
+async def aio(): return VERSION
+
+@job(engine="threads")
+def threads(): return VERSION
+"""
+
+
+@pytest.mark.parametrize("engine", ["aio", "threads"])
+def test_neighbours_of_an_import_that_was_moved_do_not_begin(
+    client: Client, start_worker: Any, fake_plugins: Any, tmp_path: Path, engine: str
+) -> None:
+    jobs = {"torn.work": f"torn.jobs:{engine}"}
+    modules = {**MODULES, "torn/jobs.py": SLOW.format(folder=str(tmp_path))}
+    fake_plugins.add("torn", "1.0", jobs, {**modules, "torn/version.py": "VERSION = '1.0'\n"})
+    runs = client.submit_many([("torn.work", {})] * 12)
+    start_worker(concurrency=1)
+
+    imports = tmp_path / "imports"
+    until(lambda: imports.exists() and imports.read_text() == "xx", 30, "the child imports")
+    shutil.rmtree(fake_plugins.path / "torn-1.0.dist-info")
+    fake_plugins.add("torn", "2.0", jobs, {**modules, "torn/version.py": "VERSION = '2.0'\n"})
+    touch(fake_plugins)
+    (tmp_path / "go").touch()
+
+    results = [(run.result(30), run.record.provider) for run in runs]
+    assert results == [("2.0", Provider("torn", "2.0"))] * 12
