@@ -15,6 +15,7 @@ class Late:
 
 
 asyncio = Late()
+os.environ["HOSTILE_IMPORTED"] = "stays"
 
 
 def echo(value=None):
@@ -178,6 +179,82 @@ def forks():
     if pid == 0:
         time.sleep(1000)
     return pid
+
+
+def _has_processes(by):
+    import importlib
+
+    context = importlib.import_module(by).get_context("fork")
+    told, telling = context.Pipe(duplex=False)
+    process = context.Process(target=_tells_and_sleeps, args=(telling,))
+    process.start()
+    told.recv()
+    process.terminate()
+    process.join(30)
+    with context.Pool(2) as pool:
+        return [process.exitcode, pool.map(abs, [-1, -2])]
+
+
+def _tells_and_sleeps(telling):
+    telling.send(True)
+    time.sleep(1000)
+
+
+def has_processes(by):
+    return _has_processes(by)
+
+
+async def has_processes_awaiting(by):
+    return _has_processes(by)
+
+
+@job(engine="threads")
+def has_processes_in_a_thread(by):
+    return _has_processes(by)
+
+
+def _changes_variables():
+    os.environ.update(SECRET="told", JOBREG_STORE="/nowhere/jobs.db")
+    del os.environ["PATH"]
+    return os.getpid()
+
+
+def _variables():
+    path = "PATH" in os.environ
+    return [os.getpid(), path, *map(os.getenv, ("SECRET", "JOBREG_STORE", "HOSTILE_IMPORTED"))]
+
+
+def changes_variables():
+    return _changes_variables()
+
+
+def variables():
+    return _variables()
+
+
+async def changes_variables_awaiting():
+    return _changes_variables()
+
+
+async def variables_awaiting():
+    return _variables()
+
+
+@job(engine="threads")
+def changes_variables_in_a_thread():
+    return _changes_variables()
+
+
+@job(engine="threads")
+def variables_in_a_thread():
+    return _variables()
+
+
+def clears_its_environment():
+    file = os.environ["JOBREG_STORE"].removeprefix("sqlite:///")
+    os.environ.clear()
+    with sqlite3.connect(file) as mine, current_run().transaction(mine) as effect:
+        effect.result = "done"
 
 
 def long_and_large():

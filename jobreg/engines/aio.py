@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import asyncio
 import inspect
-import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from ..registry.motion import was_moved
 from ..runner import Execution
 from .neighbours import OURS, Neighbour, Together
 from .numbered import NUMBER
+from .term import hear_term
 
 if TYPE_CHECKING:
     from .child import Post
@@ -36,14 +36,14 @@ _Task = asyncio.Task[Any]
 class Aio(Together):
     """The event loop hears the supervisor between two steps of the runs."""
 
-    def __init__(self, page: Page, tap: Tap, post: Post) -> None:
-        signal.signal(signal.SIGTERM, self._on_term)
+    def __init__(self, page: Page, tap: Tap, post: Post, store_url: str) -> None:
+        hear_term(self._on_term)
         self._pool = _Pool()
         self._tasks: dict[int, set[_Task]] = {}
         self._note, self._note_beside = page.stepper()
         self._serving = True
         self._loop = asyncio.new_event_loop()
-        super().__init__(page, tap, post, lambda: self._pool.threads)
+        super().__init__(page, tap, post, store_url, lambda: self._pool.threads)
 
     def serve(self) -> None:
         """Do what the supervisor says, until it is gone or done with us."""

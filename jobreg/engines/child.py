@@ -24,7 +24,9 @@ from ..runner import introduce
 from . import wire
 from .page import Page
 from .serial import Serial
+from .surroundings import Variables
 from .tap import Tap
+from .term import hear_term
 
 if TYPE_CHECKING:
     from multiprocess.connection import Connection
@@ -38,20 +40,22 @@ _PR_SET_PDEATHSIG = 1
 class Executing:
     """Is job code on the main thread's stack? Only then may a signal raise there."""
 
-    def __init__(self, page: Page, post: Post) -> None:
+    def __init__(self, page: Page, post: Post, store_url: str) -> None:
         self._page = page
         self._post = post
+        self._variables = Variables()
         self._now = False
         self._late = False
         self.max_result = 0
+        self.store_url = store_url
         post.sent = self.catch_up
 
     stopping = property(lambda self: self._page.stopping)
     interrupt = property(lambda self: self._page.interrupt)
-    store_url = property(lambda self: os.environ["JOBREG_STORE"])
 
     def begin(self) -> None:
         """The job's own code starts now."""
+        self._variables.note()
         self._page.begin()
         failpoints.reach("attempt.begun")
         self._now = True
@@ -62,6 +66,7 @@ class Executing:
         """The job's own code is over."""
         self._now = False
         self._page.end()
+        self._variables.put_back()
 
     def on_term(self, _signal: int, _frame: FrameType | None) -> None:
         """Interrupt the job that executes, if it is the one that is to end."""
@@ -134,25 +139,25 @@ def main(
     os.close(descriptor)
     _prepare(environment)
     tap = Tap(page, *pipes, apart=engine != "processes")
-    post = Post(inbox, outbox)
+    post, store_url = Post(inbox, outbox), os.environ["JOBREG_STORE"]
     with contextlib.suppress(OSError):
         if engine == "processes":
-            _serve_one_by_one(page, tap, post)
+            _serve_one_by_one(page, tap, post, store_url)
         elif engine == "threads":
             from .threads import Threads
 
-            Threads(page, tap, post).serve()
+            Threads(page, tap, post, store_url).serve()
         else:
             from .aio import Aio
 
-            Aio(page, tap, post).serve()
+            Aio(page, tap, post, store_url).serve()
     # The supervisor is gone or done with us; no exit handlers of the job's may delay the end.
     os._exit(0)
 
 
-def _serve_one_by_one(page: Page, tap: Tap, post: Post) -> None:
-    executing = Executing(page, post)
-    signal.signal(signal.SIGTERM, executing.on_term)
+def _serve_one_by_one(page: Page, tap: Tap, post: Post, store_url: str) -> None:
+    executing = Executing(page, post, store_url)
+    hear_term(executing.on_term)
     serial = Serial(page, executing, tap, post.send)
     for message in post.messages():
         if message["do"] == "probe":
@@ -168,6 +173,8 @@ def _prepare(environment: dict[str, str]) -> None:
     """Become a process group that dies with its parent, and reads nothing of the worker's."""
     os.setsid()
     _leave_the_forkserver_alone()
+    # The supervisor ends with its daemons; a job is to have processes of ``multiprocess`` itself.
+    sys.modules["multiprocess.process"].current_process()._config["daemon"] = False
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(environment)

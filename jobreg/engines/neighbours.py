@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from ..errors import Interrupted
 from ..lifecycle import Claim, Ending, Outcome, Progress
 from ..runner import NotYetError
 from . import wire
-from .surroundings import Surroundings
+from .surroundings import Surroundings, Variables
 
 if TYPE_CHECKING:
     from .child import Post
@@ -36,7 +35,7 @@ class Neighbour:
         self._together = together
 
     stopping = property(lambda self: self._together.page.stopping)
-    store_url = property(lambda self: os.environ["JOBREG_STORE"])
+    store_url = property(lambda self: self._together.store_url)
     interrupt = property(lambda self: self.asked)
 
     def begin(self) -> None:
@@ -72,9 +71,12 @@ class Neighbour:
 class Together:
     """Executes many runs at once; how is for its subclasses to say."""
 
-    def __init__(self, page: Page, tap: Tap, post: Post, own: Callable[[], int]) -> None:
+    def __init__(
+        self, page: Page, tap: Tap, post: Post, store_url: str, own: Callable[[], int]
+    ) -> None:
         self.page = page
         self.post = post
+        self.store_url = store_url
         self.runs: dict[int, Any] = {}
         self._jobs: list[dict[str, Any]] = []
         self._tap = tap
@@ -82,6 +84,8 @@ class Together:
         """Is nothing more to begin here?"""
         self._lock = threading.RLock()
         self._surroundings = Surroundings(own)
+        self._variables = Variables()
+        self._begun = False
 
     def understand(self, message: dict[str, Any]) -> None:
         """Do what the supervisor says."""
@@ -110,6 +114,9 @@ class Together:
     def begun(self, number: int) -> None:
         """Tell that the code of a run begins, and where in the pipes its output does."""
         with self._lock:
+            if not self._begun:  # the first since nothing ran here; what it imported stays
+                self._begun = True
+                self._variables.note()
             said = ("begun", number, clock.nanoseconds(), self._tap.marks())
             self.post.send(wire.pack(said))
 
@@ -122,6 +129,9 @@ class Together:
             # Where it never began, half an old and half a new version may be imported here.
             self.spent |= outcome.started is None
             if not self.runs:
+                if self._begun:
+                    self._begun = False
+                    self._variables.put_back()
                 changed = self._surroundings.look() or self._tap.harmed or self.left()
                 self.spent |= changed
             self.post.send(wire.outcome_to(number, outcome, self.spent, self._tap.marks()))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import multiprocess
-from multiprocess import connection, forkserver, reduction, resource_tracker, spawn
+from multiprocess import connection, forkserver, process, reduction, resource_tracker, spawn
 
 from .. import proc
 from ..lifecycle import Provider
@@ -91,6 +91,9 @@ def _forget_forkserver() -> None:
     if server._forkserver_alive_fd is not None:
         os.close(server._forkserver_alive_fd)
     type(server).__init__(server)
+    # Not the copy's to end, though ``multiprocess`` would when it exits.
+    ours = {each for each in process._children if each.name == child.NAME}
+    process._children.difference_update(ours)
 
 
 os.register_at_fork(after_in_child=_forget_forkserver)
@@ -165,13 +168,15 @@ class Nursery:
         """
         _see_that_there_is_room()
         _stand_where_a_child_can()
+        if self._forks:
+            _see_a_forkserver_dead()
         # Two, one for each way: what crosses a socket costs three times as much at either end.
         (inbox, out), (said, outbox) = connection.Pipe(duplex=False), connection.Pipe(duplex=False)
         descriptor = make_file()
         page = Page(descriptor)
         born = Child if engine == "processes" else SharedChild
         capture = Capture(page) if engine == "processes" else SortingCapture(page)
-        process = self._context.Process(
+        made = self._context.Process(
             target=child.main,
             args=(
                 inbox,
@@ -186,7 +191,7 @@ class Nursery:
         )
         try:
             with _starting_ours(tracked=not self._forks), self._answered():
-                process.start()
+                made.start()
         except BaseException:
             for each in (capture, page, out, said):
                 each.close()
@@ -196,7 +201,21 @@ class Nursery:
             outbox.close()
             capture.hand_over()
             os.close(descriptor)
-        return born(process, said, out, page, capture, provider, engine, parent=self.parent)
+        return born(made, said, out, page, capture, provider, engine, parent=self.parent)
+
+
+def _see_a_forkserver_dead() -> None:
+    """Where an application that waits for all its processes was told of its end, we are not."""
+    server = forkserver._forkserver
+    with server._lock:
+        if server._forkserver_pid is None:
+            return
+        try:
+            os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_address = server._forkserver_alive_fd = None
+            server._forkserver_pid = None
 
 
 def _stand_where_a_child_can() -> None:

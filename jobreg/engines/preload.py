@@ -1,8 +1,10 @@
 """What the forkserver loads before it forks the first child: our child, and no plugin, ever."""
 
 import gc
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from multiprocess import parent_process, spawn
@@ -32,6 +34,9 @@ def _settle_in() -> None:
     # says what it is to do there. Another thread, if something has started one, hears it in vain.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.signal(signal.SIGTERM, lambda *_: None)
+    # Nor of what a terminal that closes sends to all of an application, which may live on.
+    with suppress(OSError):
+        os.setsid()
     spawn.prepare = _prepare_others
     # What is here stays for the life of every child: no collection need look at it, nor, by
     # writing into it, make a copy of its pages.

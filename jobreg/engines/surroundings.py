@@ -24,6 +24,33 @@ _SIGNALS = tuple(
 _NO_ALARM = 0.0, 0.0
 
 
+class Variables:
+    """The environment of a job's code, which is put back when it is over.
+
+    What its module sets when it is imported stays. To replace the child would cost each run of a
+    job a child, where a library that it imports late sets a variable.
+    """
+
+    def __init__(self) -> None:
+        self._kept = self._now()
+
+    def note(self) -> None:
+        """Job code begins: so it is."""
+        self._kept = self._now()
+
+    def put_back(self) -> None:
+        """Job code is over: so it was."""
+        if self._now() != self._kept:
+            os.environ.clear()
+            os.environ.update(
+                (os.fsdecode(key), os.fsdecode(each)) for key, each in self._kept.items()
+            )
+
+    def _now(self) -> dict[bytes, bytes]:
+        # As Python keeps it: to decode it takes as long as a short run.
+        return dict(vars(os.environ)["_data"])
+
+
 class Surroundings:
     """Remembers how they were. So many threads as ``own`` says are not a job's, but run jobs."""
 

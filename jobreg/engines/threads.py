@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import signal
 import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from ..registry.motion import was_moved
 from ..runner import execute
 from .neighbours import OURS, Neighbour, Together
 from .numbered import NUMBER
+from .term import hear_term
 
 if TYPE_CHECKING:
     from .child import Post
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class Threads(Together):
     """The main thread hears the supervisor; the runs are in others."""
 
-    def __init__(self, page: Page, tap: Tap, post: Post) -> None:
+    def __init__(self, page: Page, tap: Tap, post: Post, store_url: str) -> None:
         # Without one of its own a SIGTERM that was meant for others would end us.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        super().__init__(page, tap, post, _threads_of_ours)
+        hear_term(lambda *_: None)
+        super().__init__(page, tap, post, store_url, _threads_of_ours)
 
     def serve(self) -> None:
         """Do what the supervisor says, until it is gone or done with us."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -68,3 +69,36 @@ def test_a_crash_tells_how_much_memory_its_process_had(client: Client, start_wor
 def test_of_a_process_that_is_gone_nobody_can_say() -> None:
     assert memory.resident(2**22 + 1) is None
     assert memory.peak(2**22 + 1) is None
+
+
+@pytest.mark.parametrize("engine", ["", "_awaiting", "_in_a_thread"])
+def test_the_environment_is_put_back_after_each_run(
+    client: Client, start_worker: Any, engine: str
+) -> None:
+    start_worker(concurrency=2)
+
+    def run(name: str) -> Any:
+        return client.submit(f"hostile.{name}{engine}").result(30)
+
+    run("variables"), run("changes_variables")  # what is new to a worker takes a child of its own
+    pid, after = run("changes_variables"), run("variables")
+
+    assert after == [pid, True, None, client.settings.store, "stays"]
+
+
+def test_a_job_may_empty_its_environment(client: Client, start_worker: Any) -> None:
+    start_worker(concurrency=1)
+
+    assert client.submit("hostile.clears_its_environment").result(30) == "done"
+
+
+@pytest.mark.parametrize("engine", ["", "_awaiting", "_in_a_thread"])
+@pytest.mark.parametrize("by", ["multiprocessing", "multiprocess"])
+def test_a_job_has_processes_and_a_pool_of_its_own(
+    client: Client, start_worker: Any, engine: str, by: str
+) -> None:
+    start_worker(concurrency=1)
+
+    run = client.submit(f"hostile.has_processes{engine}", {"by": by}, timeout="60s")
+
+    assert run.result(90) == [-signal.SIGTERM, [1, 2]]

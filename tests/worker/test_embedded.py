@@ -499,6 +499,64 @@ def test_an_application_uses_multiprocess_beside_a_worker(
     assert told == "None -15\ntold None\nTrue\n2\n"
 
 
+REAPED = """
+import os, signal, subprocess
+import jobreg
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so does an application that reaps all processes
+with jobreg.Worker(concurrency=1):
+    print(jobreg.submit("hostile.echo", {"value": 1}).result(20))
+    below = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "multiprocess.forkserver"], capture_output=True
+    )
+    (server,) = map(int, below.stdout.split())
+    assert os.getsid(server) != os.getsid(0)
+    os.kill(server, signal.SIGKILL)
+    run = jobreg.submit("hostile.echo", {"value": 2})
+    print(run.result(20), run.refresh().attempt)
+"""
+
+
+def test_a_forkserver_that_died_is_replaced_though_the_application_was_told_of_it(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(REAPED)
+
+    told = run_script(environ, tmp_path, "script.py").splitlines()
+
+    assert told[0] == "1"
+    assert told[1] in ("2 1", "2 2")  # it may have been claimed by the child that died
+
+
+COPY_THAT_EXITS = """
+import os, sys
+import jobreg
+
+with jobreg.Worker(concurrency=1):
+    run = jobreg.submit("hostile.awaits", {"file": sys.argv[1], "flag": sys.argv[2]})
+    while not os.path.exists(sys.argv[1]):
+        pass
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(7)  # with all that is done at an exit
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    open(sys.argv[2], "w").close()
+    print(run.wait(20).state, run.attempt)
+"""
+
+
+def test_a_forked_copy_that_exits_leaves_the_children_alone(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(COPY_THAT_EXITS)
+
+    told = run_script(
+        environ, tmp_path, "script.py", str(tmp_path / "began"), str(tmp_path / "flag")
+    )
+
+    assert told == "7\nsucceeded 1\n"
+
+
 OUTLIVED = """
 import os, sys, time
 import jobreg
