@@ -110,6 +110,17 @@ def decode(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON is: 1 is 1.0, but neither is true."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
 def clip(text: str, cap: int) -> str:
     """Cut a text to ``cap`` bytes, saying so; what cannot be encoded is escaped."""
     data = text.encode("utf-8", "backslashreplace")

@@ -58,7 +58,7 @@ class Selection:
         if not self.params:
             return True
         params = codec.decode(run.params)
-        return all(_same(_at(params, path), value) for path, value in self.params)
+        return all(codec.same(_at(params, path), value) for path, value in self.params)
 
 
 _NOTHING = object()
@@ -77,17 +77,6 @@ def _at(value: Any, path: Iterable[str]) -> Any:
 
 def _is_index(step: str, value: list[Any]) -> bool:
     return step.isdecimal() and len(step) < 10 and int(step) < len(value)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON is: 1 is 1.0, but neither is true."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return bool(one == other)
 
 
 class Filters(TypedDict, total=False):

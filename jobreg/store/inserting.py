@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
 from sqlalchemy import Connection
 
+from .. import codec
 from ..errors import Conflict
 from ..lifecycle import Reason, RunRecord, State
 from ..request import told_key
@@ -155,22 +155,11 @@ def cancel_waiting(connection: Connection, now: Now, row: Row, reason: Reason) -
 def _check_same(one: RunRecord, other: RunRecord) -> None:
     """Do two requests with one id ask for the same? The order of parameters says nothing."""
     same = one.job_name == other.job_name and (
-        one.params == other.params or _alike(json.loads(one.params), json.loads(other.params))
+        one.params == other.params
+        or codec.same(codec.decode(one.params), codec.decode(other.params))
     )
     if not same:
         raise Conflict(
             f"Run {other.run_id} exists with another job or other params. "
             "Give each new run an id of its own."
         )
-
-
-def _alike(one: object, other: object) -> bool:
-    """Are these the same JSON? 1 and 1.0 are, and to Python 1 and ``true`` would be."""
-    match one, other:
-        case (bool(), _) | (_, bool()):
-            return one is other
-        case dict(), dict():
-            return one.keys() == other.keys() and all(_alike(one[k], other[k]) for k in one)
-        case list(), list():
-            return len(one) == len(other) and all(map(_alike, one, other))
-    return one == other
