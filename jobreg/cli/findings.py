@@ -90,7 +90,7 @@ def in_source(snapshot: Snapshot) -> Iterator[Finding]:
     """What reading the jobs' source shows: targets that are not there, names that differ."""
     from ..registry.locate import locate
 
-    for ref in all_refs(snapshot):
+    for ref in snapshot.allowed:
         where = locate(ref, [ref.origin] if ref.origin else [])
         if where.found is False:
             lacks = f"{where.file} holds no {ref.attr}" if where.file else f"no module {ref.module}"
@@ -106,7 +106,7 @@ def in_editables(snapshot: Snapshot) -> Iterator[Finding]:
     from ..objects.jobs import editable_origin
 
     seen = set()
-    for ref in all_refs(snapshot):
+    for ref in snapshot.allowed:
         if ref.metadata_path in seen:
             continue
         seen.add(ref.metadata_path)
@@ -192,12 +192,6 @@ def in_hello(hello: Hello, ref: JobRef) -> Iterator[Finding]:
     elif hello.seconds is not None and hello.seconds > SLOW:
         told = f"{ref.target}: importing it took {hello.seconds:.1f} s."
         yield _finding("slow_import", told, ref)
-
-
-def all_refs(snapshot: Snapshot) -> list[JobRef]:
-    """Every job that could be run, contested ones by each claimant."""
-    contested = (ref for refs in snapshot.conflicts.values() for ref in refs)
-    return [*snapshot.jobs.values(), *contested]
 
 
 def _finding(code: str, message: str, ref: JobRef) -> Finding:

@@ -112,9 +112,8 @@ def _has_stderr() -> bool:
 
 
 def _findings(snapshot: Any, module: str, seen: dict[str, Any]) -> list[dict[str, Any]]:
-    contested = (ref for refs in snapshot.conflicts.values() for ref in refs)
     names: dict[str, list[str]] = {}
-    for ref in (*snapshot.jobs.values(), *contested, *snapshot.denied):
+    for ref in (*snapshot.allowed, *snapshot.denied):
         names.setdefault(ref.module, []).append(ref.name)
     loaded = set(seen["loaded"])
     return [

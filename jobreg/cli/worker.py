@@ -20,8 +20,7 @@ def _dists() -> set[str]:
     from ..registry import Registry
 
     snapshot = Registry().snapshot()
-    claimed = (ref for refs in snapshot.conflicts.values() for ref in refs)
-    return {ref.dist for ref in (*snapshot.jobs.values(), *claimed, *snapshot.invalid)}
+    return {ref.dist for ref in (*snapshot.allowed, *snapshot.invalid)}
 
 
 def complete_dists(_context: object, _parameter: object, incomplete: str) -> list[str]:

@@ -151,8 +151,7 @@ def _place(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
 
     name = row["name"]
     problems = [problem_object(each) for each in snapshot.problems if each.name == name]
-    conflicts = [ref for refs in snapshot.conflicts.values() for ref in refs]
-    candidates = [*snapshot.jobs.values(), *conflicts, *snapshot.denied, *snapshot.invalid]
+    candidates = (*snapshot.allowed, *snapshot.denied, *snapshot.invalid)
     ref = next((each for each in candidates if (each.name, each.dist) == (name, row["dist"])), None)
     found: dict[str, Any] = {"file": None, "line": None, "location": None, "editable": None}
     aliases: list[str] = []

@@ -30,10 +30,9 @@ def was_moved(
     if failed is not None:
         return _is_torn(failed, target)
     found = take(list(sys.path), finders=foreign_finders())
-    contested = (ref for refs in found.conflicts.values() for ref in refs)
     mine = (
         (ref.version, ref.target)
-        for ref in (*found.jobs.values(), *contested)
+        for ref in found.allowed
         if (ref.name, ref.dist) == (job_name, provider.dist)
     )
     return (provider.version, target) not in mine

@@ -50,11 +50,15 @@ class Snapshot:
     problems: tuple[Problem, ...]
     stamp: Stamp
 
+    @property
+    def allowed(self) -> tuple[JobRef, ...]:
+        """Every job that is advertised and not denied; a contested one once for each claimant."""
+        contested = (ref for refs in self.conflicts.values() for ref in refs)
+        return (*self.jobs.values(), *contested)
+
     def names_of(self, target: str) -> tuple[str, ...]:
         """The names under which a ``module:attr`` is advertised, contested ones too."""
-        contested = (ref for refs in self.conflicts.values() for ref in refs)
-        found = (ref.name for ref in (*self.jobs.values(), *contested) if ref.target == target)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(ref.name for ref in self.allowed if ref.target == target))
 
     def pick(self, name: str, owner: str | None) -> JobRef | None:
         """Where the job is, if its distribution may run the name.
