@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInput
 from ..objects.jobs import job_object, job_rows, owned, problem_object
-from ..registry.entry_points import name_fault
 from .asked import Asked
 
 if TYPE_CHECKING:
@@ -55,26 +53,6 @@ def one_job(client: Client, name: str) -> dict[str, Any]:
         UnknownJob: neither this installation nor the store knows it.
     """
     return _told({"alias_of": None, **job_object(client, name)})
-
-
-def pause_job(asked: Asked) -> dict[str, Any]:
-    """Let nobody claim queued runs of a job."""
-    return _paused(asked, "paused")
-
-
-def resume_job(asked: Asked) -> dict[str, Any]:
-    """Let queued runs of a job be claimed again."""
-    return _paused(asked, "resumed")
-
-
-def _paused(asked: Asked, done: str) -> dict[str, Any]:
-    name = asked.path["job_name"]
-    fault = name_fault(name)
-    if fault:
-        raise BadInput(fault)
-    store = asked.client.store
-    changed = (store.pause if done == "paused" else store.resume)("job", name)
-    return {"kind": "job", "name": name, "state": done, "changed": changed}
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

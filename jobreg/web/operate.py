@@ -1,17 +1,21 @@
-"""The REST interface: workers, queues, how the whole stands, and whether this answers at all."""
+"""The REST interface: workers, queues, pauses, how all stands, and whether this answers at all."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import NotFound, StoreError
+from ..errors import BadInput, NotFound, StoreError
 from ..objects.status import pause_objects, status_object, worker_details
 from ..options import queue_name
+from ..registry.entry_points import name_fault
 from ..store.schema import require
 from .asked import Asked
 from .problems import Problem, problem_of
+
+if TYPE_CHECKING:
+    from ..store import Store
 
 _LOG = logging.getLogger("jobreg")
 
@@ -46,9 +50,17 @@ def list_workers(asked: Asked) -> dict[str, Any]:
 
 def drain_worker(asked: Asked) -> dict[str, Any]:
     """Ask a worker to end, as SIGTERM does: it claims no more and lets running jobs finish."""
-    worker_id = asked.path["worker_id"]
+    return drain(asked.client.store, asked.path["worker_id"])
+
+
+def drain(store: Store, worker_id: str) -> dict[str, Any]:
+    """Ask a worker to end, and tell that it was asked.
+
+    Raises:
+        NotFound: no live worker has that id.
+    """
     # Some databases do not take a null byte in a text.
-    if not worker_id.isprintable() or not asked.client.store.ask_worker(worker_id, "drain"):
+    if not worker_id.isprintable() or not store.ask_worker(worker_id, "drain"):
         raise NotFound(f"No live worker has the id {worker_id[:80]!r}. See: jobreg workers list")
     return {"asked": [worker_id]}
 
@@ -61,15 +73,44 @@ def list_queues(asked: Asked) -> dict[str, Any]:
 
 def pause_queue(asked: Asked) -> dict[str, Any]:
     """Let nobody claim queued runs of a queue; what runs goes on."""
-    return _told(asked, "paused")
+    return pause(asked.client.store, "queue", asked.path["queue"])
 
 
 def resume_queue(asked: Asked) -> dict[str, Any]:
     """Let queued runs of a queue be claimed again."""
-    return _told(asked, "resumed")
+    return resume(asked.client.store, "queue", asked.path["queue"])
 
 
-def _told(asked: Asked, done: str) -> dict[str, Any]:
-    queue, store = queue_name(asked.path["queue"]), asked.client.store
-    changed = (store.pause if done == "paused" else store.resume)("queue", queue)
-    return {"kind": "queue", "name": queue, "state": done, "changed": changed}
+def pause_job(asked: Asked) -> dict[str, Any]:
+    """Let nobody claim queued runs of a job."""
+    return pause(asked.client.store, "job", asked.path["job_name"])
+
+
+def resume_job(asked: Asked) -> dict[str, Any]:
+    """Let queued runs of a job be claimed again."""
+    return resume(asked.client.store, "job", asked.path["job_name"])
+
+
+def pause(store: Store, kind: str, name: str) -> dict[str, Any]:
+    """Pause a ``queue`` or ``job``, and tell whether that changed anything.
+
+    Raises:
+        BadInput: nothing of that kind can have that name.
+    """
+    changed = store.pause(kind, _checked(kind, name))
+    return {"kind": kind, "name": name, "state": "paused", "changed": changed}
+
+
+def resume(store: Store, kind: str, name: str) -> dict[str, Any]:
+    """End the pause of a ``queue`` or ``job``; else as :func:`pause`."""
+    changed = store.resume(kind, _checked(kind, name))
+    return {"kind": kind, "name": name, "state": "resumed", "changed": changed}
+
+
+def _checked(kind: str, name: str) -> str:
+    if kind == "queue":
+        return queue_name(name)
+    fault = name_fault(name)
+    if fault:
+        raise BadInput(fault)
+    return name

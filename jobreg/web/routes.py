@@ -98,11 +98,11 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/jobs", role="read", handle=jobs.list_jobs, answer="Jobs"),
     Route(method="GET", path="/jobs/{job_name}", role="read", handle=jobs.show_job, answer="Job"),
     Route(
-        method="POST", path="/jobs/{job_name}/pause", role="operate", handle=jobs.pause_job,
+        method="POST", path="/jobs/{job_name}/pause", role="operate", handle=operate.pause_job,
         answer="Pause",
     ),
     Route(
-        method="POST", path="/jobs/{job_name}/resume", role="operate", handle=jobs.resume_job,
+        method="POST", path="/jobs/{job_name}/resume", role="operate", handle=operate.resume_job,
         answer="Pause",
     ),
     Route(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from ...errors import BadInput, Conflict, JobRegError, StoreError, UnknownJob
 from ...lifecycle import State
-from ...registry.entry_points import name_fault
 from ...request import POLICIES, new_run_id
+from .. import operate
 from ..jobs import one_job
 from ..runs import one, submitted
 from . import forms
@@ -130,18 +130,15 @@ def _options(form: Mapping[str, str]) -> dict[str, Any]:
 
 async def pause(visit: Visit) -> Response:
     """Let nobody claim queued runs of a job."""
-    return await _paused(visit, "pause")
+    return await _do(visit, operate.pause)
 
 
 async def resume(visit: Visit) -> Response:
     """Let them be claimed again."""
-    return await _paused(visit, "resume")
+    return await _do(visit, operate.resume)
 
 
-async def _paused(visit: Visit, verb: str) -> Response:
+async def _do(visit: Visit, verb: Callable[..., object]) -> Response:
     name = visit.path("job_name")
-    fault = name_fault(name)
-    if fault:
-        raise BadInput(fault)
-    await visit.do(getattr(visit.client.store, verb), "job", name)
+    await visit.do(verb, visit.client.store, "job", name)
     return visit.go("jobs", name)

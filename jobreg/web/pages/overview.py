@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from ...objects.status import COUNTED, pause_objects
-from ...options import queue_name
+from .. import operate
 from . import charts, rendering
 from .filters import written
 from .following import fragment, heard
@@ -85,11 +85,11 @@ def queues(rows: Sequence[dict[str, Any]], pauses: Sequence[Pause]) -> list[dict
 
 async def pause(visit: Visit) -> Response:
     """Let nobody claim queued runs of a queue."""
-    await visit.do(visit.client.store.pause, "queue", queue_name(visit.path("queue")))
+    await visit.do(operate.pause, visit.client.store, "queue", visit.path("queue"))
     return visit.go()
 
 
 async def resume(visit: Visit) -> Response:
     """Let them be claimed again."""
-    await visit.do(visit.client.store.resume, "queue", queue_name(visit.path("queue")))
+    await visit.do(operate.resume, visit.client.store, "queue", visit.path("queue"))
     return visit.go()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ...errors import NotFound
 from ...objects.status import worker_details
+from .. import operate
 from . import rendering
 from .following import fragment, heard
 
@@ -41,7 +41,5 @@ async def _telling(visit: Visit) -> AsyncGenerator[str]:
 
 async def drain(visit: Visit) -> Response:
     """Ask a worker to end: it claims no more and lets running jobs finish."""
-    worker_id = visit.path("worker_id")
-    if not await visit.do(visit.client.store.ask_worker, worker_id, "drain"):
-        raise NotFound(f"No live worker has the id {worker_id[:80]!r}.")
+    await visit.do(operate.drain, visit.client.store, visit.path("worker_id"))
     return visit.go("workers")
