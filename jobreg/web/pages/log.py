@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -60,7 +59,7 @@ def last(client: Client, run_id: str, before: str | None) -> Shown:
     """
     end = None if before is None else log_place(before)
     rows = client.store.logs_before(run_id, end and end[:2], most=_ROWS)
-    lines = [each for each in _lines(rows, (0, 0, 0)) if end is None or place_of(each.place) < end]
+    lines = [each for each in told(rows, (0, 0, 0)) if end is None or log_place(each.place) < end]
     shown = lines[-PAGE:]
     more = len(lines) > PAGE or len(rows) == _ROWS
     return Shown(lines=shown, older=shown[0].place if more and shown else None, tail=end is None)
@@ -68,26 +67,13 @@ def last(client: Client, run_id: str, before: str | None) -> Shown:
 
 def told(rows: Sequence[LogRow], after: Place) -> list[Line]:
     """The lines of some rows that come after a place."""
-    return _lines(rows, after)
-
-
-def _lines(rows: Sequence[LogRow], after: Place) -> list[Line]:
     return [
         Line(
-            place=place, at=_time(line.at), attempt=line.attempt, level=line.level.lower(),
+            place=place, at=str(iso_time(line.at)), attempt=line.attempt, level=line.level.lower(),
             logger=line.logger, text=line.text,
         )
         for place, line in lines_of(rows, after, 0)
     ]  # fmt: skip
-
-
-def _time(at: datetime) -> str:
-    return str(iso_time(at))
-
-
-def place_of(text: str | None) -> Place:
-    """A place in a log, as a line and a browser name it."""
-    return log_place(text)
 
 
 def row_before(place: Place) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ...codec import attempt_object
 from ...handle import Run
+from ..runs import log_place
 from . import charts, log, rendering
 from .following import fragment, heard
 
@@ -55,7 +56,7 @@ async def live(visit: Visit) -> Response:
     run = await visit.do(_named, visit)
     # A browser that has lost its connection says what it heard last.
     place = visit.request.headers.get("last-event-id") or visit.asked("after")
-    return await visit.stream(_telling(visit, run.id, log.place_of(place)))
+    return await visit.stream(_telling(visit, run.id, log_place(place)))
 
 
 async def _telling(visit: Visit, run_id: str, place: log.Place) -> AsyncGenerator[str]:
@@ -73,7 +74,7 @@ async def _telling(visit: Visit, run_id: str, place: log.Place) -> AsyncGenerato
             if news.rows:
                 lines = log.told(news.rows, place)
                 if lines:
-                    place = log.place_of(lines[-1].place)
+                    place = log_place(lines[-1].place)
                     yield log.lines_event(rendering.part("parts.html", "lines", lines), lines)
 
 
