@@ -232,6 +232,15 @@ def faults(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str
     return all_faults(takes, schema.get("required", ()), others is not False, params, of_value)
 
 
+def resolved(schema: object, definitions: Mapping[str, Any]) -> object:
+    """The definition that a schema refers to; a schema that refers to none as it is."""
+    for _ in range(20):  # a reference to a reference; never in circles without an end
+        if not isinstance(schema, Mapping) or "$ref" not in schema:
+            break
+        schema = definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
+    return schema
+
+
 class _Judge:
     """Follows a schema into arrays and objects; what is left is told by who converts values."""
 
@@ -255,11 +264,7 @@ class _Judge:
 
     def resolved(self, schema: object) -> object:
         """A schema itself, where this one refers to it."""
-        for _ in range(20):  # a reference to a reference; never in circles without an end
-            if not isinstance(schema, Mapping) or "$ref" not in schema:
-                break
-            schema = self._definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
-        return schema
+        return resolved(schema, self._definitions)
 
     def kinds(self, schema: object) -> frozenset[type]:
         """The types all of whose values fit, as far as can be told without msgspec.

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ...errors import BadInput
+from ...judge import resolved
 from ...legible import HARMFUL
 from .rendering import json_text, one_line
 
@@ -203,18 +204,15 @@ def _without_null(
     choices = schema.get("anyOf")
     if not isinstance(choices, Sequence):
         return schema, False
-    resolved = [_resolved(each, definitions) for each in choices]
-    rest = [each for each in resolved if each.get("type") != "null"]
-    nullable = len(rest) < len(resolved)
+    known = [_resolved(each, definitions) for each in choices]
+    rest = [each for each in known if each.get("type") != "null"]
+    nullable = len(rest) < len(known)
     return (rest[0] if len(rest) == 1 else {}), nullable
 
 
 def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    for _ in range(20):  # a reference to a reference; never in circles without an end
-        if not isinstance(schema, Mapping) or "$ref" not in schema:
-            break
-        schema = definitions.get(str(schema["$ref"]).removeprefix("#/$defs/"))
-    return schema if isinstance(schema, Mapping) else {}
+    found = resolved(schema, definitions)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _type_of(plain: Mapping[str, Any]) -> str:
