@@ -110,6 +110,20 @@ def decode(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
+def read_json(text: str) -> Any:
+    """Read JSON from elsewhere; NaN and Infinity, which Python would take, are none.
+
+    Raises:
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deep to be read.
+    """
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
 def same(one: Any, other: Any) -> bool:
     """Equal as JSON is: 1 is 1.0, but neither is true."""
     if isinstance(one, bool) or isinstance(other, bool):

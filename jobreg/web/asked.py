@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from .. import codec
 from ..errors import BadInput
 from ..legible import brief
 from .problems import Problem, malformed
@@ -110,12 +111,8 @@ def read_json(data: bytes, what: str) -> Any:
     Raises:
         Problem: 400; it is none.
     """
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
-
     try:
-        return json.loads(data.decode(), parse_constant=refuse)
+        return codec.read_json(data.decode())
     except (ValueError, RecursionError) as error:
         raise malformed(f"{what}: it is not JSON in UTF-8 ({error}).") from None
 

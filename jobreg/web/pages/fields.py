@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from ... import codec
 from ...errors import BadInput
 from ...judge import resolved
 from ...legible import HARMFUL
@@ -95,12 +96,8 @@ class Field:
 
 def read_json(text: str, name: str) -> Any:
     """A JSON text in a field. Raises BadInput where it is none."""
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
-
     try:
-        return json.loads(text, parse_constant=refuse)
+        return codec.read_json(text)
     except (ValueError, RecursionError) as error:
         raise BadInput(
             f"{name}: it is not JSON ({error}). A text stands in quotation marks."
