@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -14,10 +14,9 @@ from ..lifecycle import Reason, RunRecord, State
 from ..request import told_key
 from . import reading_statements, records, statements
 from .database import Database
+from .packets import slices
 from .records import Row
 from .statements import Now
-
-_AT_ONCE = 500
 
 REPLACED = 2
 """What ``cancel_requested`` is where another run took the place of one; 1 is for asking."""
@@ -123,12 +122,6 @@ class Inserting:
 
     def _read(self, run_ids: Sequence[str]) -> None:
         self.known.update(read(self.connection, run_ids))
-
-
-def slices(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many at a time as one statement takes well."""
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]
 
 
 def read(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 _MOST = 2**20
 """Characters: up to four bytes each, or two where one is escaped.
@@ -11,6 +11,15 @@ _MOST = 2**20
 MySQL and MariaDB close the connection at a statement that is larger than ``max_allowed_packet``,
 by default 16 MiB, as if they were gone.
 """
+_AT_ONCE = 500
+
+T = TypeVar("T")
+
+
+def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Small values, in order, as many at a time as one statement takes well."""
+    for first in range(0, len(values), _AT_ONCE):
+        yield values[first : first + _AT_ONCE]
 
 
 def packets(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:

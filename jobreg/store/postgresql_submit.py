@@ -6,13 +6,14 @@ to those who listen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from ..lifecycle import RunRecord
 from . import new_runs, records
 from .new_runs import Kind
+from .packets import slices
 from .postgresql_arrays import array_of_texts
 
 # Whoever says what it knows of the job stores nothing where that is not all there is to know: the
@@ -53,10 +54,7 @@ FROM asked"""
 
 COPY = "COPY {table} ({columns}) FROM STDIN"
 
-_AT_ONCE = 500
 _ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-
-T = TypeVar("T")
 
 
 class Words:
@@ -85,7 +83,7 @@ class Words:
         # While the server takes up some, the next are made here. It has most to do with those
         # that wait, so they come first, and what is not needed for them comes later.
         with cursor.copy(self.copy_live) as copy:
-            for some in _slices(runs):
+            for some in slices(runs):
                 waits = []
                 for run in some:
                     kind = kinds.of(run)
@@ -96,15 +94,10 @@ class Words:
                     of.append(kind)
                 copy.write("".join(waits))
         with cursor.copy(self.copy_runs) as copy:
-            for lines, some, their in zip(_slices(asked), _slices(runs), _slices(of), strict=True):
+            for lines, some, their in zip(slices(asked), slices(runs), slices(of), strict=True):
                 copy.write("".join(lines))
                 stored += [kind.stored(run) for kind, run in zip(their, some, strict=True)]
         return stored
-
-
-def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    for first in range(0, len(values), _AT_ONCE):
-        yield values[first : first + _AT_ONCE]
 
 
 def _ends(kind: Kind) -> tuple[str, str]:
