@@ -45,7 +45,6 @@ def whole_runs() -> Select[Any]:
             *(first(name) for name in lately),
             func.coalesce(live.c.due_at, runs.c.scheduled_at).label("due_at"),
             live.c.seq.label("live_seq"),
-            live.c.cancel_requested,
         )
         .select_from(runs)
         .join(live, live.c.run_id == runs.c.run_id, isouter=True)

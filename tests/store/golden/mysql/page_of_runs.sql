@@ -12,8 +12,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before
@@ -34,8 +33,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND jobreg_runs.state = :state
@@ -56,8 +54,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND jobreg_runs.reason = :reason
@@ -78,8 +75,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND coalesce(jobreg_live.queue, jobreg_runs.queue) = :queue
@@ -100,8 +96,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND coalesce(jobreg_live.dist, jobreg_runs.dist) = :dist AND
@@ -123,8 +118,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND jobreg_runs.unique_key = :unique_key
@@ -145,8 +139,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND replace(jobreg_runs.tags, :tag, '') != jobreg_runs.tags
@@ -167,8 +160,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before AND jobreg_runs.created_at >= :since AND jobreg_runs.created_at <
@@ -190,8 +182,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs FORCE INDEX (jobreg_runs_by_job)
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE (jobreg_runs.job_name = :job_name AND jobreg_runs.seq < :before)
@@ -212,8 +203,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs FORCE INDEX (jobreg_runs_by_state)
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE (jobreg_runs.state = :state AND jobreg_runs.seq < :before)
@@ -234,8 +224,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live FORCE INDEX (jobreg_live_due) ON jobreg_live.run_id =
     jobreg_runs.run_id
@@ -257,8 +246,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs FORCE INDEX (jobreg_runs_by_time)
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.created_at <= :at AND (jobreg_runs.created_at < :at OR jobreg_runs.seq < :before)

@@ -12,8 +12,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT
@@ -34,8 +33,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND jobreg_runs.state = :state::VARCHAR
@@ -56,8 +54,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND jobreg_runs.reason = :reason::VARCHAR
@@ -78,8 +75,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND coalesce(jobreg_live.queue, jobreg_runs.queue) =
@@ -101,8 +97,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND coalesce(jobreg_live.dist, jobreg_runs.dist) =
@@ -124,8 +119,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND jobreg_runs.unique_key = :unique_key::VARCHAR
@@ -146,8 +140,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND replace(jobreg_runs.tags, :tag, ''::VARCHAR) !=
@@ -169,8 +162,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.seq < :before::BIGINT AND jobreg_runs.created_at >= :since::BIGINT AND
@@ -192,8 +184,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE (jobreg_runs.job_name >= :job_name::VARCHAR AND (jobreg_runs.job_name, jobreg_runs.seq) <
@@ -215,8 +206,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE (jobreg_runs.state >= :state::VARCHAR AND (jobreg_runs.state, jobreg_runs.seq) <
@@ -238,8 +228,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_live.due_at <= :at::BIGINT AND (jobreg_live.due_at < :at::BIGINT OR jobreg_live.seq <
@@ -261,8 +250,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.created_at <= :at::BIGINT AND (jobreg_runs.created_at < :at::BIGINT OR

@@ -11,8 +11,7 @@ SELECT jobreg_runs.seq, jobreg_runs.run_id, jobreg_runs.job_name, jobreg_runs.pa
     coalesce(jobreg_live.progress, jobreg_runs.progress) AS progress,
     coalesce(jobreg_live.worker_id, jobreg_runs.worker_id) AS worker_id, coalesce(jobreg_live.dist,
     jobreg_runs.dist) AS dist, coalesce(jobreg_live.version, jobreg_runs.version) AS version,
-    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq,
-    jobreg_live.cancel_requested
+    coalesce(jobreg_live.due_at, jobreg_runs.scheduled_at) AS due_at, jobreg_live.seq AS live_seq
 FROM jobreg_runs
 LEFT OUTER JOIN jobreg_live ON jobreg_live.run_id = jobreg_runs.run_id
 WHERE jobreg_runs.run_id IN (:run_ids, ...);
