@@ -152,7 +152,7 @@ def print_run(client: Client, run: Run, *, as_json: bool, attempts: bool = False
     provider, error, progress = told["provider"], told["error"], told["progress"]
     told |= {
         "params": json.dumps(told["params"], ensure_ascii=False),
-        "result": None if run.record.result is None else run.record.result,
+        "result": run.record.result,
         "provider": provider and f"{provider['dist']} {provider['version']}",
         "error": error and f"{error['type']}: {error['message']}",
         "progress": progress and _progress(progress["done"], progress["total"]),
