@@ -13,6 +13,9 @@ APPLICATION = "application"
 """Provider of the functions an application adds itself; it has no version."""
 
 FILE = "entry_points.txt"
+HEADERS = ("METADATA", "PKG-INFO")
+"""Of these files the first that is there says name and version."""
+
 _GROUP = GROUP.encode()
 _NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")

@@ -13,9 +13,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from .entry_points import FILE, Problem, label_of, normalise, stem, unreadable
-
-_HEADERS = ("METADATA", "PKG-INFO")
+from .entry_points import FILE, HEADERS, Problem, label_of, normalise, stem, unreadable
 
 
 @frozen
@@ -123,7 +121,7 @@ def _look_at(dist: Any, place: str) -> Found | Problem:
     where = place
     try:
         folder = getattr(dist, "_path", None)
-        header = next(filter(None, (_read(dist, folder, name) for name in _HEADERS)), b"")
+        header = next(filter(None, (_read(dist, folder, name) for name in HEADERS)), b"")
         if folder is None:
             name = str(dist.metadata["Name"])
             where = f"{place}/{name}.dist-info"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
+from .entry_points import FILE
 from .scan import GROUP, Problem, normalise, places
 
 _LARGEST = 16 * 1024 * 1024
@@ -23,7 +24,7 @@ def faults(path: Sequence[str]) -> Iterator[Problem]:
             continue
         for folder in folders:
             if folder.endswith((".dist-info", ".egg-info")) and not folder.startswith("~"):
-                yield from _in_file(os.path.join(place, folder, "entry_points.txt"), folder)
+                yield from _in_file(os.path.join(place, folder, FILE), folder)
 
 
 def _in_file(file: str, folder: str) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from .entry_points import (
     APPLICATION,
     FILE,
     GROUP,
+    HEADERS,
     JobRef,
     Problem,
     Source,
@@ -38,7 +39,6 @@ __all__ = ["APPLICATION", "GROUP", "JobRef", "Problem", "Source", "name_fault", 
 LARGEST = 1024 * 1024
 """Bytes of an entry_points.txt beyond which it is not read; the largest known has 50 KiB."""
 
-_HEADERS = ("METADATA", "PKG-INFO")
 _HEADER_BYTES = 16384
 _ENDINGS = (".dist-info", ".egg-info")
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
@@ -222,7 +222,7 @@ def _header(path: str, finds: _Finds) -> bytes:
 
 
 def _read_header(path: str, finds: _Finds) -> bytes:
-    for name in _HEADERS:
+    for name in HEADERS:
         file = f"{path}/{name}"
         try:
             about = os.stat(file)
@@ -234,7 +234,7 @@ def _read_header(path: str, finds: _Finds) -> bytes:
             continue
         finds.files.append((file, about.st_dev, about.st_ino, about.st_mtime_ns))
         return data
-    finds.files.append((f"{path}/{_HEADERS[0]}", 0, 0, 0))
+    finds.files.append((f"{path}/{HEADERS[0]}", 0, 0, 0))
     return b""
 
 
@@ -292,7 +292,7 @@ def _choose(dist: str, copies: Sequence[tuple[str, str]], finds: _Finds) -> str:
 
 def _written(path: str, finds: _Finds) -> int:
     """When a copy was written, in ns; 0 where it has no header, and so is no distribution."""
-    marks = [mark(f"{path}/{name}") for name in _HEADERS]
+    marks = [mark(f"{path}/{name}") for name in HEADERS]
     # distutils left a single file where others leave a folder.
     marks += [] if os.path.isdir(path) else [mark(path)]
     finds.files.extend(marks)
