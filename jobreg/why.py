@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from . import clock
 from .errors import JobRegError
 from .legible import span
 from .lifecycle import Ending, Reason, State
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .client import Client
     from .handle import Run
     from .lifecycle import Attempt
@@ -83,8 +85,8 @@ def explain(client: Client, run: Run, sight: Sight | None = None) -> Answer:
 
 
 def _scheduled(client: Client, run: Run, sight: Sight) -> Answer:
-    due = run.record.scheduled_at or datetime.now(UTC)
-    wait = (due - datetime.now(UTC)).total_seconds()
+    due = run.record.scheduled_at or clock.now()
+    wait = (due - clock.now()).total_seconds()
     attempts = sight.attempts() if run.attempt else []
     cause = "because its submitter asked for that time"
     if attempts:
@@ -216,4 +218,4 @@ def _runs(number: int) -> str:
 def _ago(moment: datetime | None) -> str:
     if moment is None:
         return "some time ago"
-    return f"{span(max(0.0, (datetime.now(UTC) - moment).total_seconds()))} ago"
+    return f"{span(max(0.0, (clock.now() - moment).total_seconds()))} ago"

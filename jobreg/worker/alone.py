@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from attrs import evolve
 
@@ -101,5 +100,5 @@ def _due(request: RunRecord) -> float:
     """When a request is due, on the process clock."""
     wait = request.delay
     if request.scheduled_at is not None:
-        wait = (request.scheduled_at - datetime.now(UTC)).total_seconds()
+        wait = (request.scheduled_at - clock.now()).total_seconds()
     return clock.seconds() + wait

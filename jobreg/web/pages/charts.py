@@ -7,11 +7,11 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from ... import clock
 from ...legible import span
 from ...lifecycle import State
 from .rendering import between, moment, took
@@ -196,7 +196,7 @@ def timeline(run: dict[str, Any], attempts: Sequence[dict[str, Any]]) -> list[Sp
     if begin is None or not tried:
         return []
     tried = tried[-_MOST_SPANS:]
-    ends = [moment(each["finished_at"]) or datetime.now(UTC) for each in tried]
+    ends = [moment(each["finished_at"]) or clock.now() for each in tried]
     whole = max(0.001, (max(ends) - begin).total_seconds())
     spans = []
     for each, end in zip(tried, ends, strict=True):

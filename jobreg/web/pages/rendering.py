@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ... import clock
 from ...legible import HARMFUL, safe_lines, span
 
 SHOWN_OF_A_VALUE = 60_000
@@ -100,7 +101,7 @@ def between(begun: str | None, ended: str | None) -> float | None:
     """Seconds from one time to another, or until now; None where it has not begun."""
     if begun is None:
         return None
-    start, end = datetime.fromisoformat(begun), moment(ended) or datetime.now(UTC)
+    start, end = datetime.fromisoformat(begun), moment(ended) or clock.now()
     return max(0.0, (end - start).total_seconds())
 
 
