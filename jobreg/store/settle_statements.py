@@ -118,7 +118,7 @@ def put_back(now: Now) -> Update:
 
 
 @cache
-def running_of() -> Select[Any]:
+def live_of() -> Select[Any]:
     """Which of :run_ids there are live rows of."""
     return select(live.c.run_id).where(live.c.run_id.in_(bindparam("run_ids", expanding=True)))
 

@@ -207,7 +207,7 @@ class Store(Submitting):
         """Which of these runs cannot be written now, because somebody else locks their rows."""
         asked = {"run_ids": run_ids}
         with self._transaction() as connection:
-            there = connection.execute(settle_statements.running_of(), asked).scalars()
+            there = connection.execute(settle_statements.live_of(), asked).scalars()
             return set(there) - {
                 *connection.execute(settle_statements.not_locked_of(), asked).scalars()
             }
