@@ -44,7 +44,7 @@ def _whole(value: Any) -> Any:
 
 
 def _bytes(value: Any, what: str) -> int:
-    return count(_whole(value), what, least=1, most=64 * KIB * KIB)
+    return count(_whole(value), what, most=64 * KIB * KIB)
 
 
 def _memory(value: Any, what: str) -> int:
@@ -57,7 +57,7 @@ def _memory(value: Any, what: str) -> int:
 
 
 def _number(value: Any, what: str) -> int:
-    return count(_whole(value), what, least=1, most=1024)
+    return count(_whole(value), what, most=1024)
 
 
 def schema_name(value: object, what: str = "schema") -> str:
