@@ -60,7 +60,7 @@ WARNINGS = frozenset({
 
 def in_metadata(snapshot: Snapshot, owners: Mapping[str, Owner]) -> Iterator[Finding]:
     """What reading the metadata shows, by the store's word on whose a name is."""
-    from ..registry.neighbours import faults
+    from ..registry.other_groups import faults
 
     yield from (problem_object(each) for each in snapshot.problems)
     yield from (problem_object(each) for each in faults(sys.path))

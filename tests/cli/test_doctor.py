@@ -202,7 +202,7 @@ def test_every_code_has_a_way_out():
         ("registry/scan.py", r'Problem\(\s*"(\w+)"'),
         ("registry/entry_points.py", r'(?:_BadLineError|Problem)\(\s*"(\w+)"'),
         ("registry/foreign.py", r'Problem\(\s*"(\w+)"'),
-        ("registry/neighbours.py", r'Problem\("(\w+)"'),
+        ("registry/other_groups.py", r'Problem\("(\w+)"'),
         ("registry/load.py", r'code="(\w+)"'),
         ("runner.py", r'code="(\w+)"'),
         ("engines/processes.py", r'code="(\w+)"'),
