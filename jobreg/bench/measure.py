@@ -153,12 +153,12 @@ class _Ours:
             if event == "run.settled" or event not in moments:
                 moments[event] = clock.seconds()
 
-        deaf, began = listen(note), clock.seconds()
+        stop_listening, began = listen(note), clock.seconds()
         worker = self._worker(until_idle=True)
         try:
             worker.run()
         finally:
-            deaf()
+            stop_listening()
         if worker.stopping:
             raise KeyboardInterrupt
         ended = moments.get("run.settled", clock.seconds())

@@ -29,11 +29,11 @@ def plugins_on_stderr() -> Iterator[None]:
         if event == "child.output":
             click.echo(safe(f"{facts['job_name']}: {facts['text']}"), err=True)
 
-    deaf = listen(pass_on)
+    stop_listening = listen(pass_on)
     try:
         yield
     finally:
-        deaf()
+        stop_listening()
 
 
 @contextmanager

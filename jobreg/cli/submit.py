@@ -145,12 +145,12 @@ def run(
     request = client.request(name, **_asked(pairs, params, asked))
     logging.getLogger("jobreg").addHandler(logging.NullHandler())  # the screen tells it
     screen = Screen()
-    deaf = listen(screen.on_event)
+    stop_listening = listen(screen.on_event)
     worker = LoneWorker(client.store, concurrency=1, registry=client.registry)
     try:
         record = worker.run_one(request)
     finally:
-        deaf()
+        stop_listening()
         screen.close()
     done = Run(client, record)
     if as_json:

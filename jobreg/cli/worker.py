@@ -109,7 +109,7 @@ def worker(
 
     mute = write_to(EventLog(sys.stderr).write)
     # Who is told of each run is told of thousands a second.
-    deaf = listen(count) if as_json else lambda: None
+    stop_listening = listen(count) if as_json else lambda: None
     here = Worker(
         chosen.store,
         concurrency=concurrency,
@@ -128,7 +128,7 @@ def worker(
     try:
         here.run()
     finally:
-        deaf()
+        stop_listening()
         mute()
     if until_idle:
         _tell_rest(chosen.store)
