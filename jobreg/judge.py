@@ -57,15 +57,15 @@ class Terms:
     options: JobOptions
     anywhere: bool = False
     redact: str | None = None
-    judge: bool = field(init=False)
+    judges: bool = field(init=False)
     """Is a run judged? One installed here that the store never saw may be the one that runs it."""
     fill: bool = field(init=False)
     """Is there something to give a run that its submitter did not say?"""
     plain: Plain = field(init=False)
     """What fits the version last seen, whatever the others take."""
 
-    @judge.default
-    def _judges(self) -> bool:
+    @judges.default
+    def _is_judging(self) -> bool:
         seen = (each.provider for each in self.versions)
         return bool(self.versions) and self.installed in (None, *seen)
 
@@ -75,7 +75,7 @@ class Terms:
 
     @plain.default
     def _plain(self) -> Plain:
-        return Plain.of(self.versions[0].params_schema if self.judge else None)
+        return Plain.of(self.versions[0].params_schema if self.judges else None)
 
     @classmethod
     def of(cls, known: Known, installed: Provider | None, redact: str | None = None) -> Terms:
@@ -101,7 +101,7 @@ class Terms:
         Raises:
             BadInput: no version of the job would take its parameters; each fault, with its path.
         """
-        if self.judge and not self.plain.fits(codec.decode(record.params)):
+        if self.judges and not self.plain.fits(codec.decode(record.params)):
             _judge(record, self.versions, self.installed, self.redact)
         if not self.fill:
             return record

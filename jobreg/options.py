@@ -313,7 +313,7 @@ class JobOptions:
         kind, jitter = wire.get("backoff_kind", ("exponential", True))
         return cls(**{**known, "backoff": Backoff(*wire["backoff"], kind=kind, jitter=jitter)})
 
-    def judge(self, error: BaseException) -> tuple[bool, Backoff | None]:
+    def follows_from(self, error: BaseException) -> tuple[bool, Backoff | None]:
         """Is what a job raised worth another try, and has it a backoff of its own?
 
         Of the classes in ``retry_on`` and ``give_up_on`` the one closest to the error's own

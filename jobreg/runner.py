@@ -364,7 +364,7 @@ def _failure(
         case ResultRefused():
             said = {"retryable": False}
         case _:
-            retryable, backoff = options.judge(error)
+            retryable, backoff = options.follows_from(error)
             said = {"retryable": retryable, "backoff": backoff}
     return {"ending": Ending.ERROR, "error": told, **said}
 

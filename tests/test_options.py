@@ -170,15 +170,15 @@ SLOWLY = Backoff(first=60, kind="fixed")
 def test_the_closest_class_says_whether_an_error_is_worth_another_try(rules, verdicts):
     options = JobOptions.of(**rules)
 
-    assert {each: options.judge(each())[0] for each in verdicts} == verdicts
+    assert {each: options.follows_from(each())[0] for each in verdicts} == verdicts
 
 
 def test_a_class_may_have_a_wait_of_its_own():
     options = JobOptions.of(retry_on={OSError: None, Busy: SLOWLY})
 
-    assert options.judge(VeryBusy()) == (True, SLOWLY)
-    assert options.judge(OSError()) == (True, None)
-    assert options.judge(ValueError()) == (False, None)
+    assert options.follows_from(VeryBusy()) == (True, SLOWLY)
+    assert options.follows_from(OSError()) == (True, None)
+    assert options.follows_from(ValueError()) == (False, None)
 
 
 @pytest.mark.parametrize(
