@@ -55,7 +55,7 @@ def found(
         BadInput: a filter cannot be used, or asks for a state that is never touched.
     """
     wanted = given.get("state")
-    # Refuses what cannot be, before anything is done; reads nothing.
+    # Refuses what cannot be used before anything is done; reads no run.
     client.find(limit=0, **given)
     if wanted is not None and wanted not in verb.touched:
         raise BadInput(

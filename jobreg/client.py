@@ -55,7 +55,7 @@ _KEEP_UNKNOWN = 0.01
 
 
 class _LookAtAllError(Exception):
-    """Of many runs one cannot be stored without a look at all."""
+    """One of many has a unique key, or checking takes too long: look at all before storing any."""
 
 
 stand_in: Store | None = None

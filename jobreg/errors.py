@@ -136,10 +136,11 @@ class StoreError(JobRegError):
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be opened, reached or written, or stayed locked; nothing was written.
+    """The database cannot be opened, reached or written, or stayed locked.
 
-    Unless the message says that this is not known: the answer to a cancel or retry was lost, say.
-    ``locked`` is True where somebody holds the rows of a run locked, and others could be written.
+    Nothing was written, unless the message says that this is not known (because the answer to a
+    cancel or retry was lost). ``locked`` is True where somebody holds the rows of a run locked, and
+    others could be written.
 
     Next: do what the message says: see to the server, the URL and its user, or to the file, its
     folder and their permissions; or name another store with ``--store`` or ``JOBREG_STORE``. If

@@ -37,7 +37,8 @@ _KINDS: dict[object, frozenset[type]] = {
 }  # fmt: skip
 _NO_KIND: frozenset[type] = frozenset()
 _PLAIN_WORDS = frozenset(("type", "title", "description", "default"))
-# Unions in unions, and what refers to itself: of more it is for the judge to tell.
+# How deep to look into unions within unions; what lies deeper, or refers to itself, is left to the
+# full check.
 _UNIONS_DEEP = 2
 
 

@@ -82,4 +82,4 @@ class _Teller:
         self._tell(at, level, logger, text, self._number, stream)
 
     def skip(self, size: int) -> None:
-        """Never asked."""
+        """Never called: this sink is never full."""

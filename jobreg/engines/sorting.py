@@ -44,7 +44,7 @@ class SortingCapture(Capture):
             self._told.add(number)
 
     def skip(self, size: int) -> None:
-        """Never asked."""
+        """Never called: this sink is never full."""
 
     # runs come and go
 

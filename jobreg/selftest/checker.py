@@ -17,7 +17,7 @@ from .effects import effects_table
 
 @frozen(kw_only=True)
 class Verdict:
-    """What was found; every list but the numbers' must be empty."""
+    """What was found; all is well where every list in ``faults`` is empty."""
 
     runs: int
     attempts: int

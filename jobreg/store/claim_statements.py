@@ -141,7 +141,7 @@ def add_pause(now: Now) -> Insert:
 
 @cache
 def drop_pause() -> Delete:
-    """Let :name go on."""
+    """End the pause of :of_name, a ``queue`` or ``job`` as :of_kind says."""
     return delete(pauses).where(
         pauses.c.kind == bindparam("of_kind"), pauses.c.name == bindparam("of_name")
     )
@@ -175,7 +175,7 @@ def heads() -> Select[Any]:
 
 @cache
 def route_queue() -> Update:
-    """Move queued runs of :name whose submitter named no queue from :queue to :to_queue."""
+    """Move queued runs of :name whose submitter named no queue from :of_queue to :to_queue."""
     return (
         update(live)
         .where(

@@ -65,7 +65,7 @@ def alike(
 ) -> dict[Pair, Offer]:
     """The pairs, with their offers, that can be claimed together as if they were one.
 
-    None unless all are alike: on the same basis, for the same lane, and nothing but the order of
+    Empty unless all are alike: on the same basis, for the same lane, and nothing but the order of
     what waits is to be heeded.
     """
     known = {offer.job_name: offer for offer in offers}

@@ -277,7 +277,7 @@ class Database:
     """
 
     def lend(self, *, ping: bool = True) -> Lent | None:
-        """A connection of the driver's, to be given back to :attr:`lending`; None: all are.
+        """A driver's connection, to be given back to :attr:`lending`; None where all are in use.
 
         One that was idle for long is asked first whether it lives, unless what is to be done can
         be done anew (``ping``).
@@ -302,7 +302,10 @@ class Database:
         return base
 
     def wrapped(self, error: Exception, connection: Any) -> DBAPIError:
-        """An error of the driver as SQLAlchemy tells it; None: no connection could be made."""
+        """An error of the driver as SQLAlchemy tells it.
+
+        ``connection`` is None where none could be made.
+        """
         dialect: Any = self.engine.dialect
         lost = connection is None or dialect.is_disconnect(error, connection, None)
         made = DBAPIError.instance(

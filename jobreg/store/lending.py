@@ -62,7 +62,7 @@ class Lending:
         self._idle: list[Lent | None] = [None] * MOST
 
     def take(self, within: float) -> Lent | None:
-        """The connection that came back last, or a new one; None: all are in use for so long."""
+        """The connection that came back last, or a new one; None where all stay in use."""
         home, ends = self._idle, 0.0
         while True:
             try:

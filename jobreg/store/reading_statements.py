@@ -119,7 +119,7 @@ def busy_slots() -> Select[Any]:
 
 @cache
 def ahead_of() -> Select[Any]:
-    """How many queued runs of :queue come before :of_run, whatever their job."""
+    """How many queued runs of the same queue come before :of_run, whatever their job."""
     of_run = live.alias("of_run")
     return (
         select(func.count())
@@ -171,7 +171,7 @@ def count_runs() -> Select[Any]:
 
 @cache
 def waiting_now(now: Now) -> Select[Any]:
-    """How many queued or due runs of each job name wait."""
+    """How many queued or due runs of each queue and job name wait."""
     of_job = live.c.queue, live.c.job_name
     counted = select(*of_job, func.count().label("n")).where(live.c.due_at <= now).group_by(*of_job)
     parts = union_all(

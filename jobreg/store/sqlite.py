@@ -40,8 +40,9 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
 LOOK_EVERY = 0.01
-"""Seconds for which it is believed that a file still has its name: to look takes two microseconds,
-and what is stored so soon after its removal was as well stored before it.
+"""Seconds between two looks whether the path still names the same file; each costs 2 µs.
+
+A run stored within that time of the file's removal could as well have been stored just before it.
 """
 # What may stand in a URL after its '?', as SQLAlchemy hands it to sqlite3.connect. Without ``uri``:
 # the file would be another than the one we make.
