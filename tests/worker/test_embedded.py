@@ -532,6 +532,7 @@ COPY_THAT_EXITS = """
 import os, sys
 import jobreg
 
+os.dup2(1, 2)  # nothing may be said of it there either
 with jobreg.Worker(concurrency=1):
     run = jobreg.submit("hostile.awaits", {"file": sys.argv[1], "flag": sys.argv[2]})
     while not os.path.exists(sys.argv[1]):
