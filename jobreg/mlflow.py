@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 from .codec import clip, encode_params, encode_result
 from .errors import BadInput, JobRegError
 from .lifecycle import ErrorReport, Reason, RunRecord, State
+from .options import LONGEST
 from .registry.entry_points import name_fault
 from .registry.snapshot import Snapshot
 from .settings import Settings
@@ -146,9 +147,6 @@ def _run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord:
     if status not in range(len(_STATES)):
         raise BadInput(f"status: {status!r} is none of 0 to 5.")
     state, reason = _STATES[status]
-    timeout = row["timeout"]
-    if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
-        raise BadInput(f"timeout: {timeout!r} is not a number of seconds.")
     result: str | None = None
     error: ErrorReport | None = None
     text = row["result"]
@@ -163,7 +161,7 @@ def _run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord:
         run_id=_run_id(str(row["id"])),
         job_name=name,
         params=encode_params(_object(row["params"]), settings.max_params),
-        timeout=timeout,
+        timeout=_timeout(row["timeout"]),
         state=state,
         reason=reason,
         result=result,
@@ -181,6 +179,15 @@ def _run_id(id: str) -> str:
         return str(UUID(id))
     except ValueError:
         return str(uuid5(NAMESPACE_URL, f"mlflow-job:{id}"))
+
+
+def _timeout(seconds: Any) -> float | None:
+    """MLflow takes any number; one that is longer than a submit may ask for is no limit."""
+    if seconds is None:
+        return None
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise BadInput(f"timeout: {seconds!r} is not a number of seconds.")
+    return float(seconds) if seconds <= LONGEST else None
 
 
 def _json(text: Any, what: str) -> Any:

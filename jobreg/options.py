@@ -22,7 +22,9 @@ DEFAULT_PRIORITY = 0
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_LONGEST = 100 * 365 * 86400.0
+LONGEST = 100 * 365 * 86400.0
+"""No duration is longer, in seconds."""
+_MOST = 1_000_000
 _QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -42,10 +44,10 @@ def seconds(value: Duration, what: str = "duration") -> float:
         if match:
             number = float(match[1]) * _UNITS[match[2] or "s"]
     elif not isinstance(value, bool) and isinstance(value, int | float):
-        number = float(value) if abs(value) <= _LONGEST else None
-    if number is None or not isfinite(number) or not 0 <= number <= _LONGEST:
+        number = float(value) if abs(value) <= LONGEST else None
+    if number is None or not isfinite(number) or not 0 <= number <= LONGEST:
         given = value if number is None else number
-        too_long = isinstance(given, int | float) and given > _LONGEST
+        too_long = isinstance(given, int | float) and given > LONGEST
         raise BadInput(
             f"{what}: {brief(value)!r}{', over 100 years,' * too_long} is not a duration. "
             'Give seconds (90) or a number with a unit ("90s", "5m", "2h", "1d"), not negative.'
@@ -63,7 +65,7 @@ def limit(value: Duration | None, what: str = "timeout") -> float | None:
     return number
 
 
-def count(value: object, what: str, *, least: int = 1, most: int = 1_000_000) -> int:
+def count(value: object, what: str, *, least: int = 1, most: int = _MOST) -> int:
     """Check a whole number within bounds."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise BadInput(f"{what}: {brief(value)!r} is not a whole number from {least} to {most}.")
@@ -211,6 +213,18 @@ def _redact(value: object) -> tuple[str, ...]:
     raise BadInput(f"redact: {brief(value)!r} is not a name of a parameter, or several.")
 
 
+_BOUNDS = {
+    "timeout": LONGEST, "max_age": LONGEST, "max_attempts": _MOST, "max_crashes": _MOST,
+}  # fmt: skip
+
+
+def _nearest(name: str, value: object) -> float | None:
+    bound = _BOUNDS[name]
+    if not isinstance(value, int | float) or not value > 0:
+        return None
+    return type(bound)(min(value, bound)) or None
+
+
 @frozen(kw_only=True)
 class JobOptions:
     """The options of one job, checked. None leaves queue and priority to their defaults.
@@ -279,6 +293,16 @@ class JobOptions:
         """Let what a submitter asked for (where not None) stand before what the job says."""
         given = {key: value for key, value in asked.items() if value is not None}
         return evolve(self, **given) if given else self
+
+    def override_within_bounds(self, **asked: Any) -> JobOptions:
+        """Do what :meth:`override` does, for what is stored: it is too late to refuse anything.
+
+        What is over its bound counts as the bound; what is no number above 0, as not asked for.
+        """
+        try:
+            return self.override(**asked)
+        except BadInput:
+            return self.override(**{name: _nearest(name, value) for name, value in asked.items()})
 
     def to_wire(self) -> dict[str, Any]:
         """As JSON for the supervisor; exception classes stay in the child that has them."""

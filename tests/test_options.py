@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given, strategies as st
 
 from jobreg import Backoff, BadInput, job
-from jobreg.options import JobOptions, engine_of, limit, options_of, queue_name, seconds
+from jobreg.options import LONGEST, JobOptions, engine_of, limit, options_of, queue_name, seconds
 
 NONSENSE = [
     -1, -0.1, "-5m", "", "m", "5 minutes", "5mm", "1h30m", "1e3", "nan", "inf", float("nan"),
@@ -255,6 +255,32 @@ def test_what_the_submitter_asked_for_stands_before_what_the_job_says():
     chosen = options.override(timeout=9.0, max_attempts=None, max_crashes=1)
 
     assert (chosen.timeout, chosen.max_attempts, chosen.max_crashes) == (9.0, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "counts"),
+    [
+        ("timeout", 1e10, LONGEST),
+        ("timeout", float("inf"), LONGEST),
+        ("timeout", float("nan"), 60.0),
+        ("timeout", b"x", 60.0),
+        ("max_age", 10**400, LONGEST),
+        ("max_age", -1, None),
+        ("max_attempts", 2**31 - 1, 1_000_000),
+        ("max_attempts", 2.5, 2),
+        ("max_attempts", 0.5, 4),
+        ("max_attempts", 0, 4),
+        ("max_crashes", "many", 3),
+    ],
+)
+def test_a_stored_limit_out_of_bounds_is_brought_within_and_the_others_stand(name, stored, counts):
+    options = JobOptions(timeout=60, max_attempts=4)
+    rest = {"timeout": 9.0, "max_attempts": 5, "max_crashes": 7, "max_age": 8.0}
+
+    chosen = options.override_within_bounds(**{**rest, name: stored})
+
+    assert {each: getattr(chosen, each) for each in rest} == {**rest, name: counts}
+    assert type(getattr(chosen, name)) is type(counts)
 
 
 def test_the_supervisor_learns_all_but_the_exception_classes():

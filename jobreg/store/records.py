@@ -259,7 +259,7 @@ def claim_under(
     """
     options = offer.options
     if not (timeout is max_attempts is max_crashes is max_age is None):
-        options = options.override(
+        options = options.override_within_bounds(
             timeout=timeout, max_attempts=max_attempts, max_crashes=max_crashes, max_age=max_age
         )
     return Claim(

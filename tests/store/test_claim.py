@@ -31,7 +31,7 @@ from jobreg.lifecycle import Provider, State
 from jobreg.store import Offer, claiming, open_store, records, sqlite_hot
 from jobreg.store.offers import some_of_each
 from jobreg.store.sqlite import BUSY_SECONDS
-from jobreg.store.tables import live
+from jobreg.store.tables import live, runs
 
 
 def test_a_claim_says_what_an_engine_needs_and_raises_the_fence(store, worker):
@@ -243,6 +243,35 @@ def test_what_the_submitter_said_stands_in_the_limits_a_rescuer_will_read(store,
 
     (live,) = everything(store)["jobreg_live"]
     assert (live["try_limit"], live["crash_limit"]) == (7, 4)
+
+
+@pytest.mark.parametrize("way", ["of one name", "of several", "in steps", "by its id"])
+def test_limits_that_no_submit_takes_end_nobody_who_claims(store, worker, way):
+    """As another version, an import or a hand may have left them."""
+    run = add(store)
+    over = {"timeout": 1e10, "max_attempts": 2**31 - 1, "max_crashes": 1_000_001, "max_age": 1e300}
+    under = {"timeout": -1.0, "max_attempts": 0, "max_crashes": -3, "max_age": 0.0}
+    others = [offer("other.job")] * (way == "of several")
+    others += [offer("capped.job", concurrency=1)] * (way == "in steps")
+    seen = []
+
+    for said in (over, under):
+        with store.writing() as connection:
+            connection.execute(update(runs).values(said))
+            counts = {name: said[name] for name in ("max_attempts", "max_crashes")}
+            connection.execute(update(live).values(counts | {"state": "queued"}))
+        add(store, "other.job" if way == "of several" else "capped.job")
+        own = offer(timeout=5, max_attempts=2)
+        if way == "by its id":
+            seen.append(store.claim_one(run.run_id, worker, own))
+        else:
+            claims = claim(store, worker, own, *others)
+            seen += [each for each in claims if each.run_id == run.run_id]
+
+    century = 100 * 365 * 86_400.0
+    names = "timeout", "max_attempts", "max_crashes", "max_age"
+    effective = [tuple(getattr(each.options, name) for name in names) for each in seen]
+    assert effective == [(century, 1_000_000, 1_000_000, century), (5.0, 2, 3, None)]
 
 
 def test_a_fenced_worker_gets_none(store, worker):

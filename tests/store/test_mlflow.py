@@ -140,6 +140,21 @@ def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
     assert states(sqlite_store) == {"succeeded": 1}
 
 
+def test_a_timeout_over_a_century_is_none(take, tmp_path, sqlite_store):
+    over = 100 * 365 * 86_400.0
+    rows = [
+        mlflow_row(1, OLD, 0, timeout=1e10),
+        mlflow_row(2, OLD, 0, timeout=over),
+        mlflow_row(3, OLD, 4, timeout=1e300),
+    ]
+
+    taking = take(f"sqlite:///{mlflow_file(tmp_path / 'm.db', rows)}")
+
+    assert taking.unreadable == []
+    stored = [sqlite_store.get(row["id"]).timeout for row in rows]
+    assert stored == [None, over, None]
+
+
 def test_an_id_that_is_no_uuid_gets_one_that_is_always_the_same(take, tmp_path, sqlite_store):
     url = f"sqlite:///{mlflow_file(tmp_path / 'm.db', [mlflow_row(1, OLD, id='job-7')])}"
 
