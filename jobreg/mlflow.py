@@ -37,6 +37,7 @@ _STATES: tuple[tuple[State, Reason | None], ...] = (
     (State.FAILED, Reason.ERROR),
     (State.FAILED, Reason.TIMEOUT),
     (State.CANCELLED, Reason.ASKED),
+    (State.QUEUED, None),  # needs recovery: it was under way when MLflow's server was stopped
 )
 
 
@@ -145,7 +146,7 @@ def run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord |
 def _run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord:
     status, tried = row["status"], int(row["retry_count"] or 0)
     if status not in range(len(_STATES)):
-        raise BadInput(f"status: {status!r} is none of 0 to 5.")
+        raise BadInput(f"status: {status!r} is none of 0 to {len(_STATES) - 1}.")
     state, reason = _STATES[status]
     result: str | None = None
     error: ErrorReport | None = None

@@ -28,9 +28,9 @@ def import_mlflow(
 ) -> int:
     """Import the runs in the jobs table of an MLflow database, each once; it is only read.
 
-    Pending and running ones are queued here. A full function name becomes the name of the
-    installed job that points to it; --map says the rest. Where anything has no job or cannot be
-    read, nothing is imported, without --skip.
+    Pending, running and interrupted ones are queued here. A full function name becomes the name
+    of the installed job that points to it; --map says the rest. Where anything has no job or
+    cannot be read, nothing is imported, without --skip.
 
     \b
     Example: jobreg store import-mlflow sqlite:////srv/mlflow.db --dry-run

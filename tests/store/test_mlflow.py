@@ -51,6 +51,7 @@ def test_history_and_waiting_runs_come_over_from_every_database(store, take, sql
         mlflow_row(3, OLD, 3, result="it \U0001f600 broke"),
         mlflow_row(4, OLD, 4, timeout=2.5),
         mlflow_row(5, OLD, 5),
+        mlflow_row(6, OLD, 6, retry_count=2),
     ]
     with store.writing() as connection:
         fill(connection, rows, column, ["workspace", "status_details"])
@@ -64,15 +65,17 @@ def test_history_and_waiting_runs_come_over_from_every_database(store, take, sql
 
     assert (taking.known, dict(taking.taken)) == (
         0,
-        {"queued": 2, "succeeded": 1, "failed": 2, "cancelled": 1},
+        {"queued": 3, "succeeded": 1, "failed": 2, "cancelled": 1},
     )
-    assert (again.known, dict(again.taken)) == (6, {})
-    assert states(sqlite_store) == {"queued": 2, "succeeded": 1, "failed": 2, "cancelled": 1}
-    pending, running, good, broken, late, cancelled = (sqlite_store.get(row["id"]) for row in rows)
+    assert (again.known, dict(again.taken)) == (7, {})
+    assert states(sqlite_store) == {"queued": 3, "succeeded": 1, "failed": 2, "cancelled": 1}
+    came = [sqlite_store.get(row["id"]) for row in rows]
+    pending, running, good, broken, late, cancelled, interrupted = came
     created = datetime.fromtimestamp(CREATED / 1000, UTC)
-    assert {run.job_name for run in (pending, running, good, broken, late, cancelled)} == {JOB}
+    assert {run.job_name for run in came} == {JOB}
     assert (pending.state, pending.attempt, pending.created_at) == (State.QUEUED, 0, created)
     assert (running.state, running.attempt, running.tries) == (State.QUEUED, 0, 0)
+    assert (interrupted.state, interrupted.attempt, interrupted.tries) == (State.QUEUED, 0, 0)
     assert json.loads(good.result) == {"größe": "\U0001f600"}
     assert (good.tries, json.loads(good.params)) == (2, {"number": 2})
     assert good.finished_at == created + timedelta(milliseconds=502)
@@ -83,6 +86,7 @@ def test_history_and_waiting_runs_come_over_from_every_database(store, take, sql
     assert [each.run_id for each in claim(sqlite_store, worker, offer())] == [
         pending.run_id,
         running.run_id,
+        interrupted.run_id,
     ]
 
 
@@ -132,7 +136,7 @@ def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
     assert told["02"] == "params: not a JSON object"
     assert told["03"].startswith("params: not JSON (")
     assert told["04"].startswith("result: not JSON (")
-    assert told["05"] == "status: 9 is none of 0 to 5"
+    assert told["05"] == "status: 9 is none of 0 to 6"
     assert "params.a is nan" in told["06"]
     assert "the cap is 262,144 (JOBREG_MAX_PARAMS)" in told["07"]
     assert "creation_time" in told["09"]
