@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, column, create_engine, inspect, select, table
+from sqlalchemy import URL, Engine, column, create_engine, event, inspect, select, table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import BadInput, StoreError
@@ -95,17 +95,32 @@ def _open(url: str) -> tuple[Engine, str]:
         return create_engine(read_only), shown
     if kind == "postgresql":
         driver("psycopg", "postgres")
-        parsed = parsed.set(drivername="postgresql+psycopg")
-        return _server(parsed, {"options": "-c default_transaction_read_only=on"}), shown
+        asked = " ".join((*_all(parsed, "options"), "-c default_transaction_read_only=on"))
+        return _server(parsed.set(drivername="postgresql+psycopg"), options=asked), shown
     if kind in ("mysql", "mariadb"):
         driver("pymysql", "mysql")
-        parsed = parsed.set(drivername="mysql+pymysql")
-        return _server(parsed, {"init_command": "SET SESSION TRANSACTION READ ONLY"}), shown
+        engine = _server(parsed.set(drivername="mysql+pymysql"))
+        event.listen(engine, "connect", _only_read)
+        return engine, shown
     raise BadInput(
         f"{shown[:200]!r} cannot be read here: give a URL of the MLflow database that begins with "
         "sqlite:///, postgresql:// or mysql://."
     )
 
 
-def _server(url: URL, read_only: dict[str, str]) -> Engine:
-    return create_engine(url, connect_args={"connect_timeout": 10, **read_only})
+def _server(url: URL, **ours: str) -> Engine:
+    """An engine; what the URL says of a connection stands, but for what is ``ours``."""
+    waits = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+    return create_engine(url, connect_args={**waits, **ours})
+
+
+def _all(url: URL, name: str) -> tuple[str, ...]:
+    """Each value of an option of a URL."""
+    said = url.query.get(name, ())
+    return (said,) if isinstance(said, str) else said
+
+
+def _only_read(connection: Any, _: object) -> None:
+    # Not as init_command: that is one statement, and the URL may have its own.
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")

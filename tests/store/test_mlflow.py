@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from mlflow_table import CREATED, fill, mlflow_file, mlflow_row
+from sqlalchemy import create_engine, make_url
 from store_hands import JOB, add_worker, claim, offer, states
 
 from jobreg import BadInput, Registry, StoreError
@@ -112,6 +114,62 @@ def test_a_database_cannot_be_written_through_it(store):
         jobs.close()
         with store.writing() as connection:
             connection.exec_driver_sql("DROP TABLE jobs")
+
+
+def test_what_the_url_asks_of_a_postgresql_session_stands_and_only_reads(postgres):
+    url, search = postgres.empty(), "options=-csearch_path%3Dmlflow"
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        fill(connection, [mlflow_row(1, OLD)])
+        connection.exec_driver_sql("CREATE SCHEMA mlflow")
+        connection.exec_driver_sql("SET search_path = mlflow")
+        fill(connection, [mlflow_row(2, OLD)])
+    engine.dispose()
+
+    for query in (search, f"{search}&connect_timeout=7", f"{search}&options=-cjit%3Doff"):
+        with closing(Jobs(f"{url}?{query}")) as jobs:
+            ids = [row["id"][-1] for rows in jobs.slices() for row in rows]
+            with jobs._engine.connect() as connection:
+                told = connection.connection.driver_connection.info.get_parameters()
+                only = connection.exec_driver_sql("SHOW transaction_read_only").scalar()
+                jit = connection.exec_driver_sql("SHOW jit").scalar()
+
+        assert (ids, only) == (["2"], "on")
+        assert told["connect_timeout"] == ("7" if "timeout" in query else "10")
+        assert (jit == "off") or "jit" not in query
+
+
+def test_no_option_of_a_postgresql_url_makes_it_write(postgres):
+    url = postgres.empty()
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        fill(connection, [])
+    engine.dispose()
+
+    with (
+        closing(Jobs(f"{url}?options=-cdefault_transaction_read_only%3Doff")) as jobs,
+        pytest.raises(Exception, match=r"(?i)read.?only"),
+        jobs._engine.begin() as connection,
+    ):
+        connection.exec_driver_sql("DELETE FROM jobs")
+
+
+def test_what_the_url_asks_of_a_mysql_session_stands_and_only_reads(mysql):
+    url = mysql.empty()
+    engine = create_engine(make_url(url).set(drivername="mysql+pymysql"))
+    with engine.begin() as connection:
+        fill(connection, [])
+    engine.dispose()
+    query = "init_command=SET%20%40said%3D7&connect_timeout=7"
+
+    with closing(Jobs(f"{url}?{query}")) as jobs:
+        with jobs._engine.connect() as connection:
+            said = connection.exec_driver_sql("SELECT @said").scalar()
+            waits = connection.connection.driver_connection.connect_timeout
+        with pytest.raises(Exception, match=r"(?i)read.?only"), jobs._engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM jobs")
+
+    assert (said, waits) == (7, 7)
 
 
 def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
