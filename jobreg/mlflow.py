@@ -19,11 +19,12 @@ from attrs import define, field, frozen
 from .codec import clip, encode_params, encode_result
 from .errors import BadInput, JobRegError
 from .lifecycle import ErrorReport, Reason, RunRecord, State
-from .options import LONGEST
+from .options import LONGEST, count
 from .registry.entry_points import name_fault
 from .registry.snapshot import Snapshot
 from .settings import Settings
 from .store.database import one_line
+from .store.mlflow_jobs import is_utf8
 
 if TYPE_CHECKING:
     from .store import Store
@@ -63,6 +64,8 @@ class Taking:
     """Runs that the store had already."""
     taken: Counter[str] = field(factory=Counter)
     """Runs that are new to the store, by state."""
+    _seen: set[str] = field(factory=set, init=False)
+    """Ids of runs: those of two rows may be the same UUID, in other letters."""
 
     @property
     def unmapped(self) -> dict[str, int]:
@@ -91,7 +94,10 @@ class Taking:
             run = run_of(row, name or "unknown", self.settings)
             if isinstance(run, Unreadable):
                 self.unreadable.append(run)
+            elif run.run_id in self._seen:
+                self.known += 1
             elif name is not None:
+                self._seen.add(run.run_id)
                 yield run
 
 
@@ -140,11 +146,17 @@ def run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord |
     try:
         return _run_of(row, name, settings)
     except (JobRegError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        return Unreadable(str(row["id"]), one_line(str(error)))
+        return Unreadable("NULL" if row["id"] is None else str(row["id"]), one_line(str(error)))
 
 
 def _run_of(row: Mapping[str, Any], name: str, settings: Settings) -> RunRecord:
-    status, tried = row["status"], int(row["retry_count"] or 0)
+    if row["id"] is None:
+        raise BadInput("id: there is none.")
+    for what in ("id", "params", "result"):
+        if not is_utf8(row[what]):
+            raise BadInput(f"{what}: not text in UTF-8.")
+    status = row["status"]
+    tried = count(int(row["retry_count"] or 0), "retry_count", least=0)
     if status not in range(len(_STATES)):
         raise BadInput(f"status: {status!r} is none of 0 to {len(_STATES) - 1}.")
     state, reason = _STATES[status]

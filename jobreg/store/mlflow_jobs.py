@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -73,14 +74,35 @@ class Jobs:
             raise self._told(error) from error
 
     def slices(self) -> Iterator[list[Mapping[str, Any]]]:
-        """All rows, the oldest first, some at a time; the name of each is its ``name``."""
+        """All rows, the oldest first, some at a time; the name of each is its ``name``.
+
+        Behind them come those that cannot be asked for by their ids: ``id`` and ``name`` alone.
+        """
         c = self._table.c
-        ids = [row.id for row in self._rows(select(c.id).order_by(c.creation_time, c.id))]
+        found = [row.id for row in self._rows(select(c.id).order_by(c.creation_time, c.id))]
+        ids = [each for each in found if _can_be_asked_for(each)]
         wanted = select(*(c[each] for each in _COLUMNS), self._name.label("name"))
         for first in range(0, len(ids), SLICE):
             some = ids[first : first + SLICE]
-            found = {row.id: row._mapping for row in self._rows(wanted.where(c.id.in_(some)))}
-            yield [found[each] for each in some if each in found]
+            rows = {row.id: row._mapping for row in self._rows(wanted.where(c.id.in_(some)))}
+            yield [rows[each] for each in some if each in rows]
+        if len(ids) < len(found):
+            named = self._rows(select(c.id, self._name.label("name")))
+            yield [row._mapping for row in named if not _can_be_asked_for(row.id)]
+
+
+def is_utf8(value: Any) -> bool:
+    """False for what SQLite holds as text and is none: half characters stand for its bytes."""
+    try:
+        if isinstance(value, str):
+            value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _can_be_asked_for(id: Any) -> bool:
+    return id is not None and is_utf8(id)
 
 
 def _open(url: str) -> tuple[Engine, str]:
@@ -92,7 +114,9 @@ def _open(url: str) -> tuple[Engine, str]:
             drivername="sqlite", database=f"file:{quote(parsed.database)}",
             query={"mode": "ro", "uri": "true"},
         )  # fmt: skip
-        return create_engine(read_only), shown
+        engine = create_engine(read_only)
+        event.listen(engine, "connect", _take_any_text)
+        return engine, shown
     if kind == "postgresql":
         driver("psycopg", "postgres")
         asked = " ".join((*_all(parsed, "options"), "-c default_transaction_read_only=on"))
@@ -118,6 +142,11 @@ def _all(url: URL, name: str) -> tuple[str, ...]:
     """Each value of an option of a URL."""
     said = url.query.get(name, ())
     return (said,) if isinstance(said, str) else said
+
+
+def _take_any_text(connection: Any, _: object) -> None:
+    # One text that is not UTF-8 would fail the whole answer, and the message names no row.
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _only_read(connection: Any, _: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from jobreg import BadInput, Registry, StoreError
 from jobreg.lifecycle import Reason, State
 from jobreg.mlflow import Taking, name_of, read_map
 from jobreg.settings import load
+from jobreg.store import mlflow_jobs
 from jobreg.store.mlflow_jobs import Jobs
 
 OLD = "acme.render.run"
@@ -184,13 +186,16 @@ def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
         mlflow_row(8, OLD, params="[" * 100_000),
         mlflow_row(9, OLD, creation_time=10**30 % 2**63),
         mlflow_row(10, OLD, timeout=-1.0),
-        mlflow_row(11, OLD),
+        mlflow_row(11, OLD, retry_count=2**31 - 1),
+        mlflow_row(12, OLD, 0, retry_count=-1),
+        mlflow_row(13, OLD),
+        mlflow_row(14, OLD, retry_count=1_000_000),
     ]
     taking = take(f"sqlite:///{mlflow_file(tmp_path / 'm.db', rows)}")
 
     assert taking.unmapped == {"acme.unknown.run": 1}
     told = {each.id[-2:]: each.why for each in taking.unreadable}
-    assert set(told) == {f"{number:02d}" for number in range(2, 11)}
+    assert set(told) == {f"{number:02d}" for number in range(2, 13)}
     assert told["02"] == "params: not a JSON object"
     assert told["03"].startswith("params: not JSON (")
     assert told["04"].startswith("result: not JSON (")
@@ -199,6 +204,58 @@ def test_what_cannot_be_taken_is_told_row_by_row(take, tmp_path, sqlite_store):
     assert "the cap is 262,144 (JOBREG_MAX_PARAMS)" in told["07"]
     assert "creation_time" in told["09"]
     assert told["10"] == "timeout: -1.0 is not a number of seconds"
+    assert told["11"] == "retry_count: '2147483647' is not a whole number from 0 to 1000000"
+    assert states(sqlite_store) == {"succeeded": 2}
+
+
+@pytest.mark.parametrize("slice", [1, 500])
+def test_of_ids_that_are_the_same_uuid_the_first_is_taken(
+    take, tmp_path, sqlite_store, monkeypatch, slice
+):
+    id = mlflow_row(1, OLD)["id"]
+    same = [id, id.upper(), id.replace("-", ""), f"{{{id}}}"]
+    rows = [mlflow_row(number, OLD, id=each) for number, each in enumerate(same)]
+    monkeypatch.setattr(mlflow_jobs, "SLICE", slice)
+    url = f"sqlite:///{mlflow_file(tmp_path / 'm.db', rows)}"
+
+    seen, done, again = take(url, write=False), take(url), take(url)
+
+    assert [(each.known, each.taken.total()) for each in (seen, done, again)] == [
+        (3, 1),
+        (3, 1),
+        (4, 0),
+    ]
+    assert json.loads(sqlite_store.get(id).params) == {"number": 0}
+
+
+def test_text_that_is_none_and_an_id_that_is_null_are_told_row_by_row(take, tmp_path, sqlite_store):
+    rows = [mlflow_row(number, OLD, 3 if number == 2 else 2) for number in range(1, 8)]
+    file = mlflow_file(tmp_path / "m.db", rows)
+    broken = {1: "params", 2: "result", 3: "id", 5: "job_name"}
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE loose AS SELECT * FROM jobs")  # ids may be NULL
+        connection.execute("DROP TABLE jobs")
+        connection.execute("ALTER TABLE loose RENAME TO jobs")
+        for number, column in broken.items():
+            connection.execute(
+                f"UPDATE jobs SET {column} = CAST(x'22ff22' AS TEXT) WHERE id = ?",
+                [rows[number - 1]["id"]],
+            )
+        for number in (4, 6):
+            connection.execute("UPDATE jobs SET id = NULL WHERE id = ?", [rows[number - 1]["id"]])
+        connection.commit()
+
+    taking = take(f"sqlite:///{file}")
+
+    told = sorted((each.id[-3:], each.why) for each in taking.unreadable)
+    assert told == [
+        ('"\udcff"', "id: not text in UTF-8"),
+        ("001", "params: not text in UTF-8"),
+        ("002", "result: not text in UTF-8"),
+        ("ULL", "id: there is none"),
+        ("ULL", "id: there is none"),
+    ]
+    assert taking.unmapped == {'"\udcff"': 1}
     assert states(sqlite_store) == {"succeeded": 1}
 
 
