@@ -313,7 +313,7 @@ class _Judge:
             elif name in required:
                 yield f"{path}.{name}: missing"
         others = schema.get("additionalProperties", True)
-        keys = schema.get("propertyNames")
+        keys = self.resolved(schema.get("propertyNames"))
         for name, each in value.items():
             if name in known:
                 continue
@@ -324,7 +324,8 @@ class _Judge:
                 from .signature.conversion import key_faults
                 from .signature.schema import annotation
 
-                yield from key_faults(name, annotation(keys), keys.get("title", "str"), path)
+                hint = annotation({"type": "string", **keys})  # an object has no other keys
+                yield from key_faults(name, hint, keys.get("title", "str"), path)
             yield from self.check(others, each, below(path, name))
 
     def _list(self, schema: Mapping[str, Any], value: list[Any], path: str) -> Iterator[str]:

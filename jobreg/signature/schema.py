@@ -2,7 +2,7 @@
 
 msgspec writes the schema. What it leaves out, and the conversion insists on, is put in: formats
 of times without a zone, ``propertyNames`` of keys that are no plain text, members of an enum in
-the order in which they are told.
+the order in which they are told. The tag of a struct is not required where only one can be meant.
 """
 
 from __future__ import annotations
@@ -118,19 +118,23 @@ class _Completion:
         self._shared = shared
         self._seen: set[str] = set()
 
-    def complete(self, schema: Any, info: Any) -> None:
-        while isinstance(info, types.Metadata):
-            info = info.type
+    def complete(self, schema: Any, info: Any, needs_tag: bool = False) -> None:
+        info, name = _bare(info), None
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
-            if name in self._seen:
-                return
-            self._seen.add(name)
             schema = self._shared[name]
+        if _is_object(info) and not needs_tag:  # one that is seen may have been one of several
+            required = schema.get("required", ())
+            schema["required"] = [each for each in required if each != info.tag_field]
+        if name in self._seen:
+            return
+        if name is not None:
+            self._seen.add(name)
         self._one(schema, info)
+        several = isinstance(info, types.UnionType) and sum(map(_is_object, info.types)) > 1
         for part, its_info in self._parts(schema, info):
             if isinstance(part, dict):
-                self.complete(part, its_info)
+                self.complete(part, its_info, several)
 
     def _one(self, schema: dict[str, Any], info: Any) -> None:
         match info:
@@ -155,7 +159,8 @@ class _Completion:
                 yield schema.get("items"), item
             case types.TupleType(item_types=items):
                 yield from zip(schema.get("prefixItems", ()), items, strict=False)
-            case types.DictType(value_type=value):
+            case types.DictType(key_type=key, value_type=value):
+                yield schema.get("propertyNames"), key
                 yield schema.get("additionalProperties"), value
             case types.UnionType(types=choices):
                 yield from self._choices(schema, choices)
@@ -168,12 +173,9 @@ class _Completion:
 
     def _choices(self, schema: dict[str, Any], choices: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """The members of a union, in msgspec's order: structs behind the others, None last."""
-        bare = [(each, _bare(each)) for each in choices]
-        structs = [
-            each for each, it in bare if isinstance(it, types.StructType) and not it.array_like
-        ]
-        nothing = [each for each, it in bare if isinstance(it, types.NoneType)]
-        others = [each for each, _ in bare if each not in structs and each not in nothing]
+        structs = [each for each in choices if _is_object(each)]
+        nothing = [each for each in choices if isinstance(_bare(each), types.NoneType)]
+        others = [each for each in choices if each not in structs and each not in nothing]
         parts = list(schema["anyOf"])
         tagged = next((each for each in (schema, *parts) if "discriminator" in each), None)
         if tagged is None:
@@ -192,6 +194,12 @@ def _makes_members(kind: type[Enum]) -> bool:
 def _are_texts(kind: type[Enum]) -> bool:
     # By all its names: a Flag does not iterate over those of several bits.
     return all(isinstance(each.value, str) for each in kind.__members__.values())
+
+
+def _is_object(info: Any) -> bool:
+    """Is it a struct that is an object in JSON? Its tag is needed where several may be meant."""
+    info = _bare(info)
+    return isinstance(info, types.StructType) and not info.array_like
 
 
 def _bare(info: Any) -> Any:

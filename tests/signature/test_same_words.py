@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, IntFlag
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import attrs
 import msgspec
@@ -83,6 +83,30 @@ class Cat(msgspec.Struct, tag=True):
 
 class Dog(msgspec.Struct, tag=True):
     born: date
+
+
+Some = TypeVar("Some")
+
+
+class Tagged(msgspec.Struct, tag="t"):
+    z: int
+
+
+class Other(msgspec.Struct, tag="o"):
+    z: str
+
+
+class Numbered(msgspec.Struct, tag=3, tag_field="kind", forbid_unknown_fields=True):
+    z: int
+
+
+class General(msgspec.Struct, Generic[Some], tag="g"):
+    z: Some
+
+
+class Both(msgspec.Struct):
+    several: Tagged | Other | None
+    one: Tagged
 
 
 def job(
@@ -253,3 +277,53 @@ def test_what_no_enum_makes_a_member_of_is_refused_at_submit(params: dict[str, A
 
     assert executed != ""
     assert submitted == executed
+
+
+Key = Annotated[str, msgspec.Meta(min_length=2)]
+SHAPES: list[Any] = [
+    dict[Key, int], dict[Annotated[str, msgspec.Meta(pattern="^a")], list[int]],
+    dict[Annotated[str, msgspec.Meta(title="word", max_length=1)], int],
+    dict[Annotated[int, msgspec.Meta(ge=2)], int], dict[Literal["a", "z"], int],
+    dict[Literal[1, 2], int], dict[int | uuid.UUID, int], dict[Key | int, int],
+    dict[Colour, int], dict[Level, int], dict[Rights, int], dict[Loose, int], dict[date, int],
+    Tagged, Tagged | None | int, list[Tagged], Numbered, General, General[int],
+    Annotated[Tagged, msgspec.Meta(title="a title")], Tagged | Other, Tagged | Other | None, Both,
+]  # fmt: skip
+OBJECTS: list[Any] = [
+    {}, {"z": 1}, {"z": "x"}, {"zz": 1}, {"a": [1]}, {"a": 1}, {"red": 1}, {"RED": 1}, {"1": 1},
+    {"2": 1}, {"3": 1}, {"2026-01-31": 1}, {"kind": 3, "z": 1}, {"kind": 4, "z": 1},
+    *({"type": tag, "z": z} for tag in ("t", "o", "g", "no", None) for z in (1, "x")),
+    {"several": {"type": "t", "z": 1}, "one": {"z": 1}}, {"several": {"z": 1}, "one": {"z": 1}},
+    {"several": None, "one": {"type": "t", "z": 1}}, {"several": None, "one": {"type": "no"}},
+]  # fmt: skip
+GIVEN: list[Any] = [
+    None, True, 0, 2, 1.5, "", "x", *OBJECTS, [], [1], ["x"], [1, 2], [1, 2, 3], [[]], [[1]],
+    *([each] for each in OBJECTS[:3]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_of_what_fits_any_annotation_nothing_is_refused_at_submit(shape: Any) -> None:
+    def one(v): ...  # type: ignore[no-untyped-def]
+
+    one.__annotations__ = {"v": shape}
+    told = [(given, *words(one, {"v": given})) for given in GIVEN]
+
+    assert [given for given, executed, submitted in told if submitted and not executed] == []
+    assert any(executed for _, executed, _ in told)
+
+
+def test_the_tag_is_missed_only_where_one_of_several_structs_is_meant() -> None:
+    def one(v: Tagged, w: Tagged | Other): ...  # type: ignore[no-untyped-def]
+
+    def several(v: Numbered, w: Cat | Dog): ...  # type: ignore[no-untyped-def]
+
+    either, never = (json.loads(describe(read(job, "a.b")).schema)["$defs"]
+                     for job in (one, several))  # fmt: skip
+
+    assert {name: each["required"] for name, each in either.items()} == {
+        "Tagged": ["z"], "Other": ["type", "z"]
+    }  # fmt: skip
+    assert {name: each["required"] for name, each in never.items()} == {
+        "Numbered": ["z"], "Cat": ["type", "born"], "Dog": ["type", "born"]
+    }  # fmt: skip
