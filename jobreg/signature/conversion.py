@@ -170,7 +170,8 @@ def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
     for each in fields:
         at = f"{path}.{each.encode_name}"
         if each.encode_name in value:
-            yield from faults(value[each.encode_name], hints[each.name], at)
+            hint = hints.get(each.name, Any)  # a collections.namedtuple says none
+            yield from faults(value[each.encode_name], hint, at)
         elif each.required:
             yield f"{at}: missing"
 

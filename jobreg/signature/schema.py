@@ -86,11 +86,17 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
     kind = _FORMATS.get(schema.get("format")) or _kind(schema.get("type"))
     if "contentEncoding" in schema:
         return bytes  # its bounds are those of the text
-    if kind is list and len(schema.get("prefixItems", ())) == schema.get("maxItems"):
-        items = (Any,) * len(schema["prefixItems"])
+    if kind is list and _is_tuple(schema):
+        items = (Any,) * len(schema.get("prefixItems", ()))
         return tuple[items]  # type: ignore[valid-type]
     bounds = {ours: schema[key] for key, ours in _BOUNDS.items() if key in schema}
     return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+
+
+def _is_tuple(schema: Mapping[str, Any]) -> bool:
+    """Does an array hold so many items as are named, and no more? An empty tuple names none."""
+    first, others = schema.get("prefixItems", ()), schema.get("items", False)
+    return "minItems" in schema and others is False and schema.get("maxItems") == len(first)
 
 
 def _kind(name: object) -> Any:

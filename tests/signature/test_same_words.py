@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
+from collections import namedtuple
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -85,6 +86,8 @@ class Dog(msgspec.Struct, tag=True):
     born: date
 
 
+Nothing = namedtuple("Nothing", [])
+Bare = namedtuple("Bare", ["a", "b"], defaults=[1])
 Some = TypeVar("Some")
 
 
@@ -280,6 +283,7 @@ def test_what_no_enum_makes_a_member_of_is_refused_at_submit(params: dict[str, A
 
 
 Key = Annotated[str, msgspec.Meta(min_length=2)]
+none = msgspec.Meta(max_length=0)
 SHAPES: list[Any] = [
     dict[Key, int], dict[Annotated[str, msgspec.Meta(pattern="^a")], list[int]],
     dict[Annotated[str, msgspec.Meta(title="word", max_length=1)], int],
@@ -288,6 +292,10 @@ SHAPES: list[Any] = [
     dict[Colour, int], dict[Level, int], dict[Rights, int], dict[Loose, int], dict[date, int],
     Tagged, Tagged | None | int, list[Tagged], Numbered, General, General[int],
     Annotated[Tagged, msgspec.Meta(title="a title")], Tagged | Other, Tagged | Other | None, Both,
+    tuple[()], tuple[()] | None, list[tuple[()]], dict[str, tuple[()]], tuple[tuple[()], int],
+    list[tuple[()]] | dict[str, int], Nothing, Bare, Pair, Row, Report,
+    *(Annotated[kind, none] for kind in (list, list[int], set[int], tuple[int, ...], str, bytes)),
+    Annotated[list[int], msgspec.Meta(min_length=2)], Annotated[dict[str, int], none],
 ]  # fmt: skip
 OBJECTS: list[Any] = [
     {}, {"z": 1}, {"z": "x"}, {"zz": 1}, {"a": [1]}, {"a": 1}, {"red": 1}, {"RED": 1}, {"1": 1},
@@ -311,6 +319,21 @@ def test_of_what_fits_any_annotation_nothing_is_refused_at_submit(shape: Any) ->
 
     assert [given for given, executed, submitted in told if submitted and not executed] == []
     assert any(executed for _, executed, _ in told)
+
+
+@pytest.mark.parametrize("given", [[1], ["x"], {}, 3, None], ids=ascii)
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("shape", [tuple[()], Annotated[list[int], none], Nothing], ids=str)
+def test_what_takes_no_item_is_refused_in_the_same_words(
+    shape: Any, within: bool, given: Any
+) -> None:
+    def one(v): ...  # type: ignore[no-untyped-def]
+
+    one.__annotations__ = {"v": list[shape] if within else shape}
+    executed, submitted = words(one, {"v": [given] if within else given})
+
+    assert executed != ""
+    assert submitted == executed
 
 
 def test_the_tag_is_missed_only_where_one_of_several_structs_is_meant() -> None:
