@@ -18,6 +18,10 @@ from msgspec import inspect as types
 from .refusal import below, told_value
 
 _SHOWN = 60
+# Python 3.13 brings ReadOnly.
+_OF_FIELDS = (
+    typing.Required, typing.NotRequired, getattr(typing, "ReadOnly", typing.Required),
+)  # fmt: skip
 _AT = re.compile(r"^(?P<told>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 
 
@@ -170,18 +174,29 @@ def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
     for each in fields:
         at = f"{path}.{each.encode_name}"
         if each.encode_name in value:
-            hint = hints.get(each.name, Any)  # a collections.namedtuple says none
+            hint = _of_value(hints.get(each.name, Any))  # a collections.namedtuple says none
             yield from faults(value[each.encode_name], hint, at)
         elif each.required:
             yield f"{at}: missing"
 
 
+def _of_value(hint: Any) -> Any:
+    """The annotation of a field's value, without what says of the field whether it may be left out.
+
+    msgspec takes that within its class, and refuses it anywhere else.
+    """
+    origin = typing.get_origin(hint)
+    if origin in _OF_FIELDS:
+        return _of_value(typing.get_args(hint)[0])
+    if origin is typing.Annotated:
+        return typing.Annotated[_of_value(hint.__origin__), *hint.__metadata__]
+    return hint
+
+
 def _bare(hint: Any) -> Any:
     """An annotation without what is wrapped around it: Annotated, NewType, type X = ..."""
     while True:
-        if typing.get_origin(hint) in (
-            typing.Annotated, typing.Required, typing.NotRequired, typing.Final,
-        ):  # fmt: skip
+        if typing.get_origin(hint) in (typing.Annotated, typing.Final, *_OF_FIELDS):
             hint = typing.get_args(hint)[0]
         elif hasattr(hint, "__supertype__"):
             hint = hint.__supertype__

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Annotated, Final, NamedTuple, NotRequired, Required, TypedDict
 from uuid import UUID
 
 import attrs
@@ -73,6 +73,23 @@ class Point(NamedTuple):
 class Options(TypedDict, total=False):
     colour: Colour
     level: int
+
+
+class Partly(TypedDict):
+    a: NotRequired[int]
+    b: int
+    c: Annotated[NotRequired[Annotated[int, msgspec.Meta(ge=1)]], "how many"]
+
+
+class Mostly(TypedDict, total=False):
+    a: Required[int]
+    b: int
+
+
+@dataclasses.dataclass
+class Fixed:
+    a: Final[int]
+    b: int
 
 
 class Cat(msgspec.Struct, tag=True, rename="camel"):

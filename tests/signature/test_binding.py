@@ -16,11 +16,14 @@ from kinds import (
     Cat,
     Colour,
     Dog,
+    Fixed,
     Folder,
     Level,
     Line,
+    Mostly,
     Options,
     Order,
+    Partly,
     Picky,
     Point,
     Positive,
@@ -320,6 +323,27 @@ def test_what_was_stored_is_not_changed_by_binding():
     read(takes(date), "a.job").bind(params, "Job 'a.job'")
 
     assert params == {"it": "2026-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "told"),
+    [
+        (Partly, {"a": 1, "b": "x"}, 'it.b: expected int, got str "x"'),
+        (Partly, {"a": "1", "b": 2}, 'it.a: expected int, got str "1"'),
+        (Partly, {"b": 2, "c": 1.5, "a": 1}, "it.c: expected int, got float 1.5"),
+        (Partly, {"b": 2, "c": 0}, "it.c: expected int, got int 0 (expected int >= 1)"),
+        (Partly, {"a": 1}, "it.b: missing"),
+        (Mostly, {"a": 1, "b": "x"}, 'it.b: expected int, got str "x"'),
+        (Mostly, {"a": "1", "b": 2}, 'it.a: expected int, got str "1"'),
+        (Fixed, {"a": 1, "b": "x"}, 'it.b: expected int, got str "x"'),
+        (Fixed, {"a": "1", "b": 2}, 'it.a: expected int, got str "1"'),
+    ],
+    ids=str,
+)
+def test_only_the_fields_that_are_wrong_are_told_of_a_class(annotation, given, told):
+    message = refusal(takes(annotation), {"it": given})
+
+    assert message.startswith(f"Job 'a.job' refuses these params: {told}. It takes ")
 
 
 @pytest.mark.parametrize("function", [dict, range], ids=str)
