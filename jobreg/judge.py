@@ -321,22 +321,25 @@ class _Judge:
                 yield f"{path}: object contains unknown field {name[:80]}"
                 return
             if isinstance(keys, Mapping):
-                from .signature.conversion import key_faults
+                from .signature.conversion import key_faults, name_of
                 from .signature.schema import annotation
 
                 hint = annotation({"type": "string", **keys})  # an object has no other keys
-                yield from key_faults(name, hint, keys.get("title", "str"), path)
+                yield from key_faults(name, hint, keys.get("title") or name_of(hint), path)
             yield from self.check(others, each, below(path, name))
 
     def _list(self, schema: Mapping[str, Any], value: list[Any], path: str) -> Iterator[str]:
         first, told = schema.get("prefixItems", []), False
-        fits = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
+        fits = least <= len(value) <= most
         for index, each in enumerate(value) if fits or not first else ():
             wanted = first[index] if index < len(first) else schema.get("items")
             for fault in self.check(wanted, each, f"{path}[{index}]"):
                 yield fault
                 told = True
-        if not told and not fits:
+        if first and not fits and least < most:  # the last ones have defaults
+            yield f"{path}: expected array of length {least} to {most}, got {len(value)}"
+        elif not told and not fits:
             yield from self._misfits(schema, value, path)
 
     def _misfits(self, schema: Mapping[str, Any], value: object, path: str) -> Iterator[str]:

@@ -119,9 +119,7 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
     hint = _bare(hint)
     origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin in (typing.Union, UnionType):
-        told = [found for found in (list(_inner(value, each, path)) for each in args) if found]
-        # Of several that could be meant, msgspec knows which one is.
-        yield from told[0] if len(told) == 1 else ()
+        yield from _of_union(value, args, path)
     elif isinstance(value, list) and args and origin is not typing.Literal:
         for index, (item, kind) in enumerate(zip(value, _kinds(origin, args, value), strict=False)):
             yield from faults(item, kind, f"{path}[{index}]")
@@ -131,6 +129,29 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
             yield from faults(item, args[1], below(path, key))
     elif isinstance(hint, type) and hint is not NoneType:
         yield from _fields(value, hint, path)
+
+
+def _of_union(value: Any, choices: tuple[Any, ...], path: str) -> Iterator[str]:
+    tags = {each: config for each in choices if (config := _tagged(each, value)) is not None}
+    if len(tags) > 1:
+        field = str(next(iter(tags.values())).tag_field)  # that of them all
+        if isinstance(value, dict) and field not in value:
+            yield f"{path}.{field}: missing"
+            return
+        tag = value[field] if isinstance(value, dict) else next(iter(value), None)
+        said = (type(tag), tag)  # true is not 1
+        choices = tuple(each for each, its in tags.items() if (type(its.tag), its.tag) == said)
+    told = [found for found in (list(_inner(value, each, path)) for each in choices) if found]
+    # Of several that could be meant, msgspec knows which one is.
+    yield from told[0] if len(told) == 1 else ()
+
+
+def _tagged(hint: Any, value: Any) -> Any:
+    """How a struct is tagged that may be such an object or array; None where none is."""
+    kind = _bare(hint)
+    config = getattr(typing.get_origin(kind) or kind, "__struct_config__", None)
+    fits = config and config.tag is not None and config.array_like == isinstance(value, list)
+    return config if fits else None
 
 
 def _is_mapping(kind: Any) -> bool:
@@ -166,9 +187,9 @@ def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
     except Exception:  # msgspec may find what typing does not; its own words must do
         return
     fields = getattr(info, "fields", ())
+    if isinstance(value, list) != (getattr(info, "array_like", False) or issubclass(kind, tuple)):
+        return
     if isinstance(value, list):
-        if not (getattr(info, "array_like", False) or issubclass(kind, tuple)):
-            return
         values = value[1:] if getattr(info, "tag", None) is not None else value
         value = dict(zip((each.encode_name for each in fields), values, strict=False))
     for each in fields:

@@ -94,9 +94,10 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
 
 
 def _is_tuple(schema: Mapping[str, Any]) -> bool:
-    """Does an array hold so many items as are named, and no more? An empty tuple names none."""
-    first, others = schema.get("prefixItems", ()), schema.get("items", False)
-    return "minItems" in schema and others is False and schema.get("maxItems") == len(first)
+    """Does an array hold the items that are named, and no others? An empty tuple names none."""
+    items = len(schema.get("prefixItems", ()))
+    others = schema.get("items", False)
+    return others is False and schema.get("minItems") == schema.get("maxItems") == items
 
 
 def _kind(name: object) -> Any:

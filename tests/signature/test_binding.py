@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NewType, Optional, Union
 from uuid import UUID
 
+import msgspec
 import pytest
 from kinds import (
     Cat,
@@ -201,6 +202,48 @@ def test_a_value_that_does_not_fit_is_refused_with_every_place(annotation, given
         assert fault in message
     assert "\n" not in message
     assert "`" not in message
+
+
+class Square(msgspec.Struct, tag=True):
+    side: int
+
+
+class Circle(msgspec.Struct, tag=True):
+    r: int
+
+
+class First(msgspec.Struct, tag=1, array_like=True):
+    a: int
+
+
+class Second(msgspec.Struct, tag=2, array_like=True):
+    a: str
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "told"),
+    [
+        (Square | Circle, {"side": 1}, "it.type: missing"),
+        (Square | Circle, {}, "it.type: missing"),
+        (list[Square | Circle | None], [{"r": 1}], "it[0].type: missing"),
+        (Square | Circle | int, {"type": "Square"}, "it.side: missing"),
+        (Square | Circle, {"type": "Circle", "r": "x"}, 'it.r: expected int, got str "x"'),
+        (Square | Circle, {"type": "Line", "r": "x"}, "it.type: invalid value 'Line'"),
+        (Square | Circle, {"type": 5}, "it.type: expected str, got int"),
+        (Square | Circle, [1], "it: expected object, got array"),
+        (Square | list[int], {}, "it.side: missing"),
+        (First | Second, [2, 3], "it.a: expected str, got int 3"),
+        (First | Second, [True, 3], "it[0]: expected int, got bool"),
+        (First | Second, [True, "x"], "it[0]: expected int, got bool"),
+        (First | Second, {"a": 1}, "it: expected array, got object"),
+        (First | Second, [], "it: expected array of at least length 1, got 0"),
+    ],
+    ids=str,
+)
+def test_of_several_structs_that_of_the_tag_is_told(annotation, given, told):
+    message = refusal(takes(annotation), {"it": given})
+
+    assert message.startswith(f"Job 'a.job' refuses these params: {told}. It takes ")
 
 
 def test_everything_that_is_wrong_is_told_at_once():

@@ -336,6 +336,44 @@ def test_what_takes_no_item_is_refused_in_the_same_words(
     assert submitted == executed
 
 
+class Few(NamedTuple):
+    first: int
+    second: int = 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "told"),
+    [
+        (Few, [1, 2, 3], "v: expected array of length 1 to 2, got 3"),
+        (Few, {}, "v: expected array, got object"),
+        (Bare, {"a": 1}, "v: expected array, got object"),
+        (dict[Literal["a", "b"], int], {"c": 1}, "v: the key \"c\" is no Literal['a', 'b']"),
+        (dict[Key, int], {"a": 1}, 'v: the key "a" is no Annotated[str, Meta(min_length=2)]'),
+        (dict[Colour, int], {"a": 1}, 'v: the key "a" is no Colour'),
+        (dict[int, int], {"a": 1}, 'v: the key "a" is no int'),
+        (Tagged, {}, "v.z: missing"),
+    ],
+    ids=str,
+)
+def test_lengths_and_keys_are_told_as_they_may_be(shape: Any, given: Any, told: str) -> None:
+    def one(v): ...  # type: ignore[no-untyped-def]
+
+    one.__annotations__ = {"v": shape}
+    executed, submitted = words(one, {"v": given})
+
+    assert f"refuses these params: {told}. It takes" in executed
+    assert submitted == executed
+
+
+def test_that_a_default_may_stand_for_an_item_is_told_at_submit() -> None:
+    def one(v: Few): ...  # type: ignore[no-untyped-def]
+
+    executed, submitted = words(one, {"v": []})
+
+    assert "params: v.first: missing. It takes" in executed
+    assert "params: v: expected array of length 1 to 2, got 0. It takes" in submitted
+
+
 def test_the_tag_is_missed_only_where_one_of_several_structs_is_meant() -> None:
     def one(v: Tagged, w: Tagged | Other): ...  # type: ignore[no-untyped-def]
 
