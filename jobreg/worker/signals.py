@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C tell a worker to stop, where it runs in the thread that gets them."""
+"""SIGTERM, Ctrl-C and a closed terminal tell a worker to stop, where its thread gets signals."""
 
 from __future__ import annotations
 
@@ -20,16 +20,25 @@ def in_main_thread() -> bool:
 def heard(tell: Callable[[], None]) -> Iterator[None]:
     """Call ``tell`` at each signal meanwhile; in another than the main thread, do nothing.
 
-    It must take no lock: the signal may come while this thread holds it.
+    It must take no lock: the signal may come while this thread holds it. A terminal that closes
+    (SIGHUP) may say so several times, and to a worker that was told to stop already: it counts
+    where it is the first, and is not to be ignored (nohup) nor heard by the application.
     """
     if not in_main_thread():
         yield
         return
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        tell()
+    told = False
 
-    before = {each: signal.signal(each, on_signal) for each in _STOPPING}
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        if number != signal.SIGHUP or not told:
+            told = True
+            tell()
+
+    hangs_up = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    numbers = (*_STOPPING, signal.SIGHUP) if hangs_up else _STOPPING
+    before = {each: signal.signal(each, on_signal) for each in numbers}
     # One that came during the start, and was held back, comes now.
     mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     try:

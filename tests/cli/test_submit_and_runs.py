@@ -301,6 +301,25 @@ main()
     assert store.counts()["queued"] == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_what_ends_a_run_here_cancels_it(environ, tmp_path, store, number, fake_plugins):
+    source = "import time\ndef run():\n    time.sleep(600)\n"
+    fake_plugins.add(
+        "acme-waits", "1.0", {"acme.waits": "acme_waits:run"}, {"acme_waits.py": source}
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobreg", "run", "acme.waits"],
+        env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: store.counts()["running"], 30)
+
+    process.send_signal(number)
+
+    assert process.wait(30) == 130
+    ((run,), _) = store.find()
+    assert run.state == "cancelled"
+
+
 @pytest.mark.parametrize("arguments", ["runs list --json --limit 1000", "runs list --limit 1000"])
 def test_a_reader_that_has_seen_enough_is_no_error(jobreg, environ, tmp_path, store, arguments):
     from jobreg import Client, Registry

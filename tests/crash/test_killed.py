@@ -275,7 +275,7 @@ def test_an_at_most_once_run_is_never_started_again(house: House) -> None:
     assert log.read_text() == "started\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.Signals) -> None:
     worker = house.worker()
     run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
@@ -288,6 +288,19 @@ def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.S
     assert run.refresh().result() == "stopped in time"
     assert later.refresh().state is State.SCHEDULED
     assert house.rows() == []
+
+
+def test_a_terminal_that_closes_says_so_once(house: House) -> None:
+    worker = house.worker()
+    run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
+    until(lambda: pids_in(Path(house.file("pids"))))
+
+    worker.send_signal(signal.SIGTERM)
+    for _ in range(5):
+        worker.send_signal(signal.SIGHUP)
+
+    assert worker.wait(10) == 0
+    assert run.refresh().result() == "stopped in time"
 
 
 IN_A_THREAD = """
