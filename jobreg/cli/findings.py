@@ -26,6 +26,7 @@ WAYS_OUT = {
     "bad_encoding": "Save the distribution's metadata as UTF-8 and install it again.",
     "extras": "Leave out the extras; put what the job needs into the dependencies.",
     "bad_group": "Write the group as [jobreg.jobs] on a line of its own.",
+    "bad_provider": "Give the distribution another name or version, or tell its author.",
     "too_large": "Tell the distribution's author; nothing of it is read.",
     "two_copies": "Uninstall the distribution and install it again.",
     "duplicate": "Take out one of the two entry points.",

@@ -30,6 +30,8 @@ def sync(as_json: bool, store_url: str | None) -> int:
     \b
     Example: jobreg jobs sync
     """
+    from attrs import evolve
+
     from ..catalogue import Entry
     from ..client import Client
     from ..worker.probing import hellos
@@ -41,7 +43,11 @@ def sync(as_json: bool, store_url: str | None) -> int:
     with output.plugins_on_stderr():
         said = {ref.name: Entry.of(hello) for ref, hello in hellos(refs)}
     entries = [entry for entry in said.values() if entry is not None]
-    owners |= client.store.catalogue.learn(entries, "sync")
+    learned, refused = client.store.catalogue.learn_each(entries, "sync")
+    owners |= learned
+    for entry, error in refused:
+        trouble = f"The store does not keep what {entry.provider.dist} says of it: {error}"
+        said[entry.job_name] = evolve(entry, trouble=trouble)
     rows += [_row(ref, said[ref.name], owners.get(ref.name)) for ref in refs]
     rows.sort(key=lambda row: row["name"])
     if as_json:

@@ -150,7 +150,13 @@ def _place(snapshot: Snapshot, row: dict[str, Any]) -> dict[str, Any]:
     from ..registry.locate import locate
 
     name = row["name"]
-    problems = [problem_object(each) for each in snapshot.problems if each.name == name]
+    # What costs a distribution all of its jobs names none of them.
+    invalid = row["state"] == "invalid"
+    problems = [
+        problem_object(each)
+        for each in snapshot.problems
+        if each.name == name or (invalid and each.name is None and each.dist == row["dist"])
+    ]
     candidates = (*snapshot.allowed, *snapshot.denied, *snapshot.invalid)
     ref = next((each for each in candidates if (each.name, each.dist) == (name, row["dist"])), None)
     found: dict[str, Any] = {"file": None, "line": None, "location": None, "editable": None}

@@ -21,6 +21,10 @@ _NAME = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
 _VERSIONED = re.compile(r"(.+?)-(\d.*)")
 _LONGEST_NAME = 128
+LONGEST_DIST, LONGEST_VERSION = 256, 128
+"""Characters of a distribution's name and version; the columns of the store are made for them."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWN = 200
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -106,6 +110,19 @@ def name_fault(name: str) -> str | None:
     )
 
 
+def _provider_fault(dist: str, version: str) -> str | None:
+    """Say what is wrong with a distribution's name or version; None when both are good.
+
+    Databases hold neither longer ones nor null bytes, and no tool that builds writes such.
+    """
+    for kind, text, most in (("name", dist, LONGEST_DIST), ("version", version, LONGEST_VERSION)):
+        if len(text) > most:
+            return f"The {kind} {text[:_SHOWN]!r}... has {len(text)} characters, over {most}."
+        if _CONTROL.search(text):
+            return f"The {kind} {text[:_SHOWN]!r} has control characters."
+    return None
+
+
 def normalise(dist: str) -> str:
     """The one spelling of a distribution's name (PEP 503)."""
     return _SEPARATORS.sub("-", dist).strip().lower()
@@ -164,6 +181,10 @@ def read_source(
     dist, version = identify(header, label_of(path))
     file = os.path.join(path, FILE)
     found = _Lines()
+    unfit = _provider_fault(dist, version)
+    if unfit:
+        told = f"{unfit} None of its jobs is run."
+        found.problems.append(Problem("bad_provider", told, file, None, dist))
     for number, line in _lines_of_group(data):
         try:
             name, module, attr = _parse(line)
@@ -177,6 +198,8 @@ def read_source(
         else:
             found.jobs[name] = JobRef(name, module, attr, dist, version, path, origin)
     jobs, invalid = tuple(found.jobs.values()), tuple(found.invalid)
+    if unfit:
+        jobs, invalid = (), (*jobs, *invalid)
     return Source(dist, hidden, jobs, invalid, tuple(found.problems))
 
 

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from sqlalchemy import Connection, Insert, Update
 
 from ..catalogue import Entry, Known, Owner
-from ..errors import StoreUnavailable
+from ..errors import StoreError, StoreUnavailable
 from . import job_statements
 from .known import Remembered, known_of
 from .records import Row, entry_of, from_stored_time, storable
@@ -72,6 +72,33 @@ class StoredCatalogue:
             return owners | self._owners(connection, unowned)
 
         return self._again(write)
+
+    def learn_each(
+        self, entries: Sequence[Entry], pinned_by: str
+    ) -> tuple[dict[str, Owner], list[tuple[Entry, StoreError]]]:
+        """Do as :meth:`learn`, but let an entry that the database refuses cost itself only.
+
+        Returns whom the names belong to, and what was refused, each with the reason.
+
+        Raises:
+            StoreUnavailable: nothing can be kept now, whatever it is.
+        """
+        try:
+            return self.learn(entries, pinned_by), []
+        except StoreUnavailable:
+            raise
+        except StoreError:  # of one of them, or of some: only one by one can tell
+            pass
+        owners: dict[str, Owner] = {}
+        refused: list[tuple[Entry, StoreError]] = []
+        for entry in entries:
+            try:
+                owners |= self.learn([entry], pinned_by)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                refused.append((entry, error))
+        return owners, refused
 
     def known(self, names: Iterable[str] | None = None) -> list[Entry]:
         """What is known of these jobs, or of all; of each the version that was seen last first."""

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Float, Integer, String, Text
 from sqlalchemy.ext.compiler import compiles
 
+from ..registry.entry_points import LONGEST_DIST, LONGEST_VERSION
+
 
 class LongText(Text):
     """Text without end. On MySQL ``TEXT`` ends at 64 KiB."""
@@ -26,6 +28,8 @@ ID = BigInteger().with_variant(Integer(), "sqlite")  # only this one counts up b
 TIME = BigInteger()
 RUN_ID = String(36)
 NAME = String(128)
+DIST = String(LONGEST_DIST)
+DIST_VERSION = String(LONGEST_VERSION)
 UNIQUE_KEY = String(256)
 LONG_TEXT = LongText()
 SECONDS = Double()

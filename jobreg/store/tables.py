@@ -21,7 +21,17 @@ from sqlalchemy import (
     literal_column,
 )
 
-from .columns import ID, LONG_TEXT, NAME, RUN_ID, SECONDS, TIME, UNIQUE_KEY
+from .columns import (
+    DIST,
+    DIST_VERSION,
+    ID,
+    LONG_TEXT,
+    NAME,
+    RUN_ID,
+    SECONDS,
+    TIME,
+    UNIQUE_KEY,
+)
 
 metadata = MetaData()
 
@@ -69,8 +79,8 @@ runs = Table(
     Column("started_at", TIME),
     Column("finished_at", TIME),
     Column("progress", LONG_TEXT),
-    Column("dist", String(256)),
-    Column("version", String(128)),
+    Column("dist", DIST),
+    Column("version", DIST_VERSION),
     Column("worker_id", RUN_ID),
     Index("jobreg_runs_by_job", "job_name", "seq"),
     Index("jobreg_runs_by_time", "created_at", "seq"),
@@ -101,8 +111,8 @@ live = Table(
     Column("try_limit", Integer),
     Column("crash_limit", Integer),
     Column("worker_id", RUN_ID),
-    Column("dist", String(256)),
-    Column("version", String(128)),
+    Column("dist", DIST),
+    Column("version", DIST_VERSION),
     Column("started_at", TIME),
     Column("cancel_requested", SmallInteger, nullable=False, default=0),
     Column("progress", LONG_TEXT),
@@ -140,8 +150,8 @@ attempts = Table(
     Column("worker_id", RUN_ID, nullable=False),
     Column("host", String(256), nullable=False),
     Column("pid", Integer),
-    Column("dist", String(256)),
-    Column("version", String(128)),
+    Column("dist", DIST),
+    Column("version", DIST_VERSION),
     Column("started_at", TIME),
     Column("finished_at", TIME, nullable=False),
     Column("error_type", String(256)),
@@ -193,8 +203,8 @@ catalogue = Table(
     "jobreg_catalogue",
     metadata,
     Column("job_name", NAME, primary_key=True),
-    Column("dist", String(256), primary_key=True),
-    Column("version", String(128), primary_key=True),
+    Column("dist", DIST, primary_key=True),
+    Column("version", DIST_VERSION, primary_key=True),
     # JSON, as the child that imported the job said it
     Column("options", LONG_TEXT),
     Column("signature", LONG_TEXT),
@@ -212,7 +222,7 @@ owners = Table(
     "jobreg_owners",
     metadata,
     Column("job_name", NAME, primary_key=True),
-    Column("dist", String(256), nullable=False),
+    Column("dist", DIST, nullable=False),
     Column("pinned_by", String(16), nullable=False),
     Column("pinned_at", TIME, nullable=False),
 )

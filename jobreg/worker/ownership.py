@@ -72,8 +72,15 @@ class Ownership:
             return
         with self._looking:
             if self._unsaid:
-                self._owners |= self._store.catalogue.learn(list(self._unsaid.values()), "hello")
+                said = list(self._unsaid.values())
+                owners, refused = self._store.catalogue.learn_each(said, "hello")
+                self._owners |= owners
+                # Not kept for the next look: what was refused once is refused for ever, and a
+                # claim comes after.
                 self._unsaid = {}
+                for entry, error in refused:
+                    trouble = f"the store does not keep what {entry.provider.dist} says: {error}"
+                    emit("job.unready", job_name=entry.job_name, trouble=trouble)
 
     def learn(self, entry: Entry) -> None:
         """Keep what a child said of a job, to be told at the next look."""

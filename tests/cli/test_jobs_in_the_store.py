@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
 from jobreg import Client, Registry
-from jobreg.catalogue import Entry
+from jobreg.catalogue import Entry, Hello
+from jobreg.cli import run
 from jobreg.lifecycle import Provider
+from jobreg.options import JobOptions
 from jobreg.store import open_store
 
 RENDER = (
@@ -66,6 +69,44 @@ def test_sync_tells_the_store_what_each_job_is(jobreg, fake_plugins, store):
     assert {name: owner.pinned_by for name, owner in store.catalogue.owners().items()} == {
         NAME: "sync"
     }
+
+
+def test_sync_names_what_the_database_refuses_and_keeps_the_others(
+    postgres, fake_plugins, monkeypatch, capsys
+):
+    def hellos(refs):
+        for ref in refs:
+            version = "1" * 129 if ref.name == "long.job" else ref.version
+            provider = Provider(ref.dist, version)
+            yield ref, Hello(job_name=ref.name, provider=provider, options=JobOptions())
+
+    url = postgres.for_tests()
+    install(fake_plugins, "acme")
+    install(fake_plugins, "long", "long.job")
+    monkeypatch.setattr("jobreg.worker.probing.hellos", hellos)
+    monkeypatch.setattr("jobreg.registry._default", Registry(path=[str(fake_plugins.path)]))
+
+    code = run(["jobs", "sync", "--json", "--store", url])
+
+    bad, good = json.loads(capsys.readouterr().out)["jobs"]
+    assert (code, good["state"], good["owner"]) == (1, "ok", "acme")
+    assert (bad["name"], bad["dist"], bad["state"], bad["owner"]) == (
+        "long.job", "long", "error", None
+    )  # fmt: skip
+    assert "The store does not keep what long says of it: " in bad["trouble"]
+    with closing(open_store(url)) as opened:
+        assert [each.job_name for each in opened.catalogue.known()] == [NAME]
+
+
+def test_a_job_that_is_invalid_for_its_distribution_is_shown_with_the_problem(jobreg, fake_plugins):
+    fake_plugins.add("acme", "1" * 129, {NAME: "m:f"}, {"m.py": "def f(): pass"})
+
+    code, told = jobreg("jobs", "show", NAME)
+    _, found = jobreg("jobs", "doctor")
+
+    assert (code, told["state"]) == (0, "invalid")
+    assert [each["code"] for each in told["problems"]] == ["bad_provider"]
+    assert [each["code"] for each in found["problems"]] == ["bad_provider"]
 
 
 def test_after_sync_whoever_has_no_plugin_is_told_what_is_wrong(

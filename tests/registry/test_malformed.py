@@ -13,6 +13,7 @@ from permissions import OBEY_PERMISSIONS
 
 from jobreg import Registry
 from jobreg.registry.snapshot import take
+from jobreg.store.tables import catalogue
 
 OURS, OTHERS = b"[jobreg.jobs]", b"[console_scripts]"
 GOOD = b"fine.job = m:f"
@@ -69,6 +70,43 @@ def test_a_malformed_line_of_others_costs_nothing(neighbours, line):
 
     assert names(found) == ["aaa.job", "fine.job", "zzz.job"]
     assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (b"Name: mmm\nVersion: 1.0+" + b"a" * 125, "version '1.0+aaa"),
+        (b"Name: " + b"m" * 257 + b"\nVersion: 1.0", "name 'mmm"),
+        (b"Name: mmm\nVersion: 1.0\x002", "version '1.0\\x002' has control characters"),
+        (b"Name: m\x00m\nVersion: 1.0", "name 'm\\x00m' has control characters"),
+        (b"Name: m\x1b[31mm\nVersion: 1.0", "name 'm\\x1b[31mm' has control characters"),
+        ("Name: mmm\nVersion: 1.0\x852".encode(), "has control characters"),
+    ],
+    ids=["long version", "long name", "NUL in version", "NUL in name", "escape", "C1"],
+)
+def test_a_name_or_version_that_no_database_holds_makes_the_jobs_invalid(neighbours, header, told):
+    file = neighbours.add_raw("mmm", "1.0", b"\n".join([OURS, GOOD, b"other.job = m:g", b""]))
+    file.with_name("METADATA").write_bytes(header + b"\n")
+
+    found = take([str(neighbours.path)])
+
+    assert names(found) == ["aaa.job", "zzz.job"]
+    assert [ref.name for ref in found.invalid] == ["fine.job", "other.job"]
+    (problem,) = found.problems
+    assert (problem.code, problem.file, problem.name) == ("bad_provider", str(file), None)
+    assert told in problem.message
+
+
+def test_a_name_and_a_version_as_long_as_the_store_holds_are_good(neighbours):
+    file = neighbours.add_raw("mmm", "1.0", b"\n".join([OURS, GOOD, b""]))
+    dist, version = (catalogue.c[name].type.length for name in ("dist", "version"))
+    header = f"Name: {'m' * dist}\nVersion: {'1' * version}\n"
+    file.with_name("METADATA").write_text(header)
+
+    found = take([str(neighbours.path)])
+
+    assert (names(found), found.problems) == (["aaa.job", "fine.job", "zzz.job"], ())
+    assert (dist, version) == (256, 128)
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf", b""], ids=["BOM", "no BOM"])

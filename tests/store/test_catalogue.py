@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from store_hands import START, Clock
+from store_hands import JOB, START, Clock
 
+from jobreg import StoreUnavailable
 from jobreg.catalogue import Entry, Known, Owner
 from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
@@ -52,6 +53,31 @@ def test_what_is_learned_is_known_as_it_was_said(store: Store, clock: Clock) -> 
     same = ("provider", "options", "signature", "params_schema", "summary")
     assert [getattr(known, name) for name in same] == [getattr(said, name) for name in same]
     assert known.import_seconds == 0.25
+
+
+def test_an_entry_that_the_database_refuses_costs_itself_only(store: Store) -> None:
+    long, null = entry("long.job", version="1" * 129), entry("null.job", version="1\x00")
+    can_hold = store.engine.dialect.name == "sqlite"
+
+    owners, refused = store.catalogue.learn_each([long, null, entry()], "hello")
+
+    assert "reports.render" in owners
+    assert (long in [each for each, _ in refused]) is not can_hold
+    kept = {each.job_name for each in store.catalogue.known()}
+    assert kept | {each.job_name for each, _ in refused} == {"long.job", "null.job", JOB}
+    assert kept >= {"long.job", JOB} if can_hold else JOB in kept
+
+
+def test_where_the_store_cannot_be_reached_nothing_counts_as_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise StoreUnavailable("it is away")
+
+    monkeypatch.setattr(store.catalogue, "learn", away)
+
+    with pytest.raises(StoreUnavailable):
+        store.catalogue.learn_each([entry()], "hello")
 
 
 def test_a_version_seen_again_is_the_newest_and_keeps_when_it_was_first_seen(

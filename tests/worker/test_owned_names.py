@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from waiting import until
 
 from jobreg import Client, JobConflict, Registry, Worker, clock
+from jobreg.catalogue import Entry
+from jobreg.events import listen
+from jobreg.lifecycle import Provider
 from jobreg.worker.alone import LoneWorker
 from jobreg.worker.ownership import Ownership
 
@@ -177,6 +181,27 @@ def test_what_operators_adopt_is_read_again_once_somebody_has_written(
 
     assert ownership.look()
     assert NAME not in ownership.names()
+
+
+def test_what_the_database_refuses_of_a_job_is_told_once_and_holds_nothing_up(
+    postgres: Any, place: Any
+) -> None:
+    with closing(Client(postgres.for_tests(), Registry(path=[]))) as client:
+        ownership = Ownership(client.store, place("one").registry)
+        told: list[dict[str, Any]] = []
+        stop_listening = listen(lambda name, facts: told.append({"event": name, **facts}))
+        ownership.learn(Entry(job_name="long.job", provider=Provider("long", "1" * 129)))
+        ownership.learn(Entry(job_name=NAME, provider=Provider("acme", "1.0")))
+        try:
+            ownership.tell()
+            ownership.tell()
+        finally:
+            stop_listening()
+
+        assert [each.job_name for each in client.store.catalogue.known()] == [NAME]
+        [unready] = told
+        assert (unready["event"], unready["job_name"]) == ("job.unready", "long.job")
+        assert "the store does not keep what long says: " in unready["trouble"]
 
 
 def test_a_job_that_is_installed_between_two_looks_is_found(
