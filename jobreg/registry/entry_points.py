@@ -113,8 +113,11 @@ def name_fault(name: str) -> str | None:
 def _provider_fault(dist: str, version: str) -> str | None:
     """Say what is wrong with a distribution's name or version; None when both are good.
 
-    Databases hold neither longer ones nor null bytes, and no tool that builds writes such.
+    Databases hold neither longer ones nor null bytes, and no tool that builds writes such. What
+    an application adds is its own under every name, which a distribution called like it is not.
     """
+    if dist == APPLICATION:
+        return f"The name {dist!r} is kept for the functions that an application adds itself."
     for kind, text, most in (("name", dist, LONGEST_DIST), ("version", version, LONGEST_VERSION)):
         if len(text) > most:
             return f"The {kind} {text[:_SHOWN]!r}... has {len(text)} characters, over {most}."

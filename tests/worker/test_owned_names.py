@@ -92,6 +92,24 @@ def test_another_distribution_that_claims_an_owned_name_is_refused(
     assert waiting.result(timeout=5) == "acme"
 
 
+def test_a_distribution_called_application_runs_nothing_of_others(
+    client: Client, place: Any
+) -> None:
+    here, there = place("one", "acme"), place("two", "application")
+    waiting = submit_on(here)
+    here.work()
+    then = submit_on(here)
+
+    there.work()
+
+    assert waiting.result(timeout=5) == "acme"
+    assert (then.refresh().state, then.attempt) == ("queued", 0)
+    snapshot = there.registry.snapshot()
+    assert {ref.name for ref in snapshot.invalid} == {NAME, "application.own"}
+    [problem] = snapshot.problems
+    assert (problem.code, problem.dist) == ("bad_provider", "application")
+
+
 def test_an_owner_settles_a_conflict_and_adopting_changes_who(client: Client, place: Any) -> None:
     here, both = place("one", "acme"), place("two", "acme", "evil")
     with pytest.raises(JobConflict):
