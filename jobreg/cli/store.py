@@ -121,7 +121,7 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
 @as_json
 @store_url
 def rename_job(old: str, new: str, dry_run: bool, as_json: bool, store_url: str | None) -> None:
-    """Give a job another name: its history, unfinished runs, pin, catalogue and set options.
+    """Give a job another name: history, unfinished runs, pin, catalogue, set options and pause.
 
     OLD may be any text that the store has as a name. Runs that are running go on. Submit by the
     new name first: what is submitted by the old one meanwhile keeps it.

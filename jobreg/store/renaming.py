@@ -1,17 +1,20 @@
-"""A job gets another name in the store: history, unfinished runs, pins and catalogue, at once."""
+"""A job gets another name in the store: history, unfinished runs, pins and pause, at once."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import astuple, frozen
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Delete,
+    FromClause,
     Select,
     Table,
     Update,
+    and_,
     bindparam,
     delete,
     func,
@@ -22,7 +25,7 @@ from sqlalchemy import (
 from ..errors import BadInput, Conflict, UnknownJob
 from ..request import told_key
 from .records import storable
-from .tables import catalogue, live, overrides, owners, runs
+from .tables import catalogue, live, overrides, owners, pauses, runs
 from .transacting import again
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _APART: dict[Table, tuple[str, ...]] = {
     catalogue: ("dist", "version"),
     owners: (),
     overrides: ("option_name",),
+    pauses: ("kind",),
 }
 
 
@@ -45,12 +49,24 @@ class Renamed:
     catalogue: int
     owners: int
     overrides: int
+    pauses: int
+
+
+def _name_in(table: FromClause) -> ColumnElement[str]:
+    """The column that holds the name of a job."""
+    return table.c["job_name" if "job_name" in table.c else "name"]
+
+
+def _is_about(table: FromClause, parameter: str) -> ColumnElement[bool]:
+    """Is a row about the job of this name? Queues are paused in one table with jobs."""
+    of_that_name = _name_in(table) == bindparam(parameter)
+    return and_(table.c.kind == "job", of_that_name) if "kind" in table.c else of_that_name
 
 
 @cache
 def count_of(table: Table) -> Select[Any]:
     """How many rows of a table are about :of_job."""
-    return select(func.count()).select_from(table).where(table.c.job_name == bindparam("of_job"))
+    return select(func.count()).select_from(table).where(_is_about(table, "of_job"))
 
 
 @cache
@@ -72,12 +88,12 @@ def drop_doubles(table: Table) -> Delete:
     other = table.alias("other")
     # In a derived table: MySQL reads no table that it deletes from.
     theirs = (
-        select(*(other.c[name] for name in _APART[table]), other.c.job_name)
-        .where(other.c.job_name == bindparam("to_job"))
+        select(*(other.c[name] for name in _APART[table]), _name_in(other))
+        .where(_is_about(other, "to_job"))
         .subquery("theirs")
     )
-    same = select(theirs.c.job_name).where(*(theirs.c[n] == table.c[n] for n in _APART[table]))
-    return delete(table).where(table.c.job_name == bindparam("of_job"), same.exists())
+    same = select(_name_in(theirs)).where(*(theirs.c[n] == table.c[n] for n in _APART[table]))
+    return delete(table).where(_is_about(table, "of_job"), same.exists())
 
 
 @cache
@@ -85,8 +101,8 @@ def rename_in(table: Table) -> Update:
     """Let every row of a table that is about :of_job be about :to_job."""
     return (
         update(table)
-        .where(table.c.job_name == bindparam("of_job"))
-        .values(job_name=bindparam("to_job"))
+        .where(_is_about(table, "of_job"))
+        .values({_name_in(table): bindparam("to_job")})
     )
 
 
@@ -146,8 +162,9 @@ def _counted(connection: Connection, old: str) -> Renamed:
         catalogue=number(catalogue),
         owners=number(owners),
         overrides=number(overrides),
+        pauses=number(pauses),
     )
-    if not any((found.runs, found.catalogue, found.owners, found.overrides)):
+    if not any(astuple(found)):
         raise _unknown(old)
     return found
 

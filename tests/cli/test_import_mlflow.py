@@ -48,7 +48,7 @@ def test_rename_job_tells_what_it_did(jobreg, kept):
     done = jobreg("store", "rename-job", NAME, "reports.draw", "--json")
 
     assert dry.stdout == (
-        "Would be renamed: 3 runs, 1 unfinished, 0 catalogue, 0 owners, 0 overrides.\n"
+        "Would be renamed: 3 runs, 1 unfinished, 0 catalogue, 0 owners, 0 overrides, 0 pauses.\n"
     )
     assert json.loads(done.stdout) == {
         "from": NAME,
@@ -58,6 +58,7 @@ def test_rename_job_tells_what_it_did(jobreg, kept):
         "catalogue": 0,
         "owners": 0,
         "overrides": 0,
+        "pauses": 0,
         "dry_run": False,
     }
     assert {run.job_name for run in kept.find()[0]} == {"reports.draw"}

@@ -80,7 +80,9 @@ ARGUMENTS: dict[str, tuple[object, ...]] = {
     "claimed": (False, True),
     "one_attempt": (False, True),
     "number": (2,),
-    "table": tuple(tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners")),
+    "table": tuple(
+        tables.metadata.tables[f"jobreg_{name}"] for name in ("catalogue", "owners", "pauses")
+    ),
 }
 
 

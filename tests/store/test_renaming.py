@@ -67,9 +67,9 @@ def test_history_unfinished_runs_pins_and_catalogue_go_together(store):
 
     done = store.names.rename(OLD, NEW)
 
-    assert done == Renamed(runs=3, unfinished=2, catalogue=0, owners=0, overrides=0)
+    assert done == Renamed(runs=3, unfinished=2, catalogue=0, owners=0, overrides=0, pauses=0)
     assert store.names.rename("acme.old", NEW) == Renamed(
-        runs=0, unfinished=0, catalogue=1, owners=1, overrides=1
+        runs=0, unfinished=0, catalogue=1, owners=1, overrides=1, pauses=0
     )
     assert names(store) == {NEW, JOB}
     assert store.get(waiting.run_id).job_name == NEW
@@ -113,10 +113,42 @@ def test_of_two_that_are_kept_for_both_names_that_of_the_new_one_stays(store):
 
     rows = everything(store)
     kept = {table: {row["job_name"] for row in rows[table]} for table in NAMED[2:]}
-    assert done == Renamed(runs=0, unfinished=0, catalogue=1, owners=1, overrides=1)
+    assert done == Renamed(runs=0, unfinished=0, catalogue=1, owners=1, overrides=1, pauses=0)
     assert kept == {table: {NEW, "old.job_"} for table in NAMED[2:]}
     assert f"of {NEW}" in {row["summary"] for row in rows["jobreg_catalogue"]}
     assert "of-r" in {row["dist"] for row in rows["jobreg_owners"]}
+
+
+def test_a_paused_job_stays_paused_by_its_new_name(store):
+    add(store, "old.job")
+    store.pause("job", "old.job")
+    store.pause("job", "old.job_")
+    store.pause("queue", "old.job")  # another thing of the same name
+
+    done = store.names.rename("old.job", NEW)
+
+    assert done == Renamed(runs=1, unfinished=1, catalogue=0, owners=0, overrides=0, pauses=1)
+    assert {(each.kind, each.name) for each in store.pauses()} == {
+        ("job", NEW), ("job", "old.job_"), ("queue", "old.job")
+    }  # fmt: skip
+    assert claim(store, add_worker(store, names=[NEW]), offer(NEW, most=1)) == []
+
+
+def test_a_job_of_which_there_is_a_pause_only_is_renamed_and_the_new_names_own_pause_stays(
+    store, clock
+):
+    store.pause("job", NEW)
+    clock.set(5)
+    store.pause("job", "old.job")
+    store.pause("queue", "other")
+    before = [each for each in store.pauses() if each.name != "old.job"]
+
+    done = store.names.rename("old.job", NEW)
+
+    assert done == Renamed(runs=0, unfinished=0, catalogue=0, owners=0, overrides=0, pauses=1)
+    assert store.pauses() == before
+    with pytest.raises(UnknownJob):
+        store.names.rename("other", NEW)  # it is a queue
 
 
 def test_versions_of_both_are_known_afterwards(store):
@@ -153,7 +185,7 @@ def test_counting_changes_nothing(store):
     before = everything(store)
 
     assert store.names.count(OLD) == Renamed(
-        runs=1, unfinished=1, catalogue=0, owners=0, overrides=0
+        runs=1, unfinished=1, catalogue=0, owners=0, overrides=0, pauses=0
     )
     assert everything(store) == before
 

@@ -14,3 +14,13 @@ WHERE jobreg_owners.job_name = :of_job::VARCHAR AND (EXISTS (SELECT theirs.job_n
 FROM (SELECT other.job_name AS job_name
 FROM jobreg_owners AS other
 WHERE other.job_name = :to_job::VARCHAR) AS theirs));
+
+-- table=jobreg_pauses
+DELETE
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = 'job'::VARCHAR AND jobreg_pauses.name = :of_job::VARCHAR AND (EXISTS
+    (SELECT theirs.name
+FROM (SELECT other.kind AS kind, other.name AS name
+FROM jobreg_pauses AS other
+WHERE other.kind = 'job'::VARCHAR AND other.name = :to_job::VARCHAR) AS theirs
+WHERE theirs.kind = jobreg_pauses.kind));

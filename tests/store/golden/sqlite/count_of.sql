@@ -7,3 +7,8 @@ WHERE jobreg_catalogue.job_name = :of_job;
 SELECT count(*) AS count_1
 FROM jobreg_owners
 WHERE jobreg_owners.job_name = :of_job;
+
+-- table=jobreg_pauses
+SELECT count(*) AS count_1
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = 'job' AND jobreg_pauses.name = :of_job;

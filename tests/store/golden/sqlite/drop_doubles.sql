@@ -14,3 +14,12 @@ WHERE jobreg_owners.job_name = :of_job AND (EXISTS (SELECT theirs.job_name
 FROM (SELECT other.job_name AS job_name
 FROM jobreg_owners AS other
 WHERE other.job_name = :to_job) AS theirs));
+
+-- table=jobreg_pauses
+DELETE
+FROM jobreg_pauses
+WHERE jobreg_pauses.kind = 'job' AND jobreg_pauses.name = :of_job AND (EXISTS (SELECT theirs.name
+FROM (SELECT other.kind AS kind, other.name AS name
+FROM jobreg_pauses AS other
+WHERE other.kind = 'job' AND other.name = :to_job) AS theirs
+WHERE theirs.kind = jobreg_pauses.kind));

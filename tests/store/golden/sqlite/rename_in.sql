@@ -7,3 +7,8 @@ WHERE jobreg_catalogue.job_name = :of_job;
 UPDATE jobreg_owners
 SET job_name=:to_job
 WHERE jobreg_owners.job_name = :of_job;
+
+-- table=jobreg_pauses
+UPDATE jobreg_pauses
+SET name=:to_job
+WHERE jobreg_pauses.kind = 'job' AND jobreg_pauses.name = :of_job;
