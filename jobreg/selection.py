@@ -52,7 +52,10 @@ class Selection:
         return bool(self.tags or self.params)
 
     def takes(self, run: RunRecord) -> bool:
-        """Does a run have these tags and parameter values?"""
+        """Does a run have this very name, and these tags and parameter values?"""
+        # MySQL finds 'a' by 'a ' too.
+        if self.job_name is not None and run.job_name not in (self.job_name, *self.aliases):
+            return False
         if not set(self.tags) <= set(run.tags):
             return False
         if not self.params:

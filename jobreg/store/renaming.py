@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from ..errors import BadInput, Conflict, UnknownJob
 from ..request import told_key
+from .columns import NAME
 from .records import storable
 from .tables import catalogue, live, overrides, owners, pauses, runs
 from .transacting import again
@@ -59,7 +60,9 @@ def _name_in(table: FromClause) -> ColumnElement[str]:
 
 def _is_about(table: FromClause, parameter: str) -> ColumnElement[bool]:
     """Is a row about the job of this name? Queues are paused in one table with jobs."""
-    of_that_name = _name_in(table) == bindparam(parameter)
+    name, asked = _name_in(table), bindparam(parameter, type_=NAME)
+    # To MySQL 'a' is 'a ' too.
+    of_that_name = and_(name == asked, func.length(name) == func.length(asked))
     return and_(table.c.kind == "job", of_that_name) if "kind" in table.c else of_that_name
 
 
@@ -76,7 +79,7 @@ def shared_keys() -> Select[Any]:
     return (
         select(live.c.unique_key)
         .join(other, other.c.unique_key == live.c.unique_key)
-        .where(live.c.job_name == bindparam("of_job"), other.c.job_name == bindparam("to_job"))
+        .where(_is_about(live, "of_job"), _is_about(other, "to_job"))
         .order_by(live.c.unique_key)
         .limit(5)
     )

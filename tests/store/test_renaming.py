@@ -202,6 +202,20 @@ def test_what_is_not_there_cannot_be_renamed(store):
         store.names.rename(NEW, NEW)
 
 
+def test_a_space_at_the_end_makes_another_name(store):
+    add(store, "old.job")
+    store.pause("job", "old.job")
+    before = everything(store)
+
+    for other in ("old.job ", " old.job"):
+        with pytest.raises(UnknownJob):
+            store.names.count(other)
+        with pytest.raises(UnknownJob):
+            store.names.rename(other, NEW)
+
+    assert everything(store) == before
+
+
 def _rename_and_die(store: Store, step: int) -> None:
     die_at(store, step)
     store.names.rename(OLD, NEW)

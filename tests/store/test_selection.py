@@ -46,6 +46,17 @@ def test_runs_are_found_by_reason(store, worker):
     assert found(store, reason="error", state=State.CANCELLED) == []
 
 
+def test_a_name_with_a_space_at_its_end_is_another_name(store, worker):
+    add(store)
+    finish(store, worker)
+    add(store)
+
+    for name in (f"{JOB} ", f" {JOB}"):
+        assert found(store, job_name=name) == []
+        assert found(store, job_name=name, state=State.QUEUED) == []
+        assert found(store, job_name=name, state=State.SUCCEEDED) == []
+
+
 def test_runs_are_found_by_provider_and_version(store, worker):
     done, running, waiting = add(store), add(store), add(store)
     finish(store, worker)

@@ -1,5 +1,6 @@
 SELECT jobreg_live.unique_key
 FROM jobreg_live JOIN jobreg_live AS other ON other.unique_key = jobreg_live.unique_key
-WHERE jobreg_live.job_name = :of_job AND other.job_name = :to_job
+WHERE jobreg_live.job_name = :of_job AND length(jobreg_live.job_name) = length(:of_job) AND
+    other.job_name = :to_job AND length(other.job_name) = length(:to_job)
 ORDER BY jobreg_live.unique_key
 LIMIT 5 OFFSET 0;
