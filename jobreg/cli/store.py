@@ -70,8 +70,7 @@ def upgrade(version: str | None, as_json: bool, store_url: str | None) -> None:
     from ..store import open_store, schema
 
     opened = open_store(settings.load(store=store_url).store, check=False)
-    before = schema.version_of(opened)
-    schema.upgrade(opened, version or "head")
+    before = schema.upgrade(opened, version or "head")
     after = schema.version_of(opened)
     if as_json:
         output.print_json({"url": opened.url, "from": before, "to": after})

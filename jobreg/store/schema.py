@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 _version_table = Table(VERSION_TABLE, MetaData(), Column("version_num", String))
+_its_version = select(_version_table.c.version_num)
 
 
 def version_of(store: Store) -> str | None:
@@ -34,7 +35,7 @@ def version_of(store: Store) -> str | None:
 
 def _version(store: Store) -> str | None:
     with store.reading() as connection:
-        return connection.execute(select(_version_table.c.version_num)).scalar()
+        return connection.execute(_its_version).scalar()
 
 
 def _is_spoken(version: str) -> bool:
@@ -129,8 +130,10 @@ def pending(version: str | None) -> list[tuple[str, str]]:
 
 
 @again
-def upgrade(store: Store, version: str = "head") -> None:
+def upgrade(store: Store, version: str = "head") -> str | None:
     """Bring the schema to the version of this code, in one transaction, one upgrader at a time.
+
+    Returns the version it had when it was this upgrader's turn; None where it had no tables.
 
     Another ``version`` than the newest leaves it there, for releases that are rolled out in steps.
 
@@ -146,6 +149,9 @@ def upgrade(store: Store, version: str = "head") -> None:
         _check_target(store, version)
     with store.writing() as connection:
         store.database.begin_alone(connection)
+        # Another process may have upgraded it while this one waited for its turn.
+        there = inspect(connection).has_table(VERSION_TABLE, store.database.schema)
+        before = connection.execute(_its_version).scalar() if there else None
         config.attributes["connection"] = connection
         try:
             upgrade(config, version)
@@ -154,3 +160,4 @@ def upgrade(store: Store, version: str = "head") -> None:
                 f"The store {store.url} has a schema this jobreg does not know ({error}). "
                 "It was made by a newer jobreg: upgrade jobreg here."
             ) from error
+    return before

@@ -7,8 +7,9 @@ import sqlite3
 
 import pytest
 
+from jobreg.cli import run
 from jobreg.settings import Settings
-from jobreg.store import open_store
+from jobreg.store import open_store, schema
 from jobreg.store.version import VERSION, VERSION_TABLE
 
 
@@ -100,6 +101,22 @@ def test_an_upgrade_makes_an_empty_store_and_then_changes_nothing(run_cli, file)
     assert (first.returncode, first.stderr, second.returncode, second.stderr) == (0, "", 0, "")
     assert json.loads(first.stdout) == {"url": url, "from": None, "to": VERSION}
     assert json.loads(second.stdout) == {"url": url, "from": VERSION, "to": VERSION}
+
+
+def test_an_upgrade_that_another_did_first_is_not_told_as_its_own(file, monkeypatch, capsys):
+    config = schema._config
+
+    def meanwhile():
+        monkeypatch.setattr(schema, "_config", config)
+        open_store(f"sqlite:///{file}").close()
+        return config()
+
+    monkeypatch.setattr(schema, "_config", meanwhile)
+
+    code = run(["store", "upgrade", "--store", f"sqlite:///{file}"])
+
+    assert code == 0
+    assert capsys.readouterr().out == f"sqlite:///{file} has version {VERSION} already.\n"
 
 
 def test_an_upgrade_tells_people_what_it_did(run_cli, file):

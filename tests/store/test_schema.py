@@ -73,6 +73,24 @@ def test_the_narrow_indexes_hold_the_rows_that_the_tables_say(store):
     assert sum(rows is not None for rows in told.values()) == 5
 
 
+def test_who_upgrades_after_another_is_told_what_the_other_left(empty_url, monkeypatch):
+    stores = opened, other = [open_store(empty_url, check=False) for _ in range(2)]
+    config, found = schema._config, []
+
+    def meanwhile():
+        monkeypatch.setattr(schema, "_config", config)
+        found.append(schema.upgrade(other))
+        return config()
+
+    monkeypatch.setattr(schema, "_config", meanwhile)
+
+    found.append(schema.upgrade(opened))
+
+    assert found == [None, VERSION]
+    for each in stores:
+        each.close()
+
+
 @pytest.mark.ddl
 def test_the_comparison_with_the_migrations_can_fail(store):
     from alembic.autogenerate import compare_metadata
