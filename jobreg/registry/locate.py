@@ -59,11 +59,11 @@ def locate(ref: JobRef, places: Sequence[str] = ()) -> Location:
         if isinstance(inner, ast.ClassDef):
             holder = inner
         else:  # what an object holds is not written here
-            sure = inner is None and not _may_come_otherwise(holder)
+            sure = inner is None and not _may_come_otherwise(holder, part)
             return Location(False if sure else None, file, None if inner is None else inner.lineno)
     found = _definition(holder.body, last)
     if found is None:
-        return Location(None if _may_come_otherwise(holder) else False, file)
+        return Location(None if _may_come_otherwise(holder, last) else False, file)
     return Location(True, file, found.lineno, _declared(found))
 
 
@@ -144,7 +144,7 @@ def _given(statement: ast.stmt) -> Iterator[str]:
                     yield node.id
 
 
-def _may_come_otherwise(holder: ast.Module | ast.ClassDef) -> bool:
+def _may_come_otherwise(holder: ast.Module | ast.ClassDef, name: str) -> bool:
     """May it hold a name that no statement gives: inherited, by a star, by ``__getattr__``?"""
     if isinstance(holder, ast.ClassDef) and (
         holder.bases or holder.keywords or holder.decorator_list
@@ -152,8 +152,10 @@ def _may_come_otherwise(holder: ast.Module | ast.ClassDef) -> bool:
         return True
     if any({"*", "__getattr__"} & set(_given(each)) for each in _statements(holder.body)):
         return True
+    if name.startswith("__") and name.endswith("__"):
+        return True  # what Python itself gives modules and classes
     names = (node.id for node in ast.walk(holder) if isinstance(node, ast.Name))
-    return any(name in ("globals", "vars", "setattr", "exec") for name in names)
+    return any(each in ("globals", "vars", "setattr", "exec") for each in names)
 
 
 def _declared(found: ast.stmt | None) -> str | None:

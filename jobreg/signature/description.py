@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from typing import Any
@@ -48,6 +49,9 @@ def takes(binder: Binder) -> str:
 
 def summary(function: object) -> str:
     """The first line of a function's docstring; empty where it has none."""
+    # A partial has the docstring of its class, unless it was given one.
+    while isinstance(function, functools.partial) and "__doc__" not in vars(function):
+        function = function.func
     text = getattr(function, "__doc__", None)
     lines = text.strip().splitlines() if isinstance(text, str) else []
     return lines[0].strip()[:MAX_TEXT] if lines else ""

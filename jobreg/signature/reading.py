@@ -41,11 +41,14 @@ def read(function: Callable[..., object], job_name: str) -> Binder:
         if hint is not NOTHING:
             # `x: int = None` has always been another way to write `x: int | None = None`.
             hints[name] = Union[hint, None] if each.default is None else hint  # noqa: UP007
-    result_hint = _hint(function, "its result", signature.return_annotation, findings)
+    # Of a class it is the signature of its __init__: `-> None` is not what a call gives.
+    is_class = isinstance(_behind(function), type)
+    returns = NOTHING if is_class else signature.return_annotation
+    result_hint = _hint(function, "its result", returns, findings)
     return Binder(
         takes=takes,
         extra=extra,
-        returns=signature.return_annotation,
+        returns=returns,
         hints=hints,
         extra_hint=extra_hint,
         result_hint=result_hint,
@@ -66,6 +69,13 @@ def _signature(function: Callable[..., object], job_name: str) -> inspect.Signat
             f"Job {job_name!r} does not say which parameters it takes. Its provider should write "
             "it as a function with named parameters."
         ) from error
+
+
+def _behind(function: object) -> object:
+    """What a partial calls in the end."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 def _hint(function: object, name: str, annotation: Any, findings: list[str]) -> Any:
@@ -99,8 +109,7 @@ def _takes_anything(annotation: Any) -> bool:
 
 def _resolved(function: object, annotation: Any) -> Any:
     """An annotation with its texts read in the module that wrote them."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = _behind(function)
     home = inspect.unwrap(function) if callable(function) else function
     names = getattr(home, "__globals__", None)
     if names is None:  # a class, or an object that can be called

@@ -246,6 +246,14 @@ def test_a_target_that_is_not_there_is_found_without_importing(examine, fake_plu
     assert "holds no gone" in {each["name"]: each["message"] for each in problems}["no.function"]
 
 
+def test_what_python_itself_gives_a_module_is_left_to_the_import(examine, fake_plugins):
+    fake_plugins.add("acme", "1.0", {"a.b": "m:__name__", "a.c": "m:f.__call__"}, GOOD)
+
+    assert examine() == (0, [], "")
+    code, [problem], _ = examine("--import")
+    assert (code, problem["code"], problem["name"]) == (1, "not_callable", "a.b")
+
+
 def test_a_name_that_differs_from_its_entry_point_is_found_without_importing(examine, fake_plugins):
     source = "1 / 0\nimport jobreg\n@jobreg.job(name='a.b', timeout=5)\ndef f(): pass\n"
     file = fake_plugins.add("acme", "1.0", {"a.c": "m:f"}, {"m.py": source})

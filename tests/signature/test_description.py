@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import json
 from datetime import date
 from decimal import Decimal
@@ -180,6 +181,20 @@ def test_defaults_of_every_make_are_told():
         "c": {},
         "d": {"default": [1, {"e": None}]},
     }
+
+
+def test_the_summary_of_a_partial_is_that_of_what_it_calls():
+    def render(account):
+        """Render it."""
+
+    def without(account): ...
+
+    own = functools.partial(render)
+    own.__doc__ = "Render it for Ada."
+
+    assert summary(functools.partial(functools.partial(render), account=1)) == "Render it."
+    assert summary(functools.partial(without)) == ""
+    assert summary(own) == "Render it for Ada."
 
 
 def test_the_summary_is_the_first_line_of_the_docstring():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import enum
+import functools
+import json
 import subprocess
 import sys
 import typing
@@ -38,6 +40,12 @@ class Abrasive(type):
 
 class Rough(metaclass=Abrasive):
     pass
+
+
+@dataclasses.dataclass
+class Report:
+    account: int
+    title: str = "x"
 
 
 def only_for_type_checkers(it: Gone): ...
@@ -144,3 +152,14 @@ def test_a_job_without_annotations_needs_no_msgspec(code, loaded):
     )
 
     assert done.stdout == f"{loaded}\n"
+
+
+@pytest.mark.parametrize("function", [Report, functools.partial(Report, title="y")])
+def test_a_class_takes_what_its_init_does_and_gives_what_nobody_says(function: Any) -> None:
+    binder = read(function, "a.b")
+
+    described = describe(binder)
+
+    assert binder.bind({"account": 7}, "Job 'a.b'") == ([], {"account": 7})
+    assert described.returns is None
+    assert json.loads(described.result_schema).keys() == {"$schema"}
