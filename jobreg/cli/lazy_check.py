@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -16,10 +19,15 @@ LIMIT = 60.0
 """Seconds the module may take to import."""
 
 # Runs in a fresh interpreter. Who asked for a module is whose code the nearest frame runs that is
-# not the import system's, which has another name until something imports importlib.
+# not the import system's, which has another name until something imports importlib. What it needs
+# afterwards it has in hand before: the module may replace anything, and close every descriptor.
+# A process that the module forks comes to the end of the import as well; it tells nothing.
 _WATCH = """
 import json, os, sys
-module, answer = sys.argv[1], int(sys.argv[2])
+from json import dumps
+from os import _exit, getpid
+module, answer, first = sys.argv[1], sys.argv[2], getpid()
+write = open
 sys.argv[1:] = []
 sys.path.insert(0, os.getcwd())
 importers = {}
@@ -34,17 +42,18 @@ class Watch:
 told = None
 sys.meta_path.insert(0, Watch())
 try:
-    __import__(module)
-except BaseException as error:
-    lost = isinstance(error, ModuleNotFoundError) and (module + ".").startswith(f"{error.name}.")
-    told = ["not_found" if lost else "raised", f"{type(error).__name__}: {error}"]
-answer = os.fdopen(answer, "w")
-json.dump({"loaded": sorted(sys.modules), "importers": importers, "error": told}, answer)
-answer.flush()
-try:
-    sys.stdout.flush()
+    try:
+        __import__(module)
+    except BaseException as error:
+        lost = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        told = ["not_found" if lost else "raised", f"{type(error).__name__}: {error}"]
+    if getpid() == first:
+        seen = {"loaded": sorted(sys.modules), "importers": importers, "error": told}
+        with write(answer, "w") as file:
+            file.write(dumps(seen))
+        sys.stdout.flush()
 finally:
-    os._exit(0)
+    _exit(0)
 """
 
 
@@ -80,28 +89,39 @@ def lazy_check(module: str, as_json: bool, store_url: str | None) -> int:
 
 
 def _import_elsewhere(module: str) -> dict[str, Any]:
-    with tempfile.TemporaryFile() as answer:  # a pipe would be full before the end of a long one
+    # A pipe would be full before the end of a long answer.
+    with tempfile.NamedTemporaryFile() as answer:
         process = subprocess.Popen(
-            [sys.executable, "-c", _WATCH, module, str(answer.fileno())],
-            pass_fds=[answer.fileno()],
+            [sys.executable, "-c", _WATCH, module, answer.name],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_stderr() else subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             process.wait(LIMIT)
         except subprocess.TimeoutExpired:
-            told = ["raised", f"Importing it took longer than {LIMIT:g} s"]
-            return {"loaded": [], "importers": {}, "error": told}
+            return _untold(f"Importing it took longer than {LIMIT:g} s")
         finally:
-            process.kill()
-            process.wait()
-        answer.seek(0)
+            _end_all(process)
         said = answer.read()
-    if not said:
-        told = ["raised", f"Importing it ended the process (exit code {process.returncode})"]
-        return {"loaded": [], "importers": {}, "error": told}
-    seen: dict[str, Any] = json.loads(said)
+    try:
+        seen: dict[str, Any] = json.loads(said)
+    except ValueError:
+        if process.returncode:
+            return _untold(f"Importing it ended the process (exit code {process.returncode})")
+        return _untold("Its process ended before it could tell what was imported")
     return seen
+
+
+def _untold(why: str) -> dict[str, Any]:
+    return {"loaded": [], "importers": {}, "error": ["raised", why]}
+
+
+def _end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and whatever it left: a pool, say, whose workers wait for more for ever."""
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left in its group
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _has_stderr() -> bool:

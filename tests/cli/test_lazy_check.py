@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from waiting import alive, pids_in, until
 
 APP = {
     "app/__init__.py": "",
@@ -15,6 +16,26 @@ APP = {
     "app/ends.py": "import os\nos._exit(3)\n",
     "app/lacks.py": "import no_such_dependency\n",
     "app/loud.py": "print('hello from the app')\n",
+    "app/manages.py": (
+        "import multiprocessing\nmanager = multiprocessing.Manager()\n"
+        "print(manager._process.pid, file=open('pids', 'w'))\n"
+    ),
+    "app/pools.py": (
+        "import os\nfrom concurrent.futures import ProcessPoolExecutor\n"
+        "pool = ProcessPoolExecutor(2)\n"
+        "print(pool.submit(os.getpid).result(), file=open('pids', 'w'))\n"
+    ),
+    "app/forks.py": (
+        "import os, time\nif child := os.fork():\n    print(child, file=open('pids', 'w'))\n"
+        "    time.sleep(1)\nelse:\n    import acme.render\n"
+    ),
+    "app/forks_on.py": (
+        "import os, time\nif child := os.fork():\n    print(child, file=open('pids', 'w'))\n"
+        "else:\n    time.sleep(50)\n"
+    ),
+    "app/closes.py": "import os\nos.closerange(0, 256)\n",
+    "app/replaces.py": "import json\njson.dump = json.dumps = None\n",
+    "app/shuts.py": "import sys\nsys.modules[3] = sys\n",
     "acme/__init__.py": "",
     "acme/render.py": "def render(): pass\ndef profile(): pass\n",
 }
@@ -73,6 +94,33 @@ def test_a_module_that_cannot_be_imported_is_told(check, module, error, findings
     told = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (1, "")
     assert (told["error"], len(told["findings"])) == (error, findings)
+
+
+@pytest.mark.parametrize("module", ["app.manages", "app.pools", "app.forks", "app.forks_on"])
+def test_what_a_module_forks_is_ended_and_tells_nothing(check, module, tmp_path):
+    done = check(module)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Importing {module} imports no job.\n"
+    (pid,) = pids_in(tmp_path / "pids")
+    until(lambda: not alive(pid), 5, "what it forked is ended")
+
+
+@pytest.mark.parametrize("module", ["app.closes", "app.replaces"])
+def test_a_module_may_close_all_and_replace_what_is_at_hand(check, module):
+    done = check(module)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Importing {module} imports no job.\n"
+
+
+def test_where_nothing_can_be_told_one_sentence_says_so(check):
+    done = check("app.shuts")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == (
+        "app.shuts cannot be imported: Its process ended before it could tell what was imported.\n"
+    )
 
 
 def test_what_the_module_prints_does_not_mix_with_json(check):
