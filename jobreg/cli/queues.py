@@ -59,13 +59,20 @@ def list_pauses(as_json: bool, store_url: str | None) -> None:
 def pause(name: str, job: bool, as_json: bool, store_url: str | None) -> None:
     """Let nobody claim queued runs of a queue (or job) until it is resumed.
 
-    What runs goes on, and what is submitted waits.
+    What runs goes on, and what is submitted waits. A job that nobody knows is refused: it would
+    be a typing error, and the job that was meant would go on.
 
     \b
     Example: jobreg queues pause reports.render --job
     """
+    from ..client import Client
+    from ..objects.jobs import check_known
+
     kind, name = _checked(name, job)
-    _tell(kind, name, "paused", opened(store_url).pause(kind, name), as_json)
+    client = Client(store_url)
+    if job:
+        check_known(client, name)
+    _tell(kind, name, "paused", client.store.pause(kind, name), as_json)
 
 
 @queues.command()

@@ -103,6 +103,30 @@ def job_object(client: Client, name: str) -> dict[str, Any]:
     return _shown(snapshot, row or _elsewhere(name), stored)
 
 
+def check_known(client: Client, name: str) -> None:
+    """Refuse a job that neither this installation, a live worker, the store nor any run knows.
+
+    Raises:
+        UnknownJob: it is one; with close names.
+        BadInput: it is no name.
+    """
+    from ..errors import BadInput
+    from ..registry import unknown_job
+    from ..registry.entry_points import name_fault
+
+    fault = name_fault(name)
+    if fault:
+        raise BadInput(fault)
+    snapshot = client.registry.snapshot()
+    if any(row["name"] == name for row in job_rows(snapshot)):
+        return
+    known = client.store.catalogue.providers()
+    if name in known or any(each.live and name in each.names for each in client.store.workers()):
+        return
+    if next(client.find(job_name=name, limit=1), None) is None:
+        raise unknown_job(name, known | {each: ref.provider for each, ref in snapshot.jobs.items()})
+
+
 @frozen
 class _Stored:
     """What the store knows of one job; nothing, where there is no store yet."""

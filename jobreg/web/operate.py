@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import BadInput, NotFound, StoreError
+from ..objects.jobs import check_known
 from ..objects.status import pause_objects, status_object, worker_details
 from ..options import queue_name
 from ..registry.entry_points import name_fault
@@ -82,7 +83,8 @@ def resume_queue(asked: Asked) -> dict[str, Any]:
 
 
 def pause_job(asked: Asked) -> dict[str, Any]:
-    """Let nobody claim queued runs of a job."""
+    """Let nobody claim queued runs of a job; 404 for one that nobody knows."""
+    check_known(asked.client, asked.path["job_name"])
     return pause(asked.client.store, "job", asked.path["job_name"])
 
 

@@ -259,6 +259,7 @@ ROWS = {
         (["queues", "pause"], 2, "Missing argument 'NAME'"),
         (["queues", "pause", "no good"], 2, "queue: 'no good' is not a queue name"),
         (["queues", "pause", "Not.A.Job", "--job"], 2, "Not.A.Job"),
+        (["queues", "pause", "reports.rendr", "--job"], 3, "Did you mean 'reports.render'"),
     ],
     "queues resume": [
         (["queues", "resume", "no good"], 2, "queue: 'no good' is not a queue name"),

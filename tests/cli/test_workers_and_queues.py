@@ -9,7 +9,8 @@ import pytest
 from crash_house import House
 from waiting import pids_in, until
 
-from jobreg.lifecycle import State
+from jobreg.lifecycle import RunRecord, State
+from jobreg.request import new_run_id
 
 
 @pytest.fixture
@@ -105,3 +106,34 @@ def test_a_paused_job_waits_and_says_why_and_goes_on(house, jobreg):
     )
     assert held.result(20) == 1
     assert jobreg("queues", "list").stdout == "Nothing is paused.\n"
+
+
+def test_a_job_that_nobody_knows_is_not_paused(house, jobreg):
+    house.client.store.insert([RunRecord(run_id=new_run_id(), job_name="left.over")])
+
+    wrong = jobreg("queues", "pause", "hostile.ech", "--job", "--json")
+    only_runs = jobreg("queues", "pause", "left.over", "--job")
+    queue = jobreg("queues", "pause", "hostile.ech")
+
+    assert (wrong.returncode, wrong.stdout) == (3, "")
+    assert "Did you mean 'hostile.echo'" in wrong.stderr
+    assert only_runs.stdout == "job left.over is paused.\n"
+    assert queue.stdout == "queue hostile.ech is paused.\n"
+    assert {(each.kind, each.name) for each in house.client.store.pauses()} == {
+        ("job", "left.over"),
+        ("queue", "hostile.ech"),
+    }
+
+
+def test_a_job_that_only_others_have_is_paused_from_where_it_is_not_installed(house, run_cli):
+    house.worker()
+    until(lambda: any("hostile.add" in each.names for each in house.client.store.workers()))
+    there = ("--store", house.file("jobs.db"))
+
+    by_a_worker = run_cli("queues", "pause", "hostile.add", "--job", *there)
+    house.client.submit("hostile.echo", {"value": 1}).result(20)
+    wrong = run_cli("queues", "pause", "hostile.ech", "--job", *there)
+
+    assert by_a_worker.stdout == "job hostile.add is paused.\n"
+    assert wrong.returncode == 3
+    assert "Did you mean 'hostile.echo'" in wrong.stderr

@@ -589,6 +589,11 @@ def test_an_outage_is_told_and_the_page_asks_again_by_itself(page, away):
     assert "refresh" not in changed.headers
 
 
+def test_a_job_that_nobody_knows_is_not_paused(page, client):
+    assert page("POST", "/jobs/reports.rendr/pause").status_code == 404
+    assert client.store.pauses() == []
+
+
 def test_files_are_kept_by_browsers_under_an_address_that_changes_with_them(page, http):
     shown = page("GET", "/").text
     address = re.search(r'href="(/static/jobreg.css[^"]+)"', shown)[1]

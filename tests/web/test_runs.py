@@ -364,6 +364,16 @@ def test_no_answer_names_a_function_or_a_file(ask, client, fake_plugins):
     assert not any("acme_web" in text or str(fake_plugins.path) in text for text in answers)
 
 
+def test_a_job_that_nobody_knows_is_not_paused(ask, client):
+    answer = ask("POST", "/jobs/reports.rendr/pause")
+
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:jobreg:problem:unknown-job")
+    assert NAME in answer.json()["close"]
+    assert ask("POST", "/jobs/Not.A.Job/pause").status_code == 422
+    assert ask("POST", "/jobs/reports.rendr/resume").json()["changed"] is False
+    assert client.store.pauses() == []
+
+
 def test_queues_jobs_workers_and_the_whole(ask, client, worker):
     submit(ask, params={"account": 1})
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ...errors import BadInput, Conflict, JobRegError, StoreError, UnknownJob
 from ...lifecycle import State
+from ...objects.jobs import check_known
 from ...request import POLICIES, new_run_id
 from .. import operate
 from ..jobs import one_job
@@ -130,6 +131,7 @@ def _options(form: Mapping[str, str]) -> dict[str, Any]:
 
 async def pause(visit: Visit) -> Response:
     """Let nobody claim queued runs of a job."""
+    await visit.do(check_known, visit.client, visit.path("job_name"))
     return await _do(visit, operate.pause)
 
 
