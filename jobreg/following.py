@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import clock
 from .errors import WaitTimeout
+from .legible import amount
 from .lifecycle import LEVELS, LogLine, RunRecord, State
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def awake(steps: Iterator[LogLine | None]) -> Iterator[LogLine]:
 def not_over(record: RunRecord, longest: float) -> WaitTimeout:
     """The error for who waited for a run no longer than so many seconds."""
     return WaitTimeout(
-        f"Run {record.run_id} was still {record.state} after {longest:g} s; "
+        f"Run {record.run_id} was still {record.state} after {amount(longest)} s; "
         "it goes on. Wait longer, or cancel it."
     )
 

@@ -46,6 +46,18 @@ def brief(value: object, show: Callable[[object], str] = str) -> str:
         return "a number of thousands of digits"
 
 
+def amount(number: float) -> str:
+    """A number as people write it, to a millionth: without an exponent below 10**15.
+
+    Example:
+        >>> amount(1_209_600.0), amount(100001.5), amount(1 / 3)
+        ('1209600', '100001.5', '0.333333')
+    """
+    if abs(number) >= 1e15:
+        return f"{number:g}"
+    return f"{number:.6f}".rstrip("0").rstrip(".")
+
+
 def span(seconds: float) -> str:
     """A time span for people: ``45 s``, ``12 min``, ``3.5 h``, ``2 d``.
 

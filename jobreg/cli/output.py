@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..legible import safe as safe, span as span
+from ..legible import amount as amount, safe as safe, span as span
 
 DEFAULT_WIDTH = 80
 _GAP = "  "

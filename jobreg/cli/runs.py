@@ -168,7 +168,7 @@ def print_run(client: Client, run: Run, *, as_json: bool, attempts: bool = False
 
 
 def _progress(done: float, total: float | None) -> str:
-    return f"{done:g}" if total is None else f"{done:g} of {total:g}"
+    return " of ".join(output.amount(each) for each in (done, total) if each is not None)
 
 
 def _cells(run: Run) -> tuple[object, ...]:

@@ -43,7 +43,8 @@ def _tell(shown: dict[str, Any]) -> None:
     owner = shown["owner"]
     told["owner"] = owner and f"{owner['dist']}, since {owner['pinned_at']} ({owner['pinned_by']})"
     told["aliases"] = ", ".join(shown["aliases"]) or None
-    told["import"] = shown["import_seconds"] and f"{shown['import_seconds']:.2g} s"
+    took = shown["import_seconds"]
+    told["import"] = took and f"{output.amount(float(f'{took:.2g}'))} s"
     told["runs"] = ", ".join(f"{n} {state}" for state, n in shown["runs"].items()) or None
     told["trouble"] = shown["trouble"]
     output.fields(told.items())

@@ -54,7 +54,8 @@ def _tell(told: dict[str, Any]) -> None:
         _tell_sum(told["queues"])
     else:
         print("Nothing waits and nothing runs.")
-    rates = ", ".join(f"{rate:g} {state}" for state, rate in told["per_minute"].items())
+    per_minute = told["per_minute"].items()
+    rates = ", ".join(f"{output.amount(rate)} {state}" for state, rate in per_minute)
     print(f"Settled a minute, over the last {output.span(told['window'])}: {rates}")
     tell_workers(told["workers"])
 

@@ -214,7 +214,7 @@ class Screen:
     def _line(self, progress: Any) -> str:
         message = output.safe(progress.message or "")
         if not progress.total:
-            return f"{progress.done:g} {message}"
+            return f"{output.amount(progress.done)} {message}"
         part = min(1.0, progress.done / progress.total)
         full = round(part * self.WIDTH)
         return f"[{'#' * full}{'.' * (self.WIDTH - full)}] {part:4.0%} {message}"

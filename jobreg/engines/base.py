@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from attrs import frozen
 
 from ..catalogue import Hello
+from ..legible import amount
 from ..lifecycle import Claim, Ending, ErrorReport, Lane, LogChunk, Outcome, Progress, Provider
 
 
@@ -119,5 +120,5 @@ class Groups(Protocol):
 
 def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
     """The error of a run over its time, with the traceback of where it was interrupted."""
-    text = f"It ran longer than its limit of {claim.options.timeout:g} s."
+    text = f"It ran longer than its limit of {amount(claim.options.timeout or 0)} s."
     return ErrorReport("TimeoutError", text, error.traceback if error else "")

@@ -13,6 +13,7 @@ from .. import clock
 from ..engines.base import Note
 from ..errors import StoreError, StoreUnavailable
 from ..events import emit, emit_all
+from ..legible import amount
 from ..lifecycle import Claim, Ending, ErrorReport, Outcome, Progress, Reason, State, decide
 from ..store import Store
 from .aside import Aside
@@ -113,7 +114,8 @@ class Settler:
             )
 
     def _expire(self, claim: Claim) -> None:
-        told = f"It was due for {claim.age:.0f} s; its max_age is {claim.options.max_age:g} s."
+        most = amount(claim.options.max_age or 0)
+        told = f"It was due for {claim.age:.0f} s; its max_age is {most} s."
         self.add(
             Outcome(
                 run_id=claim.run_id,

@@ -12,6 +12,7 @@ import pytest
 from store_hands import Ending, add_worker, claim_one, finish, outcome, settle
 from waiting import until
 
+from jobreg.lifecycle import Progress
 from jobreg.store import open_store
 
 NAME = "reports.render"
@@ -339,3 +340,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(jobreg, environ, tmp_path, st
     assert process.wait(30) == 0
     assert "Traceback" not in stderr
     assert "BrokenPipe" not in stderr
+
+
+def test_large_numbers_are_shown_in_full(jobreg, store):
+    told = submitted(jobreg)
+    worker = add_worker(store)
+    claim = claim_one(store, worker)
+    store.note_progress(
+        worker, [(told["run_id"], claim.attempt, Progress(1_234_567, 10_000_000.5))]
+    )
+
+    lines = jobreg("runs", "show", told["run_id"]).stdout.splitlines()
+
+    assert "progress      1234567 of 10000000.5" in lines

@@ -17,7 +17,7 @@ from store_hands import Ending, add_worker, claim_one, outcome, settle
 from jobreg import web
 from jobreg.catalogue import Entry
 from jobreg.errors import BadInput, StoreUnavailable
-from jobreg.lifecycle import ErrorReport, LogChunk, Provider, RunRecord
+from jobreg.lifecycle import ErrorReport, LogChunk, Progress, Provider, RunRecord
 from jobreg.options import JobOptions
 from jobreg.store import LogRow
 from jobreg.web.access import COOKIE
@@ -405,6 +405,25 @@ def test_a_run_is_submitted_again_with_changes(page, client):
     assert 'value="7"' in answer.text
     assert 'value="Old"' in answer.text
     assert "q4" in answer.text
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(("timeout", "text"), [("14d", "1209600"), (100001.5, "100001.5")])
+def test_the_time_limit_of_a_run_stands_in_its_form_as_it_is(page, client, timeout, text):
+    run = client.submit(NAME, {"account": 7, "owner": None}, timeout=timeout)
+
+    answer = page("GET", f"/jobs/{NAME}?like={run.id}")
+
+    assert re.search(r'name="timeout"[^>]* value="([^"]*)"', answer.text)[1] == text
+
+
+def test_large_numbers_are_shown_in_full(page, client):
+    worker = add_worker(client.store)
+    run = client.submit(NAME, {"account": 7})
+    claim = claim_one(client.store, worker)
+    client.store.note_progress(worker, [(run.id, claim.attempt, Progress(1_234_567, 10**7))])
+
+    assert "<span>1234567 of 10000000</span>" in page("GET", f"/runs/{run.id}").text
 
 
 # One run, and many.

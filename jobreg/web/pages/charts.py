@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ... import clock
-from ...legible import span
+from ...legible import amount, span
 from ...lifecycle import State
 from .rendering import between, moment, took
 
@@ -95,7 +95,7 @@ def throughput(activity: Activity) -> Chart:
     told = ", ".join(f"{totals[state]:,} {state}" for state in ENDED)
     return Chart(
         bars=tuple(bars),
-        marks=tuple((HEIGHT - _BOTTOM - _height(v, most), f"{v:g}") for v in (0, most / 2, most)),
+        marks=tuple((HEIGHT - _BOTTOM - _height(v, most), amount(v)) for v in (0, most / 2, most)),
         times=_times(activity),
         summary=f"Runs that ended in the last hour, minute by minute: {told}.",
     )

@@ -9,6 +9,7 @@ from attrs import frozen
 from starlette.responses import Response
 
 from ...errors import BadInput, Conflict, JobRegError, StoreError, UnknownJob
+from ...legible import amount
 from ...lifecycle import State
 from ...objects.jobs import check_known
 from ...request import POLICIES, new_run_id
@@ -59,7 +60,7 @@ def _like(visit: Visit, job: dict[str, Any], run_id: str) -> Draft:
     options = {
         "queue": run["queue"] or "",
         "priority": str(run["priority"] or ""),
-        "timeout": f"{run['timeout']:g}" if run["timeout"] else "",
+        "timeout": amount(run["timeout"]) if run["timeout"] else "",
         "tags": "\n".join(run["tags"]),
     }
     return Draft(

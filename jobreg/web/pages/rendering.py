@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ... import clock
-from ...legible import HARMFUL, safe_lines, span
+from ...legible import HARMFUL, amount, safe_lines, span
 
 SHOWN_OF_A_VALUE = 60_000
 """Characters of a parameter, result or traceback that a page shows."""
@@ -123,7 +123,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "one_line": one_line, "pretty": pretty, "cut": cut, "took": took, "span": span, "utc": utc,
-        "json_text": json_text, "json_line": json_line,
+        "json_text": json_text, "json_line": json_line, "amount": amount,
     }  # fmt: skip
     made.globals |= {"marks": MARKS, "between": between}
     return made
