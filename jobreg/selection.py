@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
@@ -18,6 +19,9 @@ from .request import checked_key, checked_moment, checked_name, checked_state, c
 
 LONGEST_TEXT = 256
 _MOST_NAMES = 50
+# Of eight digits alone are the dates of ISO 8601, as 20260131; fewer or more say how long ago.
+_AGO = re.compile(r"\d+(\.\d+)?\s*[smhd]|(?!\d{8}$)\d+(\.\d+)?")
+_TIME = re.compile(r"\d{4}-?\d\d")
 
 
 @frozen(kw_only=True)
@@ -134,6 +138,20 @@ def select_runs(asked: Mapping[str, Any], now: Callable[[], datetime]) -> Select
             f"until: {wanted.until.isoformat()} is not after since: {wanted.since.isoformat()}."
         )
     return wanted
+
+
+def time_or_ago(given: object, read: Callable[[str], datetime]) -> object:
+    """What ``since`` or ``until`` was given as: a time as ``read`` takes it, else as it is.
+
+    Example:
+        >>> [time_or_ago(each, datetime.fromisoformat) for each in ("604800s", "172800", "2h")]
+        ['604800s', '172800', '2h']
+        >>> time_or_ago("20260131", datetime.fromisoformat)
+        datetime.datetime(2026, 1, 31, 0, 0)
+    """
+    if not isinstance(given, str) or _AGO.fullmatch(given.strip()):
+        return given
+    return read(given) if _TIME.match(given) else given
 
 
 def _moment(value: object, what: str, now: Callable[[], datetime]) -> datetime | None:

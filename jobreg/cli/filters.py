@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import click
 
-from ..selection import Filters
+from ..selection import Filters, time_or_ago
 from . import complete_jobs
 from .pairs import add_pairs, local_moment
 
@@ -66,12 +65,7 @@ def filters_of(asked: dict[str, Any]) -> Filters:
     given = {name: value for name in names if (value := asked.pop(name)) not in (None, ())}
     for name in ("since", "until"):
         if name in given:
-            given[name] = _when(given[name], name)
+            given[name] = time_or_ago(given[name], partial(local_moment, option=name))
     if "params" in given:
         given["params"] = add_pairs({}, given["params"])
     return cast(Filters, given)
-
-
-def _when(text: str, name: str) -> datetime | str:
-    """A time in ISO 8601, or a duration as it is."""
-    return local_moment(text, name) if re.match(r"\d{4}-?\d\d", text) else text

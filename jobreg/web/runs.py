@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from ..lifecycle import LEVELS
 from ..objects.runs import run_objects
 from ..options import count
 from ..request import checked_level, checked_run_id, checked_state, new_run_id
-from ..selection import Filters
+from ..selection import Filters, time_or_ago
 from .asked import Asked
 from .problems import problem_of
 
@@ -127,14 +128,8 @@ def filters_of(given: Mapping[str, Any]) -> Filters:
     found = {name: given[name] for name in names if given.get(name) is not None}
     for name in ("since", "until"):
         if name in found:
-            found[name] = _when(found[name], name)
+            found[name] = time_or_ago(found[name], partial(moment, name=name))
     return cast(Filters, found)
-
-
-def _when(value: object, name: str) -> object:
-    """A time in ISO 8601, or a duration as it is."""
-    looks_like_a_time = isinstance(value, str) and re.match(r"\d{4}-?\d\d", value)
-    return moment(value, name) if looks_like_a_time else value
 
 
 def moment(value: object, name: str) -> datetime:

@@ -44,7 +44,13 @@ LIMIT: Schema = {
 }
 WHEN: Schema = {
     "description": 'A time in ISO 8601 with its UTC offset, or how long ago: seconds, or "2h".',
-    "anyOf": [TIME, {"type": "string", "pattern": "^[0-9]{1,4}[smhd]?$"}],
+    "anyOf": [
+        TIME,
+        {
+            "type": "string",
+            "pattern": "^([0-9]{1,4}d|[0-9]{1,5}h|[0-9]{1,7}m?|[0-9]{9}|[0-9]{1,9}s)$",
+        },
+    ],
 }
 LIKE: Schema = {
     "type": "string",

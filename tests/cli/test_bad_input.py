@@ -237,6 +237,7 @@ ROWS = {
         (["runs", "list", "--tag", "a\nb"], 2, "tags: "),
         (["runs", "list", "--since", "yesterday"], 2, "since: 'yesterday' is no moment"),
         (["runs", "list", "--since", "2026-13-01"], 2, "--since '2026-13-01' is not an ISO 8601"),
+        (["runs", "list", "--since", "12345678"], 2, "--since '12345678' is not an ISO 8601"),
         (["runs", "list", "--since", "1h", "--until", "2h"], 2, "is not after since"),
         (["runs", "list", "--param", "account=1"], 2, "give job_name or since too"),
         (["runs", "list", "--param", "account", "--since", "1h"], 2, "is not key=value"),

@@ -353,3 +353,12 @@ def test_large_numbers_are_shown_in_full(jobreg, store):
     lines = jobreg("runs", "show", told["run_id"]).stdout.splitlines()
 
     assert "progress      1234567 of 10000000.5" in lines
+
+
+@pytest.mark.parametrize("since", ["172800", "604800s", "100000.5", "1000000 m", "20260131"])
+def test_how_long_ago_may_have_many_digits(jobreg, since):
+    run_id = submitted(jobreg)["run_id"]
+
+    found = json.loads(jobreg("runs", "list", "--since", since, "--json").stdout)
+
+    assert [each["run_id"] for each in found["runs"]] == [run_id]

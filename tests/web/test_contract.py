@@ -155,7 +155,10 @@ def test_every_reference_leads_somewhere(asked: Any) -> None:
     [
         ("GET /runs", {"since": "3600"}, True),
         ("GET /runs", {"until": "0"}, True),
-        ("GET /runs", {"since": "1234567"}, False),
+        ("GET /runs", {"since": "1234567"}, True),
+        ("GET /runs", {"since": "12345678"}, False),
+        ("GET /runs", {"since": "123456789"}, True),
+        ("GET /runs", {"since": "604800s"}, True),
         ("POST /runs/cancel", {"since": 3600, "dry_run": True}, True),
         ("POST /runs/retry", {"until": 0.5, "dry_run": True}, True),
         ("POST /runs/retry", {"until": -1, "dry_run": True}, False),

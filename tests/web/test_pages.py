@@ -278,6 +278,12 @@ def test_a_prefix_stands_for_all_jobs_that_begin_so(page, client):
     assert [each for each in runs if f'id="run-{each}"' in answer.text] == runs
 
 
+def test_the_bar_takes_how_long_ago_of_many_digits(page, client):
+    run = client.submit(NAME, {"account": 1})
+
+    assert run.id in page("GET", "/runs?q=since:604800s").text
+
+
 def test_pages_of_runs_lead_to_older_ones_and_back(page, client):
     made = [run.id for run in client.submit_many([(NAME, {"account": n}) for n in range(120)])]
     seen: list[str] = []

@@ -191,6 +191,8 @@ def test_runs_are_found_by_each_filter(ask, client, worker):
     assert found(tag=["a", "c"]) == 0
     assert found(unique_key="k") == 1
     assert found(since="1h") == 3
+    assert found(since="604800s") == 3
+    assert found(since="172800") == 3
     assert found(until="1h") == 0
     assert found(job_name=NAME, params='{"account": 2}') == 1
     assert found(provider="nobody") == 0
