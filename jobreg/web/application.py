@@ -155,6 +155,9 @@ class House:
         """A stream whose first word is known: what is wrong from the start is a problem still."""
         self.live.check_room()
         first = await anext(stream, None)
+        if request.method == "HEAD":  # which is answered by headers alone: the rest has no reader
+            await stream.aclose()
+            first = None
 
         async def all_of_it() -> AsyncIterator[str]:
             checked = heard = clock.seconds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -55,6 +56,27 @@ def test_a_token_may_do_everything_unless_said_otherwise(run_cli: Any, store: An
     made = json.loads(run_cli("web", "token", "--json", env=store, check=True).stdout)
 
     assert made["role"] == "operate"
+
+
+def test_a_connection_goes_on_after_the_head_of_a_stream(
+    run_cli: Any, store: Any, served: tuple[subprocess.Popen[bytes], str]
+) -> None:
+    token = run_cli("web", "token", env=store, check=True).stdout.strip()
+    host = served[1].rstrip("/").rpartition("/")[2]
+    headers = {"Authorization": f"Bearer {token}"}
+    connection = http.client.HTTPConnection(host, timeout=10)
+
+    answers = []
+    for method, path in (("HEAD", "/api/v1/events"), ("GET", "/api/v1/jobs")):
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.getheader("content-type"), answer.read()[:7]))
+    connection.close()
+
+    assert answers == [
+        (200, "text/event-stream; charset=utf-8", b""),
+        (200, "application/json", b'{"jobs"'),
+    ]
 
 
 @pytest.mark.parametrize("by", ["id", "token"])

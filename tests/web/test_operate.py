@@ -209,6 +209,31 @@ def test_every_stream_of_a_revoked_token_ends_soon(client, http, tokens, monkeyp
     assert http.app.state.house.live._followers == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/runs/{}/events", "/api/v1/events", "/api/v1/runs/{}/logs?follow=true", "/live"],
+)
+def test_the_head_of_a_stream_is_its_headers_and_nothing_follows(
+    client, http, tokens, monkeypatch, path
+):
+    monkeypatch.setattr(access, "_KEEP", 0.05)
+    run = client.submit("reports.render", {"account": 1})
+    headers = {"Authorization": f"Bearer {tokens['read']}"}
+    answers: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(http.head(path.format(run.id), headers=headers)), daemon=True
+    )
+    asking.start()
+
+    asking.join(5)
+
+    told = [(each.status_code, each.headers["content-type"], each.text) for each in answers]
+    client.store.tokens.revoke(access.digest(tokens["read"]))  # which ends what goes on
+    asking.join(10)
+    assert told == [(200, "text/event-stream; charset=utf-8", "")]
+    assert http.app.state.house.live._followers == []
+
+
 def test_a_log_without_news_is_kept_alive_while_its_run_tells_how_far_it_is(
     client, ask, monkeypatch
 ):
