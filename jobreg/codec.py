@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from json import encoder
@@ -114,10 +115,20 @@ def read_json(text: str) -> Any:
     """Read JSON from elsewhere; NaN and Infinity, which Python would take, are none.
 
     Raises:
+        BadInput: it says a thing twice, of which one would be lost.
         ValueError: it is no JSON.
         RecursionError: it is nested too deep to be read.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=_refuse, object_pairs_hook=each_once)
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each key of which stands once. Raises BadInput where one does not."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise BadInput(f"{twice[:80]!r} stands twice in one object. Give it once.")
+    return found
 
 
 def _refuse(word: str) -> None:

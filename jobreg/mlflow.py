@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from attrs import define, field, frozen
 
-from .codec import clip, encode_params, encode_result
+from .codec import clip, encode_params, encode_result, read_json
 from .errors import BadInput, JobRegError
 from .lifecycle import ErrorReport, Reason, RunRecord, State
 from .options import LONGEST, count
@@ -108,8 +108,10 @@ def read_map(text: str, file: str) -> dict[str, str]:
         BadInput: it is something else, or one of the names cannot be a job's.
     """
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found = read_json(text)
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: not JSON ({error}).") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise BadInput(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from ..codec import each_once
 from ..errors import BadInput
 
 
@@ -18,15 +18,7 @@ def read_json(text: str, **how: Any) -> Any:
         BadInput: it says a thing twice, of which one would be lost, or has a number too long.
         ValueError: it is no JSON.
     """
-    return json.loads(text, object_pairs_hook=_each_once, parse_int=_whole, **how)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise BadInput(f"{twice[:80]!r} stands twice in one object. Give it once.")
-    return found
+    return json.loads(text, object_pairs_hook=each_once, parse_int=_whole, **how)
 
 
 def _whole(digits: str) -> int:

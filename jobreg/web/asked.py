@@ -113,6 +113,8 @@ def read_json(data: bytes, what: str) -> Any:
     """
     try:
         return codec.read_json(data.decode())
+    except BadInput as error:
+        raise malformed(f"{what}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise malformed(f"{what}: it is not JSON in UTF-8 ({error}).") from None
 

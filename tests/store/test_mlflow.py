@@ -309,6 +309,8 @@ def test_another_name_of_the_same_function_in_one_package_is_no_second_job(fake_
     ("text", "told"),
     [
         ("{", "names.json: not JSON"),
+        ('{"a.b": "reports.a", "a.b": "reports.b"}', "names.json: 'a.b' stands twice"),
+        ("[" * 100_000, "names.json: not JSON"),
         ("[]", "names.json: give a JSON object of job names"),
         ('{"a": 5}', "names.json: give a JSON object of job names"),
         ('{"a": "No Name"}', "names.json: 'No Name' is not a job name"),

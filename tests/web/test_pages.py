@@ -388,6 +388,7 @@ def test_a_run_is_submitted_by_its_form_once_however_often_it_is_sent(page, clie
         ({"param.owner": "Ann"}, "missing 'account'"),
         ({"param.account": "x"}, "is not a number"),
         ({"param.account": "1", "params": '{"acount": 1}'}, "unknown 'acount'"),
+        ({"params": '{"account": 1, "account": 2}'}, "'account' stands twice in one object"),
         ({"param.account": "1", "priority": "high"}, "priority"),
         ({"param.account": "1", "delay": "soon"}, "delay"),
         ({"param.account": "1", "queue": "<b>"}, "queue"),

@@ -126,6 +126,7 @@ def test_close_names_are_offered_also_of_jobs_that_are_elsewhere(ask, client):
         (b"", 415, "Send the body as JSON"),
         (b"{", 400, "not JSON"),
         (b'{"job_name": "a", "params": {"x": NaN}}', 400, "NaN is no JSON"),
+        (b'{"job_name": "a", "params": {"x": 1, "x": 2}}', 400, "body: 'x' stands twice"),
         (b'{"job_name": "\xff"}', 400, "not JSON in UTF-8"),
         (b"[" * 100_000, 400, "not JSON"),
         (b"[]", 422, "give a JSON object"),

@@ -98,6 +98,8 @@ def read_json(text: str, name: str) -> Any:
     """A JSON text in a field. Raises BadInput where it is none."""
     try:
         return codec.read_json(text)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(
             f"{name}: it is not JSON ({error}). A text stands in quotation marks."
