@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,17 +51,20 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
 def _file(url: str, name: str) -> Iterator[str]:
     """A file in a folder of its own, beside the one that the URL names."""
     beside = Path(make_url(url).database or "").absolute().parent
-    try:
-        beside.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=name, dir=beside)
-    except OSError as error:
-        why = "Not a directory" if beside.exists() and not beside.is_dir() else error.strerror
-        raise StoreUnavailable(
-            f"A scratch store in {str(beside)!r} cannot be opened: {why}. Give a --store in a "
-            "folder that you may write to."
-        ) from error
-    with folder:
-        yield f"{folder.name}/scratch.db"
+    folder = beside / name
+    try:  # from before there is one: the moment it is there, somebody may interrupt us
+        try:
+            beside.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            why = "Not a directory" if beside.exists() and not beside.is_dir() else error.strerror
+            raise StoreUnavailable(
+                f"A scratch store in {str(beside)!r} cannot be opened: {why}. Give a --store in a "
+                "folder that you may write to."
+            ) from error
+        yield f"{folder}/scratch.db"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
