@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import select
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
@@ -118,6 +119,14 @@ class MySQL(Database):
             for queue, name in found
             if ("queue", queue) not in paused and ("job", name) not in paused
         ]
+
+    def is_gone(self, connection: Any) -> bool:
+        """Is there anything to be read, unasked: that it was closed, or why?"""
+        if connection._sock is None:
+            return True
+        idle = select.poll()  # select() takes no descriptor over 1023
+        idle.register(connection._sock, select.POLLIN)
+        return bool(idle.poll(0))
 
     def bound(self, connection: Any, seconds: float | None) -> None:
         """Let the next answers on a connection take no longer than so."""

@@ -140,6 +140,8 @@ class PostgreSQL(Database):
         """Has the server, or somebody on the way, said that it is closed?"""
         try:
             connection.pgconn.consume_input()
+            # A server that leaves in good order says so first: only after that is the end seen.
+            connection.pgconn.consume_input()
         except self.errors:
             return True
         return False

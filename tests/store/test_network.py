@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import servers
@@ -59,6 +59,46 @@ def test_a_connection_that_was_reset_fails_one_submit_and_the_next_goes_through(
 
     add(store)
     assert states(store) == {"queued": 2}
+
+
+def kill_all(databases: servers.Databases, url: str) -> None:
+    """Let the server end every connection to this database, as it does when it is told to end."""
+    name = make_url(url).database
+    if databases.postgres:
+        ends = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        databases.run(ends)
+        return
+    others = f"information_schema.processlist WHERE db = '{name}' AND id <> connection_id()"
+    found = databases.value(f"SELECT group_concat(id) FROM {others}")
+    databases.run(*(f"KILL {each}" for each in found.split(",")))
+
+
+def look(store: Store) -> None:
+    assert store.find()[0]
+
+
+def take_work(store: Store) -> None:
+    assert claim(store, add_worker(store)) is not None
+
+
+@pytest.mark.parametrize("do", [look, add, take_work])
+def test_a_connection_that_the_server_has_just_closed_is_not_used(
+    databases: servers.Databases, direct: str, do: Callable[[Store], object]
+) -> None:
+    store, known = open_store(direct), open_store(direct)
+    add(store)
+    for each in (look, take_work, lambda store: store.stage_due()):
+        each(store)
+    found = known.catalogue.of(JOB)
+    add(known)
+
+    kill_all(databases, direct)
+    time.sleep(0.1)
+
+    do(store)
+    run = asked()
+    assert known.insert_as_known(run, found, lambda: run).run_id == run.run_id
+    store.close(), known.close()
 
 
 def test_a_port_where_nobody_listens_is_said_at_once(store: Store, proxy: Proxy) -> None:
