@@ -24,7 +24,12 @@ _SCHEMES = {
 }
 
 
-def _parsed(url: str) -> URL:
+def parts_of(url: str) -> URL:
+    """The parts of a store URL, in our own words for its database.
+
+    Raises:
+        BadInput: the URL cannot be read, or names a database jobreg does not speak to.
+    """
     parsed = urls.read(
         absolute(url), "store URL", "sqlite:////var/lib/app/jobs.db or postgresql://user@host/jobs"
     )
@@ -56,7 +61,7 @@ def exists(url: str) -> bool:
     Raises:
         BadInput: the URL cannot be read, or names a database jobreg does not speak to.
     """
-    parsed = _parsed(url)
+    parsed = parts_of(url)
     return parsed.drivername != "sqlite" or sqlite.path_of(parsed).exists()
 
 
@@ -75,7 +80,7 @@ def open_store(url: str, *, sqlite_sync: str = "normal", check: bool = True) -> 
         StoreUnavailable: the database cannot be reached.
         SchemaMismatch: the tables are of another version, or not there yet.
     """
-    parsed = _parsed(url)
+    parsed = parts_of(url)
     store = Store(_database(parsed, sqlite_sync))
     if check:
         schema.require(store)

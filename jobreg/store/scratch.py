@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from ..errors import StoreUnavailable
 from . import schema
-from .opening import open_store
+from .opening import open_store, parts_of
+from .sqlite import path_of
 from .store import Store
 
 
@@ -24,13 +23,13 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
         StoreError: the database cannot be reached, or this user may make no such thing there.
     """
     name = f"jobreg_scratch_{os.urandom(4).hex()}"
-    if url.startswith("sqlite:"):
-        with _file(url, name) as file, _made(f"sqlite:///{file}", sqlite_sync) as made:
+    place = parts_of(url)
+    if place.drivername == "sqlite":
+        with _beside(path_of(place), name) as file, _made(f"sqlite:///{file}", sqlite_sync) as made:
             yield made
         return
     given = open_store(url, check=False)
-    place = given.database.url
-    if given.engine.dialect.name == "postgresql":
+    if place.drivername == "postgresql":
         there = place.update_query_dict({"schema": name}).render_as_string(hide_password=False)
         ways = ("", f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
     else:
@@ -48,10 +47,9 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
 
 
 @contextmanager
-def _file(url: str, name: str) -> Iterator[str]:
-    """A file in a folder of its own, beside the one that the URL names."""
-    beside = Path(make_url(url).database or "").absolute().parent
-    folder = beside / name
+def _beside(path: Path, name: str) -> Iterator[str]:
+    """A file in a folder of its own, beside this one."""
+    beside, folder = path.parent, path.parent / name
     try:  # from before there is one: the moment it is there, somebody may interrupt us
         try:
             beside.mkdir(parents=True, exist_ok=True)

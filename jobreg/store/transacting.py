@@ -50,7 +50,7 @@ class Transactions:
     @property
     def full_url(self) -> str:
         """The URL of the database with its password, for processes of our own."""
-        return self.database.url.render_as_string(hide_password=False)
+        return urls.written(self.database.url)
 
     def close(self) -> None:
         """Let go of the pooled connections."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
+
 import pytest
 from sqlalchemy import make_url
 
 from jobreg import BadInput, Client
-from jobreg.store import open_store, urls
+from jobreg.lifecycle import RunRecord
+from jobreg.request import new_run_id
+from jobreg.store import direct, exists, open_store, urls
+from jobreg.store.scratch import scratch_store
 
 SECRET = "s3cret"
 
@@ -96,3 +102,43 @@ def test_a_server_that_is_away_is_told_of_without_its_password(run_cli, scheme):
 
         assert "127.0.0.1" in done.stderr, command
         assert SECRET not in done.stdout + done.stderr, command
+
+
+@pytest.mark.parametrize(
+    "name", ["a%2Fb", "a%20b", "100%", "a#b;c", "a b", "%C3%A9", "é", "a+b@c:d"]
+)
+def test_a_file_is_the_one_that_is_named_with_its_percent_signs(tmp_path, name):
+    (tmp_path / name).mkdir()
+    file = tmp_path / name / "50%41 jobs.db"
+    url, run = f"sqlite:///{file}", RunRecord(run_id=new_run_id(), job_name="a.b")
+
+    assert not exists(url)
+    with closing(open_store(url)) as store:
+        first = direct.insert(url, "normal", run, lambda _: run)
+        assert (store.url, store.full_url, store.database.file) == (url, url, file)
+    with closing(open_store(store.full_url)) as again:
+        assert again.get(run.run_id) == first
+    for client in (Client(file), Client(again)):
+        assert [each.id for each in client.find()] == [run.run_id]
+    with scratch_store(url) as beside:
+        assert beside.database.file.parent.parent == file.parent
+    assert exists(url)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert urls.written(urls.read(f"{url}?timeout=7", "", "")) == f"{url}?timeout=7"
+
+
+def test_a_worker_and_its_children_use_the_file_that_was_named(run_cli, fake_plugins, tmp_path):
+    module = "import jobreg\ndef first(): jobreg.submit('a.second')\ndef second(): pass\n"
+    jobs = {"a.first": "acme_jobs:first", "a.second": "acme_jobs:second"}
+    fake_plugins.add("acme", jobs=jobs, modules={"acme_jobs.py": module})
+    there, env = tmp_path / "a%2Fb", fake_plugins.env()
+    there.mkdir()
+    store = ("--store", f"{there}/jobs.db")
+
+    run_cli("submit", "a.first", *store, env=env, check=True)
+    run_cli("submit", "a.first", *store, env=env, check=True)
+    run_cli("worker", "--until-idle", *store, env=env, check=True)
+    told = run_cli("runs", "list", "--json", *store, env=env, check=True)
+
+    assert [each["state"] for each in json.loads(told.stdout)["runs"]] == ["succeeded"] * 4
+    assert not (tmp_path / "a").exists()
