@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Delete,
     Insert,
     Select,
@@ -17,8 +18,10 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -120,6 +123,16 @@ def next_due_name() -> Select[Any]:
 
 
 @cache
+def next_due_names() -> Select[Any]:
+    """Which (queue, job name) the first :most queued runs after :queue and :name have, and how many
+    of them each.
+    """
+    some = next_due_name().limit(None).limit(bindparam("most")).subquery("first_ones")
+    place = some.c.queue, some.c.job_name
+    return select(*place, func.count().label("runs")).group_by(*place).order_by(*place)
+
+
+@cache
 def all_pauses() -> Select[Any]:
     """What is paused, and since when."""
     return select(pauses).order_by(pauses.c.kind, pauses.c.name)
@@ -147,9 +160,8 @@ def drop_pause() -> Delete:
     )
 
 
-@cache
-def heads() -> Select[Any]:
-    """The first :most queued runs of :name in :queue that nobody else is claiming."""
+def _heads(place: str = "") -> Select[Any]:
+    """The first :most queued runs of :name in :queue; with a ``place`` behind each of these."""
     return (
         select(
             live.c.seq,
@@ -162,13 +174,36 @@ def heads() -> Select[Any]:
         )
         .where(
             live.c.state == QUEUED,
-            live.c.queue == bindparam("queue"),
-            live.c.job_name == bindparam("name"),
+            live.c.queue == bindparam(f"queue{place}"),
+            live.c.job_name == bindparam(f"name{place}"),
         )
         .order_by(live.c.priority.desc(), live.c.due_at, live.c.seq)
-        .limit(bindparam("most"))
+        .limit(bindparam(f"most{place}"))
         # A plan that sorts would lock all it sorts.
         .with_hint(live, _BY_HEADS, "mysql")
+    )
+
+
+@cache
+def heads() -> Select[Any]:
+    """The first :most queued runs of :name in :queue that nobody else is claiming."""
+    return _heads().with_for_update(skip_locked=True)
+
+
+@cache
+def heads_of_several(number: int) -> CompoundSelect[Any]:
+    """The first :most0 queued runs of :name0 in :queue0, and so on; kept from nobody."""
+    places = map(str, range(number))
+    return union_all(*(_heads(each).add_columns(literal_column(each)) for each in places))
+
+
+@cache
+def keep() -> Select[Any]:
+    """Those of the rows :seqs that are queued and that nobody else is claiming."""
+    return (
+        select(live.c.seq)
+        .where(live.c.seq.in_(bindparam("seqs", expanding=True)), live.c.state == QUEUED)
+        .with_hint(live, "FORCE INDEX (PRIMARY)", "mysql")
         .with_for_update(skip_locked=True)
     )
 

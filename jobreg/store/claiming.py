@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,6 +19,10 @@ from .offers import Basis, Head, Line, Offer, Pair, some_of_each
 from .statements import Now
 
 _LAST = (math.inf, math.inf, math.inf)
+_MANY = 50
+"""Pairs, of more of which it may be better to look at their heads first, and keep some then."""
+
+Read = Callable[[Connection, Mapping[Pair, int]], dict[Pair, list[Head]]]
 
 
 def take(
@@ -42,8 +46,7 @@ def take(
     known = {offer.job_name: offer for offer in offers}
     room = _room(connection, database, offers)
     pairs = [pair for pair in _routed(connection, pairs, known, queues) if room[pair[1]] > 0]
-    heads = _heads(connection, database, {pair: room[pair[1]] for pair in pairs})
-    chosen = _without_company(_within(heads, room, known), alone)
+    chosen = _chosen(connection, database, pairs, room, known, alone)
     of_basis: dict[Basis, list[int]] = {}
     numbers = {name: of_basis.setdefault(offer.basis, []) for name, offer in known.items()}
     for head in chosen:
@@ -99,7 +102,33 @@ def _is_plain(pair: Pair, own: JobOptions) -> bool:
     return not (routed or raised or own.concurrency or only_once)
 
 
-def _heads(connection: Connection, database: Database, room: dict[Pair, int]) -> list[Head]:
+def _chosen(
+    connection: Connection,
+    database: Database,
+    pairs: Sequence[Pair],
+    room: dict[str, int],
+    known: dict[str, Offer],
+    alone: bool,
+) -> list[Head]:
+    """What to take, in order, which nobody else takes before this transaction ends.
+
+    Where there are so many pairs that their heads are kept from nobody while they are looked at,
+    what others take meanwhile is left out, and what comes after it chosen in its place.
+    """
+    look = database.look if len(pairs) > _MANY else None
+    heads = _heads(connection, look or database.heads, {pair: room[pair[1]] for pair in pairs})
+    while True:
+        chosen = _without_company(_within(heads, room, known), alone)
+        if look is None or not chosen:
+            return chosen
+        kept = database.keep(connection, [head.seq for head in chosen])
+        lost = {head.seq for head in chosen} - kept
+        if not lost:
+            return chosen
+        heads = [head for head in heads if head.seq not in lost]
+
+
+def _heads(connection: Connection, look: Read, room: dict[Pair, int]) -> list[Head]:
     """The first queued runs of all pairs together, in order, as many as there is room for, or more.
 
     Of many pairs first a few each: none is wanted whole. What comes after the last of a pair that
@@ -111,7 +140,7 @@ def _heads(connection: Connection, database: Database, room: dict[Pair, int]) ->
     more = {pair: min(most, each) for pair, most in room.items()}
     read = dict(more)
     while True:
-        found |= database.heads(connection, more)
+        found |= look(connection, more)
         open_ended = [
             pair for pair, heads in found.items() if read[pair] <= len(heads) < room[pair]
         ]

@@ -182,6 +182,16 @@ class Database:
             found[queue, name] = [Head(*row) for row in rows]
         return found
 
+    look: Callable[[Connection, Mapping[Pair, int]], dict[Pair, list[Head]]] | None = None
+    """As :meth:`heads`, of many pairs, sooner; they are kept from nobody, but by :meth:`keep`.
+
+    None where :meth:`heads` takes no longer.
+    """
+
+    def keep(self, connection: Connection, seqs: Sequence[int]) -> set[int]:
+        """Keep from others those of these queued runs that nobody else is claiming."""
+        return set(connection.execute(claim_statements.keep(), {"seqs": seqs}).scalars())
+
     def take(
         self,
         connection: Connection,

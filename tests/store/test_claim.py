@@ -707,3 +707,16 @@ def test_where_one_expects_a_run_it_is_not_taken_ahead_of_what_else_waits(
     assert ahead == []
     assert first.job_name == job
     assert store.get(first.run_id).priority == 7
+
+
+def test_every_name_that_is_due_is_found_however_many_runs_of_it_wait(store):
+    numbers = {n: 230 if n in (60, 61, 149) else 1 + n % 3 for n in range(150)}
+    names = [f"a.n{n:03}" for n, number in numbers.items() for _ in range(number)]
+    store.insert([asked(name, queue=f"q{int(name[3:]) % 2}") for name in names])
+    store.pause("job", "a.n140")
+
+    found = store.due()
+
+    wanted = {(f"q{n % 2}", f"a.n{n:03}") for n in numbers if n != 140}
+    assert set(found) == wanted
+    assert len(found) == len(wanted)

@@ -178,6 +178,42 @@ def test_a_claim_does_not_wait_for_another_and_takes_what_it_left(server_store):
     assert server_store.get(first.run_id).state is State.QUEUED
 
 
+def test_a_claim_of_many_names_does_not_wait_for_another_and_takes_what_comes_next(server_store):
+    new = [asked(queue=f"q{n}", priority=-n) for n in range(120)]
+    stored = server_store.insert(new)
+    worker = add_worker(server_store)
+
+    with server_store.writing() as connection:
+        for number in (0, 1, 3):
+            head = {"queue": f"q{number}", "name": JOB, "most": 1}
+            assert connection.execute(claim_statements.heads(), head).all()
+        taken = claim(server_store, worker, offer(most=5))
+
+    assert [each.run_id for each in taken] == [stored[n].run_id for n in (2, 4, 5, 6, 7)]
+    assert states(server_store) == {"queued": 115, "running": 5}
+
+
+def test_what_another_claims_while_many_names_are_looked_at_is_left_to_it(mysql, monkeypatch):
+    store = open_store(mysql.fresh())
+    other = open_store(store.full_url)
+    stored = store.insert([asked(queue=f"q{n}", priority=-n) for n in range(120)])
+    one, two = add_worker(store), add_worker(store)
+    look, between = store.database.look, []
+
+    def looked(*arguments: Any) -> Any:
+        seen = look(*arguments)
+        between.extend(claim(other, two, offer(most=3)))
+        return seen
+
+    monkeypatch.setattr(store.database, "look", looked)
+    taken = claim(store, one, offer(most=3))
+
+    ids = [run.run_id for run in stored]
+    assert [each.run_id for each in between] == ids[:3]
+    assert [each.run_id for each in taken] == ids[3:6]
+    store.close(), other.close()
+
+
 def test_which_runs_are_locked_is_told_without_waiting(server_store):
     store = server_store
     free, in_live, in_runs, over = (add(store) for _ in range(4))

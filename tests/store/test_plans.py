@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
-from sqlalchemy import Executable, create_engine, make_url, text
+from sqlalchemy import Executable, create_engine, event, make_url, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 from store_hands import JOB, add_worker, asked, claim, offer, outcome, states
@@ -349,6 +349,33 @@ def test_looking_for_due_names_does_not_look_at_every_run(full):
         told = plan(full, DUE[name])
         assert "jobreg_live_heads" in told
         assert _SCANS[name] not in told.replace(_PAUSES, "")
+
+
+def test_a_claim_of_many_names_takes_few_statements_and_reads_no_more_than_their_heads(mysql):
+    store = open_store(mysql.fresh())
+    store.insert([asked(queue=f"q{n % 400:03}", priority=-n) for n in range(2000)])
+    worker, said = add_worker(store), list[str]()
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+    with store.reading() as connection:
+        before = rows_read(connection)
+        found = store.database.due(connection)
+        looked_at = rows_read(connection) - before
+        before = rows_read(connection)
+        heads = store.database.look(connection, dict.fromkeys(found, 3))
+        read = rows_read(connection) - before
+    said.clear()
+
+    taken = claim(store, worker, offer(most=5))
+
+    assert found == [(f"q{n:03}", JOB) for n in range(400)]
+    assert [[head.priority for head in each] for each in heads.values()] == [
+        [-n, -n - 400, -n - 800] for n in range(400)
+    ]
+    assert read <= 3 * 400
+    assert looked_at < 4 * 2000  # what waits after the first 50 names, through two small tables
+    assert len(taken) == 5
+    assert len(said) < 100
+    store.close()
 
 
 @pytest.mark.parametrize("name", ["mysql", "mariadb"])

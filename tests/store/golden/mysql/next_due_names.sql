@@ -1,0 +1,9 @@
+SELECT first_ones.queue, first_ones.job_name, count(*) AS runs
+FROM (SELECT jobreg_live.queue AS queue, jobreg_live.job_name AS job_name
+FROM jobreg_live FORCE INDEX (jobreg_live_heads)
+WHERE jobreg_live.state = 'queued' AND (jobreg_live.queue > :queue OR jobreg_live.queue = :queue
+    AND jobreg_live.job_name > :name)
+ORDER BY jobreg_live.queue, jobreg_live.job_name
+LIMIT :most) AS first_ones
+GROUP BY first_ones.queue, first_ones.job_name
+ORDER BY first_ones.queue, first_ones.job_name;
