@@ -18,7 +18,8 @@ from . import forking, known, sqlite_submit
 from .version import VERSION, VERSION_TABLE
 
 _PREFIX = "sqlite:///"
-_BUSY_SECONDS = 5.0
+_BUSY_SECONDS = 0.5
+"""Seconds for which a lock is waited for here; the store, which is asked next, waits as ever."""
 
 
 Prepare = Callable[[Known], RunRecord]

@@ -96,7 +96,11 @@ class Lease:
         Raises:
             StoreError: the worker could not be registered.
         """
-        self.register()
+        try:
+            self.register()
+        except StoreError:
+            self.worker_id = ""  # to take leave would be to wait once more
+            raise
         self._touched = self._renewed
         for thread in self._threads:
             thread.start()
@@ -116,6 +120,8 @@ class Lease:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=1)
+        if not self.worker_id:
+            return
         try:
             self._store.forget(self.worker_id)
         except StoreError as error:

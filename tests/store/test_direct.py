@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from jobreg import Client, Conflict, Registry
+from jobreg import Client, Conflict, Registry, StoreUnavailable
 from jobreg.lifecycle import RunRecord
 from jobreg.request import new_run_id
 from jobreg.store import (
     Store,
     direct,
     open_store,
+    sqlite,
 )
 from jobreg.store.version import VERSION_TABLE
 
@@ -129,6 +131,23 @@ def test_it_waits_for_another_writer(url: str) -> None:
 
     assert stored[0] is not None
     assert stored[0].run_id == run.run_id
+
+
+def test_a_first_submit_waits_once_for_a_lock_that_somebody_holds(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobreg.client._store_is_imported", lambda: False)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    registry = Registry()
+    registry.add("here.job", json.loads)
+    client, holder = Client(store=url, registry=registry), open_store(url)
+    begun = time.monotonic()
+
+    with holder.writing(), pytest.raises(StoreUnavailable, match="database is locked"):
+        client.submit("here.job")
+
+    assert time.monotonic() - begun < 3
+    holder.close()
 
 
 def test_a_client_submits_alike_with_and_without_the_store_open(

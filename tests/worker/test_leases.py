@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from waiting import until
 
-from jobreg import Registry, Worker, settings
+from jobreg import Registry, StoreUnavailable, Worker, settings
 from jobreg.events import listen
-from jobreg.store import open_store
+from jobreg.store import Store, open_store, sqlite
 from jobreg.worker.guard import Guard
 from jobreg.worker.leases import Lease
 from jobreg.worker.outage import Outage
@@ -68,3 +68,25 @@ def test_a_worker_whose_guard_cannot_be_started_leaves_nothing_open(
     assert (closed._connection, closed._news) == (None, None)
     assert "worker.stopped" not in told
     assert not any(each.name.startswith("jobreg") for each in threading.enumerate())
+
+
+def test_a_worker_that_could_not_be_registered_does_not_wait_to_take_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    holder = open_store(f"sqlite:///{tmp_path}/jobs.db")
+    forgotten: list[str] = []
+    forget = Store.forget
+
+    def noted(self: Store, worker_id: str) -> None:
+        forgotten.append(worker_id)
+        forget(self, worker_id)
+
+    monkeypatch.setattr(Store, "forget", noted)
+    worker = Worker(tmp_path / "jobs.db", registry=Registry(path=[]), concurrency=1)
+
+    with holder.writing(), pytest.raises(StoreUnavailable, match="database is locked"):
+        worker.run()
+
+    assert forgotten == []
+    holder.close()
