@@ -35,7 +35,8 @@ _OLDEST: dict[str, tuple[int, ...]] = {"MySQL": (8, 0, 1), "MariaDB": (10, 6)}
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
     f" time_zone = '+00:00', innodb_lock_wait_timeout = {_LOCKED_FOR},"
-    f" lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60, sql_safe_updates = 0"
+    f" lock_wait_timeout = {_LOCKED_FOR}, wait_timeout = 60, sql_safe_updates = 0,"
+    " sql_select_limit = 18446744073709551615, sql_big_selects = 1"
     # A worker that is frozen inside a transaction must not hold its locks for ever. MariaDB alone
     # can tell such a connection from one that is idle, and alone reads this comment.
     f" /*M!100302 , idle_transaction_timeout = {_STANDING_STILL} */"

@@ -10,7 +10,7 @@ import pytest
 import servers
 from attrs import evolve
 from sqlalchemy import make_url
-from store_hands import PROVIDER, add, add_worker, asked, claim, claim_one, outcome, settle
+from store_hands import PROVIDER, add, add_worker, asked, claim, claim_one, offer, outcome, settle
 
 from jobreg import Backoff, BadInput, Client, Registry, StoreError
 from jobreg.catalogue import Entry
@@ -236,6 +236,9 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
             "SET GLOBAL sql_mode = ''",
             "SET GLOBAL tx_isolation = 'SERIALIZABLE'",
             "SET GLOBAL sql_safe_updates = 1",
+            "SET GLOBAL sql_select_limit = 1",
+            "SET GLOBAL max_join_size = 1",
+            "SET GLOBAL sql_big_selects = 0",
         )
     try:
         store = made(mysql.empty(options))
@@ -245,6 +248,8 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
         with pytest.raises(StoreError, match="too long"):
             add(store, queue="q" * 65)
         assert store.names.rename("reports.render", "reports.draw").unfinished == 1
+        add(store, "reports.draw")
+        assert len(claim(store, add_worker(store), offer("reports.draw", most=2)) or ()) == 2
     finally:
         if mysql.server is not None:
             mysql.run(
@@ -252,6 +257,9 @@ def test_a_mysql_database_of_other_habits_keeps_what_it_is_given(mysql, options)
                 "SET GLOBAL sql_mode = DEFAULT",
                 "SET GLOBAL tx_isolation = DEFAULT",
                 "SET GLOBAL sql_safe_updates = DEFAULT",
+                "SET GLOBAL sql_select_limit = DEFAULT",
+                "SET GLOBAL max_join_size = DEFAULT",
+                "SET GLOBAL sql_big_selects = DEFAULT",
             )
 
 
