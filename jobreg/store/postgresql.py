@@ -51,6 +51,8 @@ _SERVER = {
     # A few hundred rows are looked up by their ids; at the default, which is that of a disk with
     # a head, the planner reads all of a table of 100,000 instead, having no statistics yet.
     "random_page_cost": "1.1",
+    # Else a NULL in an array of ours would be read as a text, or be no number.
+    "array_nulls": "on",
 }
 # What a lent connection does has but one good plan, row by row through the indexes and in their
 # order; it is kept. Having no statistics yet, the planner read all that waited for each settle,

@@ -209,6 +209,7 @@ def made(url: str) -> Store:
         "standard_conforming_strings TO off",
         "datestyle TO 'SQL, DMY'",
         "bytea_output TO 'escape'",
+        "array_nulls TO off",
     ],
 )
 def test_a_postgresql_database_of_other_habits_keeps_what_it_is_given(postgres, settings):
