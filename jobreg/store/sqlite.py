@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -358,12 +359,22 @@ def _make_file(path: Path) -> str | None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        if path.is_dir():
-            return os.strerror(errno.EISDIR)
-        return None if os.access(path, os.R_OK | os.W_OK) else os.strerror(errno.EACCES)
+        return _why_not(path)
     except OSError as error:
         return error.strerror
     return None
+
+
+def _why_not(path: Path) -> str | None:
+    """Why what has this name cannot be used, or None."""
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return os.strerror(errno.EISDIR)
+    except FileNotFoundError:
+        return "it is a link to a file that is not there"
+    except OSError as error:
+        return error.strerror
+    return None if os.access(path, os.R_OK | os.W_OK) else os.strerror(errno.EACCES)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -384,6 +384,21 @@ class TestSqlite:
         with pytest.raises(StoreUnavailable, match="cannot be opened: Is a directory"):
             open_store(f"sqlite:///{tmp_path}")
 
+    @pytest.mark.parametrize(
+        ("target", "told"),
+        [
+            ("gone.db", "it is a link to a file that is not there"),
+            ("jobs.db", "Too many levels of symbolic links"),
+        ],
+    )
+    def test_a_link_that_leads_nowhere_is_a_clear_error(self, tmp_path, file, url, target, told):
+        file.symlink_to(tmp_path / target)
+
+        with pytest.raises(StoreUnavailable, match=f"cannot be opened: {told}"):
+            open_store(url)
+
+        assert [each.name for each in tmp_path.iterdir()] == ["jobs.db"]
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
     def test_an_unwritable_folder_is_a_clear_error(self, tmp_path, url):
         tmp_path.chmod(0o500)
