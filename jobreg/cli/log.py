@@ -18,6 +18,11 @@ from .. import clock
 _PATIENCE = 1.0
 
 
+def hush_driver() -> None:
+    """Let the driver of PostgreSQL say no more than errors: an outage is told by us, and once."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
 class EventLog:
     """Writes each line behind its time and level, as the loggers of this command line do.
 

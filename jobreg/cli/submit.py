@@ -140,10 +140,12 @@ def run(
     from ..events import listen
     from ..handle import Run
     from ..worker.alone import LoneWorker
+    from .log import hush_driver
 
     client = Client(store_url)
     request = client.request(name, **_asked(pairs, params, asked))
     logging.getLogger("jobreg").addHandler(logging.NullHandler())  # the screen tells it
+    hush_driver()
     screen = Screen()
     stop_listening = listen(screen.on_event)
     worker = LoneWorker(client.store, concurrency=1, registry=client.registry)

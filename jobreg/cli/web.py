@@ -54,10 +54,12 @@ def web(
     from .. import settings
     from ..client import Client
     from ..web.serving import serve
+    from .log import hush_driver
 
     chosen = settings.load(store=store_url)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("jobreg").setLevel(chosen.log_level.upper())
+    hush_driver()
     client = Client(chosen.store)
     tokens = client.store.tokens.all()
 

@@ -94,12 +94,13 @@ def worker(
     from ..events import listen, write_to
     from ..registry import Registry
     from ..worker import Worker
-    from .log import EventLog
+    from .log import EventLog, hush_driver
 
     chosen = settings.load(store=store_url, allow_dists=allow or None, deny_dists=deny or None)
     # Our own words only: other libraries' go on to say no more than warnings.
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("jobreg").setLevel(chosen.log_level.upper())
+    hush_driver()
     _warn_of_unknown((*allow, *deny))
     states: Counter[str] = Counter()
 

@@ -9,10 +9,13 @@ import os
 import pty
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import TextIO
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
@@ -133,3 +136,28 @@ def test_what_a_slow_reader_reads_is_whole(read_by, width):
 
     lines = b"".join(found).decode().splitlines()
     assert [line.partition(" INFO ")[2] for line in lines] == [*told, "worker.stopped"]
+
+
+@pytest.mark.parametrize("command", [["worker", "--until-idle"], ["run", "acme.nap"]])
+def test_what_the_driver_says_of_a_lost_connection_is_no_line_of_ours(
+    command: list[str], fake_plugins: Any, tmp_path: Path
+) -> None:
+    fake_plugins.add(
+        "acme", jobs={"acme.nap": "acme_nap:nap"}, modules={"acme_nap.py": "def nap(): pass\n"}
+    )
+    words = (
+        "import logging, sys\nfrom jobreg.cli import run\n"
+        "code = run(sys.argv[1:])\n"
+        "logging.getLogger('psycopg').warning('error ignored terminating a pipeline')\n"
+        "logging.getLogger('other').warning('this is told')\n"
+        "sys.exit(code)"
+    )
+    store = ("--store", f"{tmp_path}/jobs.db")
+
+    done = subprocess.run(
+        [sys.executable, "-c", words, *command, *store],
+        env=fake_plugins.env(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert "error ignored" not in done.stderr
+    assert "this is told" in done.stderr
