@@ -244,11 +244,21 @@ def test_a_server_that_was_restarted_is_used_again(ours, monkeypatch):
     assert states(store) == {"queued": 8}
 
 
-def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours):
+def test_after_a_restart_of_the_server_the_next_call_goes_through_at_once(ours):
     store = open_store(ours.fresh())
     run = store.get(add(store).run_id)
     ours.server.stop()
     ours.server.start()
+
+    assert store.get(run.run_id) == run
+
+
+def test_a_connection_that_was_lost_while_busy_fails_once_and_only_once(ours, monkeypatch):
+    store = open_store(ours.fresh())
+    run = store.get(add(store).run_id)
+    ours.server.stop()
+    ours.server.start()
+    monkeypatch.setattr(store.database, "is_gone", lambda _: False)  # it was not seen before
 
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         store.get(run.run_id)
@@ -262,6 +272,7 @@ def test_who_finds_one_connection_dead_lets_go_of_all(ours, monkeypatch):
     run = store.get(add(store).run_id)  # one that SQLAlchemy keeps, and one that is lent
     ours.server.stop()
     ours.server.start()
+    monkeypatch.setattr(store.database, "is_gone", lambda _: False)  # as behind a dead network
 
     with pytest.raises(StoreUnavailable):
         store.get(run.run_id)
