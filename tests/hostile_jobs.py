@@ -250,6 +250,24 @@ def variables_in_a_thread():
     return _variables()
 
 
+def _replaces_its_environment():
+    os.environ = {**os.environ, "SECRET": "told"}
+    return os.getpid()
+
+
+def replaces_its_environment():
+    return _replaces_its_environment()
+
+
+async def replaces_its_environment_awaiting():
+    return _replaces_its_environment()
+
+
+@job(engine="threads")
+def replaces_its_environment_in_a_thread():
+    return _replaces_its_environment()
+
+
 def clears_its_environment():
     file = os.environ["JOBREG_STORE"].removeprefix("sqlite:///")
     os.environ.clear()

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -178,7 +179,10 @@ def _tell_failure(run: Any) -> None:
 
 
 class Screen:
-    """What stderr shows of a run: its log, and on a terminal one line that tells how far it is."""
+    """What stderr shows of a run: its log, and on a terminal one line that tells how far it is.
+
+    A terminal that was closed takes nothing any more; that is no end of the run.
+    """
 
     WIDTH = 30
 
@@ -188,6 +192,10 @@ class Screen:
 
     def on_event(self, name: str, facts: dict[str, object]) -> None:
         """Show what is told of progress, of output, and of attempts that failed."""
+        with suppress(OSError, ValueError):
+            self._show(name, facts)
+
+    def _show(self, name: str, facts: dict[str, object]) -> None:
         if name == "run.output":
             self.close()
             self._print(facts["output"])
@@ -224,4 +232,5 @@ class Screen:
     def close(self) -> None:
         """Clear the line."""
         if self._bar:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            with suppress(OSError, ValueError):
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ def sync(as_json: bool, store_url: str | None) -> int:
 
     For deployments: from then on every submit is judged by it, also where the plugin is not
     installed, and a name that belongs to nobody yet belongs to the distribution here. Exit 1
-    where a job cannot be imported, or its name is another's.
+    where a job cannot be imported, its name is another's, or the store refuses what it says.
 
     \b
     Example: jobreg jobs sync

@@ -85,7 +85,8 @@ def worker(
 ) -> None:  # fmt: skip
     """Execute the runs of a store, each in a child process.
 
-    SIGTERM or Ctrl-C lets running jobs finish (see --grace); a second one does not wait.
+    SIGTERM, Ctrl-C or a closed terminal (SIGHUP) lets running jobs finish (see --grace); a
+    second one does not wait.
 
     \b
     Example: jobreg worker --concurrency 4 --queue default --queue mail

@@ -1,10 +1,8 @@
 """What the forkserver loads before it forks the first child: our child, and no plugin, ever."""
 
 import gc
-import os
 import signal
 import sys
-from contextlib import suppress
 from typing import Any
 
 from multiprocess import parent_process, spawn
@@ -18,8 +16,15 @@ __all__ = ["child", "conversion", "encoding"]
 _prepare = spawn.prepare
 
 
-def _prepare_others(told: dict[str, Any]) -> None:
-    """Let SIGTERM end a process of the application's own, which has this forkserver too."""
+_at_hangup = signal.getsignal(signal.SIGHUP)
+
+
+def _prepare_each(told: dict[str, Any]) -> None:
+    """Let what ended others end a process again: SIGHUP, and SIGTERM where it is none of ours.
+
+    Processes of the application's own have this forkserver too.
+    """
+    signal.signal(signal.SIGHUP, _at_hangup)
     if told.get("name") != child.NAME:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -35,9 +40,8 @@ def _settle_in() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     signal.signal(signal.SIGTERM, lambda *_: None)
     # Nor of what a terminal that closes sends to all of an application, which may live on.
-    with suppress(OSError):
-        os.setsid()
-    spawn.prepare = _prepare_others
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    spawn.prepare = _prepare_each
     # What is here stays for the life of every child: no collection need look at it, nor, by
     # writing into it, make a copy of its pages.
     gc.collect()

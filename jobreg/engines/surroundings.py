@@ -24,6 +24,9 @@ _SIGNALS = tuple(
 _NO_ALARM = 0.0, 0.0
 
 
+_ENVIRON = os.environ
+
+
 class Variables:
     """The environment of a job's code, which is put back when it is over.
 
@@ -32,23 +35,29 @@ class Variables:
     """
 
     def __init__(self) -> None:
-        self._kept = self._now()
+        self._kept: dict[bytes, bytes] = {}
 
     def note(self) -> None:
         """Job code begins: so it is."""
-        self._kept = self._now()
+        self._kept = dict(self._now())
 
-    def put_back(self) -> None:
-        """Job code is over: so it was."""
-        if self._now() != self._kept:
-            os.environ.clear()
-            os.environ.update(
-                (os.fsdecode(key), os.fsdecode(each)) for key, each in self._kept.items()
-            )
+    def put_back(self) -> bool:
+        """Job code is over: so it was. Was it changed?"""
+        vars(os)["environ"] = _ENVIRON  # a job may have put another mapping in its place
+        now = self._now()
+        if now == self._kept:
+            return False
+        for key in now.keys() - self._kept.keys():
+            del _ENVIRON[os.fsdecode(key)]
+        for key, value in self._kept.items():
+            if now.get(key) != value:
+                _ENVIRON[os.fsdecode(key)] = os.fsdecode(value)
+        return True
 
     def _now(self) -> dict[bytes, bytes]:
-        # As Python keeps it: to decode it takes as long as a short run.
-        return dict(vars(os.environ)["_data"])
+        # As Python keeps it: to decode all of it takes as long as a short run.
+        found: dict[bytes, bytes] = vars(_ENVIRON)["_data"]
+        return found
 
 
 class Surroundings:

@@ -81,14 +81,14 @@ class StoredCatalogue:
         Returns whom the names belong to, and what was refused, each with the reason.
 
         Raises:
-            StoreUnavailable: nothing can be kept now, whatever it is.
+            StoreError: nothing can be kept now, whatever it is.
         """
         try:
             return self.learn(entries, pinned_by), []
         except StoreUnavailable:
             raise
         except StoreError:  # of one of them, or of some: only one by one can tell
-            pass
+            self.known([entries[0].job_name])  # raises where it is the store that is amiss
         owners: dict[str, Owner] = {}
         refused: list[tuple[Entry, StoreError]] = []
         for entry in entries:

@@ -22,7 +22,7 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
     Raises:
         StoreError: the database cannot be reached, or this user may make no such thing there.
     """
-    name = f"jobreg_scratch_{os.urandom(4).hex()}"
+    name = f"jobreg_scratch_{os.urandom(16).hex()}"
     place = parts_of(url)
     if place.drivername == "sqlite":
         with _beside(path_of(place), name) as file, _made(f"sqlite:///{file}", sqlite_sync) as made:

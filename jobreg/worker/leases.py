@@ -174,11 +174,13 @@ class Lease:
     def _watch(self) -> None:
         told = False
         while not self._ended.wait(self._settings.lease / 10):
-            if self._gap(self._touched):
-                self._end_gap()
-            self._touched = clock.seconds()
+            begun = clock.seconds()
             with suppress(OSError):  # nothing left for a new guard; the next touch may find it
                 self._guard.touch()
+            # From before the last touch to after this one: the guard has seen no longer gap.
+            if self._gap(self._touched):
+                self._end_gap()
+            self._touched = begun
             overdue = self._overdue()
             if overdue:
                 self._on_overdue()

@@ -21,19 +21,22 @@ def heard(tell: Callable[[], None]) -> Iterator[None]:
     """Call ``tell`` at each signal meanwhile; in another than the main thread, do nothing.
 
     It must take no lock: the signal may come while this thread holds it. A terminal that closes
-    (SIGHUP) may say so several times, and to a worker that was told to stop already: it counts
-    where it is the first, and is not to be ignored (nohup) nor heard by the application.
+    (SIGHUP) may say so several times, and beside a SIGTERM: together they count as one, where it
+    is not to be ignored (nohup) nor heard by the application.
     """
     if not in_main_thread():
         yield
         return
 
-    told = False
+    told = hung_up = False
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        if number != signal.SIGHUP or not told:
-            told = True
+        nonlocal told, hung_up
+        if number == signal.SIGHUP:
+            counts, hung_up = not (told or hung_up), True
+        else:  # the first beside a hang-up, before or behind it, is no second one
+            counts, told = told or not hung_up, True
+        if counts:
             tell()
 
     hangs_up = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

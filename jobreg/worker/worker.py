@@ -62,9 +62,9 @@ class Worker:
             "forever"}`` or ``"succeeded=7d"``; by default ``JOBREG_RETAIN``.
         until_idle: stop when nothing is queued that this worker could run.
 
-    ``run()`` in the main thread drains on SIGTERM and Ctrl-C; a second signal skips the wait.
-    ``start()`` runs it in a thread of an application, where no signal is touched; ``stop()`` ends
-    it. As a context manager it is started and stopped. A worker works once: make a new one to
+    ``run()`` in the main thread drains on SIGTERM, Ctrl-C and SIGHUP; a second signal skips the
+    wait. ``start()`` runs it in a thread of an application, where no signal is touched; ``stop()``
+    ends it. As a context manager it is started and stopped. A worker works once: make a new one to
     work again.
 
     Example:

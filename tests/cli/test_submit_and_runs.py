@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -317,6 +318,35 @@ def test_what_ends_a_run_here_cancels_it(environ, tmp_path, store, number, fake_
     process.send_signal(number)
 
     assert process.wait(30) == 130
+    ((run,), _) = store.find()
+    assert run.state == "cancelled"
+
+
+def test_a_terminal_that_closes_while_the_job_prints_cancels_its_run(
+    environ, tmp_path, store, fake_plugins
+):
+    source = """
+import time
+def run():
+    while True:
+        print("at work", flush=True)
+        time.sleep(0.001)
+"""
+    fake_plugins.add(
+        "acme-talks", "1.0", {"acme.talks": "acme_talks:run"}, {"acme_talks.py": source}
+    )
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jobreg", "run", "acme.talks"],
+        env=environ, cwd=tmp_path, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    until(lambda: b"at work" in os.read(ours, 65536), 30)
+
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+
+    process.wait(30)
     ((run,), _) = store.find()
     assert run.state == "cancelled"
 

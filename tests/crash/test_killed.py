@@ -290,17 +290,19 @@ def test_a_worker_told_to_end_lets_its_job_finish(house: House, number: signal.S
     assert house.rows() == []
 
 
-def test_a_terminal_that_closes_says_so_once(house: House) -> None:
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_closes_says_so_once(house: House, first: signal.Signals) -> None:
     worker = house.worker()
     run = house.client.submit("hostile.until_stopping", {"file": house.file("pids")})
     until(lambda: pids_in(Path(house.file("pids"))))
 
-    worker.send_signal(signal.SIGTERM)
-    for _ in range(5):
-        worker.send_signal(signal.SIGHUP)
+    others = [signal.SIGHUP, signal.SIGTERM]
+    others.remove(first)
+    for number in (first, *others, *[signal.SIGHUP] * 5):
+        worker.send_signal(number)
 
     assert worker.wait(10) == 0
-    assert run.refresh().result() == "stopped in time"
+    assert run.result(10) == "stopped in time"
 
 
 IN_A_THREAD = """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import servers
@@ -73,6 +76,16 @@ def kill_all(databases: servers.Databases, url: str) -> None:
     databases.run(*(f"KILL {each}" for each in found.split(",")))
 
 
+def sockets() -> set[int]:
+    """The descriptors of this process that are sockets."""
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if each.readlink().name.startswith("socket:"):
+                found.add(int(each.name))
+    return found
+
+
 def look(store: Store) -> None:
     assert store.find()[0]
 
@@ -85,6 +98,7 @@ def take_work(store: Store) -> None:
 def test_a_connection_that_the_server_has_just_closed_is_not_used(
     databases: servers.Databases, direct: str, do: Callable[[Store], object]
 ) -> None:
+    others = sockets()
     store, known = open_store(direct), open_store(direct)
     add(store)
     for each in (look, take_work, lambda store: store.stage_due()):
@@ -92,8 +106,13 @@ def test_a_connection_that_the_server_has_just_closed_is_not_used(
     found = known.catalogue.of(JOB)
     add(known)
 
+    kept = sockets() - others
+    assert len(kept) > 1
     kill_all(databases, direct)
-    time.sleep(0.1)
+    for each in kept:  # the end of what the server says has come
+        ears = select.poll()
+        ears.register(each, select.POLLRDHUP)
+        assert ears.poll(20_000)
 
     do(store)
     run = asked()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import make_url
 
 from jobreg import StoreUnavailable
 from jobreg.store import scratch
@@ -13,11 +12,7 @@ from jobreg.store import scratch
 
 def test_a_database_that_may_not_be_made_is_told_and_not_dropped(monkeypatch):
     said, closed = [], []
-    given = SimpleNamespace(
-        database=SimpleNamespace(url=make_url("mysql://me@127.0.0.1/jobs")),
-        engine=SimpleNamespace(dialect=SimpleNamespace(name="mysql")),
-        close=lambda: closed.append(True),
-    )
+    given = SimpleNamespace(close=lambda: closed.append(True))
 
     def say(_, statement):
         said.append(statement.split()[0])

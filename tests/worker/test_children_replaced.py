@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from jobreg import Client
 from jobreg.engines import memory
@@ -72,16 +74,17 @@ def test_of_a_process_that_is_gone_nobody_can_say() -> None:
 
 
 @pytest.mark.parametrize("engine", ["", "_awaiting", "_in_a_thread"])
+@pytest.mark.parametrize("how", ["changes_variables", "replaces_its_environment"])
 def test_the_environment_is_put_back_after_each_run(
-    client: Client, start_worker: Any, engine: str
+    client: Client, start_worker: Any, engine: str, how: str
 ) -> None:
     start_worker(concurrency=2)
 
     def run(name: str) -> Any:
         return client.submit(f"hostile.{name}{engine}").result(30)
 
-    run("variables"), run("changes_variables")  # what is new to a worker takes a child of its own
-    pid, after = run("changes_variables"), run("variables")
+    run("variables"), run(how)  # what is new to a worker takes a child of its own
+    pid, after = run(how), run("variables")
 
     assert after == [pid, True, None, client.settings.store, "stays"]
 
@@ -102,3 +105,41 @@ def test_a_job_has_processes_and_a_pool_of_its_own(
     run = client.submit(f"hostile.has_processes{engine}", {"by": by}, timeout="60s")
 
     assert run.result(90) == [-signal.SIGTERM, [1, 2]]
+
+
+LATE = {
+    "late_a.py": """
+import asyncio
+from pathlib import Path
+
+async def waits(folder):
+    Path(folder, "began").touch()
+    while not Path(folder, "go").exists():
+        await asyncio.sleep(0.01)
+""",
+    "late_b.py": """
+import os
+
+os.environ["LATE"] = "stays"
+
+async def tells():
+    return os.environ.get("LATE")
+""",
+}
+
+
+def test_what_a_module_sets_that_is_imported_beside_runs_stays_for_its_own(
+    client: Client, start_worker: Any, fake_plugins: Any, tmp_path: Path
+) -> None:
+    fake_plugins.add(
+        "late", "1.0", {"late.waits": "late_a:waits", "late.tells": "late_b:tells"}, LATE
+    )
+    start_worker(concurrency=2)
+    first = client.submit("late.waits", {"folder": str(tmp_path)})
+    until(lambda: (tmp_path / "began").exists(), 30)
+
+    beside = client.submit("late.tells").result(30)
+    (tmp_path / "go").touch()
+    first.result(30)
+
+    assert [beside, client.submit("late.tells").result(30)] == ["stays", "stays"]
