@@ -189,9 +189,10 @@ def test_neighbours_of_an_import_that_was_moved_do_not_begin(
     imports = tmp_path / "imports"
     until(lambda: imports.exists() and imports.read_text() == "xx", 30, "the child imports")
     shutil.rmtree(fake_plugins.path / "torn-1.0.dist-info")
-    fake_plugins.add("torn", "2.0", jobs, {**modules, "torn/version.py": "VERSION = '2.0'\n"})
+    # Of another length: what was compiled is told from its source by that and the second.
+    fake_plugins.add("torn", "2.0.0", jobs, {**modules, "torn/version.py": "VERSION = '2.0.0'\n"})
     touch(fake_plugins)
     (tmp_path / "go").touch()
 
     results = [(run.result(30), run.record.provider) for run in runs]
-    assert results == [("2.0", Provider("torn", "2.0"))] * 12
+    assert results == [("2.0.0", Provider("torn", "2.0.0"))] * 12
