@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import clock, failpoints
 from ..errors import Interrupted
 from ..lifecycle import Claim, Ending, Outcome, Progress
-from ..runner import NotYetError, imported
+from ..runner import NotYetError
 from . import wire
 from .surroundings import Surroundings, Variables
 
@@ -85,7 +85,7 @@ class Together:
         self._lock = threading.RLock()
         self._surroundings = Surroundings(own)
         self._variables = Variables()
-        self._begun, self._imported = False, 0
+        self._begun = False
 
     def understand(self, message: dict[str, Any]) -> None:
         """Do what the supervisor says."""
@@ -115,7 +115,7 @@ class Together:
         """Tell that the code of a run begins, and where in the pipes its output does."""
         with self._lock:
             if not self._begun:  # the first since nothing ran here; what it imported stays
-                self._begun, self._imported = True, imported()
+                self._begun = True
                 self._variables.note()
             said = ("begun", number, clock.nanoseconds(), self._tap.marks())
             self.post.send(wire.pack(said))
@@ -131,8 +131,8 @@ class Together:
             if not self.runs:
                 if self._begun:
                     self._begun = False
-                    # It may have been changed by an import beside runs, which is not done again.
-                    self.spent |= self._variables.put_back() and imported() != self._imported
+                    # What an import has set, which is not done again, is lost with the rest.
+                    self.spent |= self._variables.put_back()
                 changed = self._surroundings.look() or self._tap.harmed or self.left()
                 self.spent |= changed
             self.post.send(wire.outcome_to(number, outcome, self.spent, self._tap.marks()))

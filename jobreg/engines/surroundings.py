@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ..runner import imported
+
 _TRACKERS = ("multiprocess.resource_tracker", "multiprocessing.resource_tracker")
 _SIGNALS = tuple(
     int(number)
@@ -36,13 +38,15 @@ class Variables:
 
     def __init__(self) -> None:
         self._kept: dict[bytes, bytes] = {}
+        self._imported = -1
 
     def note(self) -> None:
-        """Job code begins: so it is."""
-        self._kept = dict(self._now())
+        """Job code begins: so it is. Between runs only the import of a job's module changes it."""
+        if self._imported != imported():
+            self._imported, self._kept = imported(), dict(self._now())
 
     def put_back(self) -> bool:
-        """Job code is over: so it was. Was it changed?"""
+        """Job code is over: so it was. Was it changed, perhaps by an import beside the run?"""
         vars(os)["environ"] = _ENVIRON  # a job may have put another mapping in its place
         now = self._now()
         if now == self._kept:
@@ -52,7 +56,7 @@ class Variables:
         for key, value in self._kept.items():
             if now.get(key) != value:
                 _ENVIRON[os.fsdecode(key)] = os.fsdecode(value)
-        return True
+        return self._imported != imported()
 
     def _now(self) -> dict[bytes, bytes]:
         # As Python keeps it: to decode all of it takes as long as a short run.
