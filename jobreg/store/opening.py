@@ -6,7 +6,7 @@ from sqlalchemy import URL
 
 from ..errors import BadInput
 from ..settings import absolute, schema_name
-from . import schema, sqlite, urls
+from . import schema, sqlite, sqlite_file, urls
 from .database import Database
 from .store import Store
 
@@ -62,7 +62,7 @@ def exists(url: str) -> bool:
         BadInput: the URL cannot be read, or names a database jobreg does not speak to.
     """
     parsed = parts_of(url)
-    return parsed.drivername != "sqlite" or sqlite.path_of(parsed).exists()
+    return parsed.drivername != "sqlite" or sqlite_file.path_of(parsed).exists()
 
 
 def open_store(url: str, *, sqlite_sync: str = "normal", check: bool = True) -> Store:

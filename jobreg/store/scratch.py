@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import StoreUnavailable
 from . import schema
 from .opening import open_store, parts_of
-from .sqlite import path_of
+from .sqlite_file import path_of
 from .store import Store
 
 

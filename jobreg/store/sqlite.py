@@ -1,13 +1,11 @@
-"""What only SQLite does: its clock, its transactions, its file, and how to see a change."""
+"""What only SQLite does: its clock, its transactions, and how to see a change."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,9 +25,9 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock, failpoints, proc
-from ..errors import BadInput, StoreUnavailable
+from ..errors import StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
-from . import claim_statements, forking, known, sqlite_hot, sqlite_submit
+from . import claim_statements, forking, known, sqlite_file, sqlite_hot, sqlite_submit
 from .database import Database, Trouble
 from .inotify import FileNews
 from .lending import Lent
@@ -45,9 +43,6 @@ LOOK_EVERY = 0.01
 
 A run stored within that time of the file's removal could as well have been stored just before it.
 """
-# What may stand in a URL after its '?', as SQLAlchemy hands it to sqlite3.connect. Without ``uri``:
-# the file would be another than the one we make.
-_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
 # Bytes: SQLite lets the file that its processes share grow by no less.
 _ROOM = 32_768
 
@@ -67,7 +62,7 @@ class SQLite(Database):
 
     def __init__(self, url: URL, engine: Engine) -> None:
         super().__init__(url, engine)
-        self._file = path_of(url)
+        self._file = sqlite_file.path_of(url)
         self._lent_from: object = None
         self._looks_at = 0.0
 
@@ -78,7 +73,7 @@ class SQLite(Database):
 
     def called(self) -> object:
         """The file, as the system knows it."""
-        return _identity(self.file)
+        return sqlite_file.identity(self.file)
 
     def reached_by(self, connection: Connection) -> object:
         """The file that our tables are in, of those attached as well, as the system knows it."""
@@ -86,14 +81,14 @@ class SQLite(Database):
         for _, schema, file in places:
             ours = f"SELECT 1 FROM \"{schema}\".sqlite_master WHERE name = '{runs.name}'"
             if file and connection.exec_driver_sql(ours).first() is not None:
-                return _identity(file)
-        return _identity(places[0][2])
+                return sqlite_file.identity(file)
+        return sqlite_file.identity(places[0][2])
 
     def lend(self, *, ping: bool = True) -> Lent | None:
         """A connection of the driver's; none to a file that another has taken the place of."""
         now = clock.seconds()
         if now >= self._looks_at:
-            self._looks_at, file = now + LOOK_EVERY, _identity(self._file)
+            self._looks_at, file = now + LOOK_EVERY, sqlite_file.identity(self._file)
             if self._lent_from not in (None, file):
                 self.let_go()
             self._lent_from = file
@@ -236,7 +231,7 @@ class SQLite(Database):
 
     def _no_room(self) -> bool:
         try:
-            return shutil.disk_usage(path_of(self.url).parent).free < _ROOM
+            return shutil.disk_usage(sqlite_file.path_of(self.url).parent).free < _ROOM
         except OSError:
             return False
 
@@ -263,25 +258,6 @@ class SQLite(Database):
         return f"{said} by process {pid}{stopped if proc.is_stopped(pid) else ''}"
 
 
-def path_of(url: URL) -> Path:
-    """The file behind a SQLite URL.
-
-    Raises:
-        BadInput: the URL names no file; a database in memory is seen by no other process.
-    """
-    if not url.database or url.database == ":memory:":
-        raise BadInput(
-            "A SQLite store needs a file that every process can open, "
-            "such as sqlite:////var/lib/app/jobs.db."
-        )
-    for name in url.query:
-        if name not in _OPTIONS:
-            raise BadInput(
-                f"The store URL cannot be used: the driver of SQLite knows no option {name[:80]!r}."
-            )
-    return Path(url.database)
-
-
 def make_engine(url: URL, sync: str) -> Engine:
     """Make an engine on a SQLite file, which is created (mode 0600) where it is missing.
 
@@ -292,8 +268,8 @@ def make_engine(url: URL, sync: str) -> Engine:
         BadInput: the URL names no file, or an option that the driver does not know.
         StoreUnavailable: the file cannot be made.
     """
-    path = path_of(url)
-    why = _make_file(path)
+    path = sqlite_file.path_of(url)
+    why = sqlite_file.make(path)
     if why is not None:
         raise StoreUnavailable(
             f"The store {path} cannot be opened: {why}. "
@@ -304,11 +280,11 @@ def make_engine(url: URL, sync: str) -> Engine:
     # What is opened is there for as long as it is open, whatever becomes of its name.
     @event.listens_for(engine, "do_connect")
     def note(_: object, record: Any, *__: object) -> None:
-        record.info["jobreg_file"] = _there(path)
+        record.info["jobreg_file"] = sqlite_file.there(path)
 
     @event.listens_for(engine, "checkout")
     def ask(_: object, record: Any, __: object) -> None:
-        if record.info["jobreg_file"] != _identity(path):
+        if record.info["jobreg_file"] != sqlite_file.identity(path):
             raise exc.InvalidatePoolError()
 
     @event.listens_for(engine, "connect")
@@ -323,58 +299,6 @@ def make_engine(url: URL, sync: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _identity(file: str | Path) -> object:
-    """What a file is, whatever its name; the name where there is none, or none any more."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return file
-    return status.st_dev, status.st_ino
-
-
-def _there(path: Path) -> object:
-    """What a file is; SQLite would make it anew, empty, where it is no more."""
-    file = _identity(path)
-    if file == path:
-        raise StoreUnavailable(
-            f"The store {path} is not there any more. Put it back; or, if it was removed for good, "
-            "start what uses it anew, which makes an empty one."
-        )
-    return file
-
-
-def _make_file(path: Path) -> str | None:
-    """Make the file where it is missing; why it cannot be used, or None.
-
-    A file that is there is not opened: to close it would take from this process the locks that its
-    other connections hold (sqlite.org/howtocorrupt.html, 2.2), and the next process to leave would
-    delete the write-ahead log under them.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        return "Not a directory" if isinstance(error, FileExistsError) else error.strerror
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return _why_not(path)
-    except OSError as error:
-        return error.strerror
-    return None
-
-
-def _why_not(path: Path) -> str | None:
-    """Why what has this name cannot be used, or None."""
-    try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
-            return os.strerror(errno.EISDIR)
-    except FileNotFoundError:
-        return "it is a link to a file that is not there"
-    except OSError as error:
-        return error.strerror
-    return None if os.access(path, os.R_OK | os.W_OK) else os.strerror(errno.EACCES)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -408,7 +332,7 @@ class Watch:
     def __init__(self, url: URL) -> None:
         self.pairs: set[Pair] | None = None
         self.lent: Lent | None = None
-        self._path = path_of(url)
+        self._path = sqlite_file.path_of(url)
         self._log = self._path.with_name(self._path.name + "-wal")
         self._file: object = None
         self._connection: sqlite3.Connection | None = None
@@ -431,7 +355,7 @@ class Watch:
         """Has anything been committed since the last call? True where it cannot be told."""
         entered = forking.enter()
         try:
-            file = _identity(self._path)
+            file = sqlite_file.identity(self._path)
             if file != self._file:  # another has taken its place
                 self.close()
                 self._file, self._seen = file, None
@@ -451,7 +375,7 @@ class Watch:
         return changed
 
     def _open(self) -> None:
-        _there(self._path)
+        sqlite_file.there(self._path)
         # A connection used for nothing else: the pragma does not see its own commits.
         connection = sqlite3.connect(self._path, check_same_thread=False)
         try:
