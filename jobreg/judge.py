@@ -293,17 +293,31 @@ class _Judge:
         if isinstance(value, list | dict):
             kind = "array" if isinstance(value, list) else "object"
             choices = [self.resolved(each) for each in schema["anyOf"]]
-            told = [
-                list(self.check(each, value, path))
-                for each in choices
-                if isinstance(each, Mapping) and each.get("type", kind) == kind
-            ]
-            if not all(told):
+            told = {
+                number: list(self.check(each, value, path))
+                for number, each in enumerate(choices)
+                if self._may_be(each, kind)
+            }
+            if not all(told.values()):
                 return
-            if len(told) == 1:  # only one of that kind can be meant: its own faults say more
-                yield from told[0]
+            if len(told) > 1:
+                from .signature.schema import tags
+
+                tagged = tags(schema, self.resolved)
+                meant = (n for n in told if n in tagged and tagged[n].is_said_by(value))
+                told = {n: told[n] for n in meant}
+            if len(told) == 1:  # only that one can be meant: its own faults say more
+                yield from next(iter(told.values()))
                 return
         yield from self._misfits(schema, value, path)
+
+    def _may_be(self, schema: object, kind: str) -> bool:
+        """Is it of a schema's choices that values of this kind are judged by?"""
+        if not isinstance(schema, Mapping):
+            return False
+        if "anyOf" in schema:
+            return any(self._may_be(self.resolved(each), kind) for each in schema["anyOf"])
+        return bool(schema.get("type", kind) == kind)
 
     def _object(self, schema: Mapping[str, Any], value: dict[str, Any], path: str) -> Iterator[str]:
         known, required = schema.get("properties", {}), schema.get("required", ())

@@ -236,6 +236,8 @@ def _told(error: Exception, value: Any, hint: Any, path: str) -> str:
     told, deeper = found["told"].replace("`", ""), found["path"]
     if deeper:
         return f"{path}{deeper}: {_low(told)}"
+    if told.startswith("Object contains "):
+        return f"{path}: {_low(told)}"
     told_value = _shown(value)
     if told.startswith("Expected ") and (", got " in told or isinstance(value, list | dict)):
         return f"{path}: {_low(told)}{told_value}"

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Union
 from uuid import UUID
 
 import msgspec
+from attrs import frozen
 from msgspec import inspect as types
 
 from .conversion import name_of
@@ -76,7 +77,11 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
     if not isinstance(schema, Mapping):
         return Any
     if "anyOf" in schema:
-        choices = tuple(annotation(each, resolved) for each in schema["anyOf"])
+        tagged = tags(schema, resolved)
+        choices = tuple(
+            _struct(tagged[number]) if number in tagged else annotation(each, resolved)
+            for number, each in enumerate(schema["anyOf"])
+        )
         return Union[choices]  # noqa: UP007
     if "enum" in schema:
         values = tuple(schema["enum"])
@@ -91,6 +96,49 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
         return tuple[items]  # type: ignore[valid-type]
     bounds = {ours: schema[key] for key, ours in _BOUNDS.items() if key in schema}
     return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
+
+
+@frozen
+class Tag:
+    """How one of several structs is told from the others: by a text or an integer that it says.
+
+    It is the value of an object's ``field``; without one the first item of an array.
+    """
+
+    value: str | int
+    field: str | None
+
+    def is_said_by(self, value: Any) -> bool:
+        """Is it the tag of this object or array?"""
+        said = value.get(self.field) if isinstance(value, dict) else next(iter(value), None)
+        return (type(said), said) == (type(self.value), self.value)  # true is not 1
+
+
+def tags(schema: Mapping[str, Any], resolved: Any = lambda schema: schema) -> dict[int, Tag]:
+    """The tags of the structs among the choices of ``anyOf``, by their numbers.
+
+    Empty where they are not told apart by such.
+    """
+    tagged = schema.get("discriminator")
+    field = tagged.get("propertyName") if isinstance(tagged, Mapping) else None
+    found: dict[int, Tag] = {}
+    for number, each in enumerate(map(resolved, schema["anyOf"])):
+        if isinstance(each, Mapping):
+            items, fields = each.get("prefixItems"), each.get("properties", {})
+            said = fields.get(field) if field is not None else items and items[0]
+            values = said.get("enum", []) if isinstance(said, Mapping) else []
+            if len(values) == 1 and isinstance(values[0], str | int):
+                found[number] = Tag(values[0], field)
+    said_by = {each.value for each in found.values()}
+    apart = len(said_by) == len(found) > 1 and len(set(map(type, said_by))) == 1
+    return found if apart else {}
+
+
+def _struct(tag: Tag) -> type:
+    """What takes all that says this tag; and of what does not tells why, as the job's own would."""
+    return msgspec.defstruct(
+        "Tagged", (), tag=tag.value, tag_field=tag.field, array_like=tag.field is None
+    )
 
 
 def _is_tuple(schema: Mapping[str, Any]) -> bool:

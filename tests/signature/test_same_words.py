@@ -103,6 +103,18 @@ class Numbered(msgspec.Struct, tag=3, tag_field="kind", forbid_unknown_fields=Tr
     z: int
 
 
+class Lettered(msgspec.Struct, tag=4, tag_field="kind"):
+    z: str
+
+
+class First(msgspec.Struct, tag=1, array_like=True):
+    z: str
+
+
+class Second(msgspec.Struct, tag=2, array_like=True):
+    z: int
+
+
 class General(msgspec.Struct, Generic[Some], tag="g"):
     z: Some
 
@@ -319,6 +331,33 @@ def test_of_what_fits_any_annotation_nothing_is_refused_at_submit(shape: Any) ->
 
     assert [given for given, executed, submitted in told if submitted and not executed] == []
     assert any(executed for _, executed, _ in told)
+
+
+UNIONS: list[Any] = [
+    Tagged | Other, Tagged | Other | None | str, Numbered | Lettered, Cat | Dog,
+    First | Second, First | Second | int,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("shape", UNIONS, ids=str)
+def test_of_several_structs_each_misfit_is_refused_in_the_same_words(
+    shape: Any, within: bool
+) -> None:
+    def one(v): ...  # type: ignore[no-untyped-def]
+
+    one.__annotations__ = {"v": list[shape] if within else shape}
+    arrays = [[tag, *rest] for tag in (1, 2, 3, True, "x", None) for rest in ([], [1], ["x"])]
+    numbered = [{"kind": tag, "z": "x"} for tag in (3, 4, 5, True, None)]
+    cats = [{"type": "Cat"}, {"type": "Cat", "born": "2026-01-31T00:00:00"}]
+    given = [*GIVEN, *arrays, *numbered, {"kind": 3, "z": 1, "more": 1}, *cats]
+    told = [words(one, {"v": [each] if within else each}) for each in given]
+
+    assert [pair for pair in told if bool(pair[0]) != bool(pair[1])] == []
+    if "First" not in str(shape):  # a schema does not tell by what name an item is a field
+        assert [pair for pair in told if pair[0] != pair[1]] == []
+    assert any(executed for executed, _ in told)
+    assert within or any(not executed for executed, _ in told)
 
 
 @pytest.mark.parametrize("given", [[1], ["x"], {}, 3, None], ids=ascii)
