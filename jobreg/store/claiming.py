@@ -168,24 +168,24 @@ def _routed(
     Also where this worker does not serve the queue they wait in: a job's own queue may be
     served by nobody who looks into the default one.
     """
-    reached = []
-    for queue, name in pairs:
-        if name not in known:
-            continue
-        own = known[name].options
-        reached.append((queue, name))
-        target = {"of_queue": queue, "name": name}
-        if queue == DEFAULT_QUEUE and own.queue not in (None, DEFAULT_QUEUE):
-            to_queue = {**target, "to_queue": own.queue}
-            moved = connection.execute(claim_statements.route_queue(), to_queue).rowcount
-            if moved and not _is_paused(connection, str(own.queue)):
-                reached.append((str(own.queue), name))
+    reached = [pair for pair in pairs if pair[1] in known]
+    elsewhere = [
+        {"of_queue": queue, "name": name, "to_queue": known[name].options.queue}
+        for queue, name in reached
+        if queue == DEFAULT_QUEUE and known[name].options.queue not in (None, DEFAULT_QUEUE)
+    ]
+    if elsewhere and connection.execute(claim_statements.route_queue(), elsewhere).rowcount:
+        own = [(str(each["to_queue"]), str(each["name"])) for each in elsewhere]
+        paused = {each for each in {queue for queue, _ in own} if _is_paused(connection, each)}
+        reached += [pair for pair in own if pair[0] not in paused]
     served = [pair for pair in dict.fromkeys(reached) if not queues or pair[0] in queues]
-    for queue, name in served:
-        own = known[name].options
-        if own.priority not in (None, DEFAULT_PRIORITY):
-            to_priority = {"of_queue": queue, "name": name, "to_priority": own.priority}
-            connection.execute(claim_statements.route_priority(), to_priority)
+    raised = [
+        {"of_queue": queue, "name": name, "to_priority": known[name].options.priority}
+        for queue, name in served
+        if known[name].options.priority not in (None, DEFAULT_PRIORITY)
+    ]
+    if raised:
+        connection.execute(claim_statements.route_priority(), raised)
     return served
 
 

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from attrs import evolve
 from clean_copies import clean
-from sqlalchemy import update
+from sqlalchemy import event, update
 from store_hands import (
     JOB,
     PROVIDER,
@@ -225,6 +225,23 @@ def test_runs_whose_submitter_named_no_priority_get_the_jobs_own(store, worker):
     assert order == ["unnamed", "between", "named"]
     assert store.get(unnamed.run_id).priority == 5
     assert store.get(named.run_id).priority == 0
+
+
+def test_many_jobs_with_a_queue_and_a_priority_of_their_own_cost_few_words_to_the_database(
+    store, worker
+):
+    """Each had been led there, and been raised, by a statement of its own."""
+    jobs = [f"job{number:03}" for number in range(40)]
+    store.insert([asked(job) for job in jobs])
+    said = list[str]()
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+
+    claims = claim(store, worker, *(offer(job, 40, queue="mail", priority=5) for job in jobs))
+
+    assert sorted(taken.job_name for taken in claims) == jobs
+    stored = [store.get(taken.run_id) for taken in claims]
+    assert {(each.queue, each.priority) for each in stored} == {("mail", 5)}
+    assert len([each for each in said if each.startswith("UPDATE")]) <= 3
 
 
 def test_queue_and_priority_of_a_job_are_applied_together(store, worker):
