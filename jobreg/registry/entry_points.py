@@ -61,7 +61,7 @@ class JobRef:
 class Problem:
     """A mistake in somebody's metadata; it costs that line, file or folder and nothing else.
 
-    ``code`` is one of those in docs/reference/problems.md and never changes its meaning.
+    ``code`` is one of those in docs/reference/cli.md and never changes its meaning.
     """
 
     code: str

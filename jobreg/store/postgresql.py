@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -95,8 +96,12 @@ def make(url: URL) -> Database:
             f"The store URL cannot be used: {database.one_line(str(error))}. "
             "After its '?' stand the connection parameters of libpq."
         ) from error
-    ours = {**NETWORK, "options": _as_options(_SERVER)}
-    connect_args = {name: value for name, value in ours.items() if name not in url.query}
+    # Of the same setting the last stands: that of the URL, or else of libpq's own variable.
+    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    connect_args: dict[str, Any] = {
+        **{name: value for name, value in NETWORK.items() if name not in url.query},
+        "options": f"{_as_options(_SERVER)} {given}",
+    }
     engine = create_engine(
         plain,
         isolation_level="READ COMMITTED",

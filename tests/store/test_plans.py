@@ -260,6 +260,22 @@ def test_no_statement_is_compiled_whatever_the_options_of_the_url_are(postgres):
     assert lent.execute("SHOW jit", ()).fetchall() == [("off",)]
     assert lent.execute("SHOW search_path", ()).fetchall() == [("public",)]
     assert lent.execute("SHOW enable_sort", ()).fetchall() == [("off",)]
+    assert lent.execute("SHOW array_nulls", ()).fetchall() == [("on",)]
+    store.close()
+
+
+def test_what_the_environment_gives_libpq_stands_beside_what_is_ours(postgres, monkeypatch):
+    url = postgres.fresh()
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=public -c lock_timeout=200")
+    store = open_store(url)
+
+    with store.writing() as connection:
+        told = [
+            connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("search_path", "lock_timeout", "statement_timeout", "array_nulls")
+        ]
+
+    assert told == ["public", "200ms", "30s", "on"]
     store.close()
 
 
