@@ -157,6 +157,10 @@ def changes_folder():
     os.chdir("/")
 
 
+def changes_umask():
+    os.umask(0)
+
+
 def leaves_an_alarm():
     signal.setitimer(signal.ITIMER_REAL, 0.3)
 

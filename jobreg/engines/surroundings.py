@@ -1,4 +1,4 @@
-"""What a job may not leave changed for the next: folder, signals, alarm, threads, processes."""
+"""What a job may not leave changed for the next: folder, umask, signals, threads, processes..."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ _SIGNALS = tuple(
     if number not in (signal.SIGKILL, signal.SIGSTOP)
 )
 _NO_ALARM = 0.0, 0.0
+_NARROW = 0o77
+"""A umask, for as long as it takes to learn what it was: no file is open to more than before."""
 
 
 _ENVIRON = os.environ
@@ -85,7 +87,9 @@ class Surroundings:
         signals = list(map(getsignal, _SIGNALS)), pthread_sigmask(SIG_BLOCK, ())
         alarm = getitimer(ITIMER_REAL) != _NO_ALARM
         threads = count_threads() - (self._own() if self._own else 0)
-        return folder, signals, alarm, threads, self._has_subprocess()
+        mask = os.umask(_NARROW)
+        os.umask(mask)
+        return folder, mask, signals, alarm, threads, self._has_subprocess()
 
     def _has_subprocess(self) -> bool:
         """Has it one nobody waited for? What that prints would be taken for the next run's."""

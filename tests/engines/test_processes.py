@@ -178,7 +178,14 @@ def test_a_sigterm_from_elsewhere_does_not_cut_a_job_short(driver: Driver, tmp_p
 
 @pytest.mark.parametrize(
     "name",
-    ["changes_folder", "starts_a_thread", "closes_stdout", "leaves_an_alarm", "blocks_a_signal"],
+    [
+        "changes_folder",
+        "changes_umask",
+        "starts_a_thread",
+        "closes_stdout",
+        "leaves_an_alarm",
+        "blocks_a_signal",
+    ],
 )
 def test_a_child_that_a_job_changed_is_not_used_again(driver: Driver, name: str) -> None:
     before = driver.result("where")

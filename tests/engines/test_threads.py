@@ -174,7 +174,9 @@ def test_progress_is_passed_on_and_its_last_word_always_arrives(driver: Driver) 
     assert result(outcome) == outcome.run_id
 
 
-@pytest.mark.parametrize("name", ["changes_folder", "starts_a_thread", "closes_stdout"])
+@pytest.mark.parametrize(
+    "name", ["changes_folder", "changes_umask", "starts_a_thread", "closes_stdout"]
+)
 def test_a_child_that_a_run_changed_is_not_used_again(driver: Driver, name: str) -> None:
     before = result(driver.run("pid", THREADED))
 
