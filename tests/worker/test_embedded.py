@@ -531,8 +531,10 @@ def test_a_forkserver_that_died_is_replaced_though_the_application_was_told_of_i
 
 
 COPY_THAT_EXITS = """
-import os, sys, time
+import os, sys, time, warnings
 import jobreg
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 tells of threads at a fork
 
 os.dup2(1, 2)  # nothing may be said of it there either
 with jobreg.Worker(concurrency=1):
