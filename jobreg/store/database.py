@@ -47,6 +47,8 @@ class Trouble(Enum):
     FULL = "It has no room left: free some, then try again."
     LOCKED = "Somebody holds a lock for too long: look for an open transaction, then try again."
     SCHEMA = "The tables are not those of this jobreg: see jobreg store status."
+    NOWHERE = "Name a schema with JOBREG_SCHEMA, or give the user or the database a search_path."
+    BROKEN = "It is no file of SQLite's, or a damaged one: name another, or restore a backup."
     UNDONE = "Others wrote the same at the same time: try again."
     LARGE = "Let it take more at a time, or allow less: JOBREG_MAX_PARAMS, _RESULT, _ERROR."
     OTHER = ""

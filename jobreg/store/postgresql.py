@@ -54,6 +54,8 @@ _SERVER = {
     "random_page_cost": "1.1",
     # Else a NULL in an array of ours would be read as a text, or be no number.
     "array_nulls": "on",
+    # For what is asked outside a transaction of SQLAlchemy's, which begins by saying so itself.
+    "default_transaction_isolation": "read\\ committed",
 }
 # What a lent connection does has but one good plan, row by row through the indexes and in their
 # order; it is kept. Having no statistics yet, the planner read all that waited for each settle,
@@ -65,14 +67,16 @@ _LENT = {
     # What is left to be sorted counts as dear, and so as worth compiling.
     "jit": "off",
 }  # fmt: skip
+_BOUNDS = """SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+'idle_in_transaction_session_timeout', 'transaction_timeout')"""  # the last since PostgreSQL 17
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
-    "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "53300": Trouble.AWAY,
+    "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "25P04": Trouble.AWAY, "53300": Trouble.AWAY,
     "28": Trouble.DENIED, "3D": Trouble.DENIED, "42501": Trouble.DENIED,
     "25006": Trouble.READ_ONLY,
     "53": Trouble.FULL,
     "55P03": Trouble.LOCKED, "57014": Trouble.LOCKED,
-    "42P01": Trouble.SCHEMA, "42703": Trouble.SCHEMA, "3F000": Trouble.SCHEMA,
+    "42P01": Trouble.SCHEMA, "42703": Trouble.SCHEMA, "3F000": Trouble.NOWHERE,
     "40": Trouble.UNDONE, "23505": Trouble.UNDONE,
 }  # fmt: skip
 # Before a connection is made errors bear no code; these are the words of libpq and the server.
@@ -307,7 +311,7 @@ class PostgreSQL(Database):
     def begin_alone(self, connection: Connection) -> None:
         """Be the only upgrader, in the schema that was asked for, which is made if missing."""
         self.bound(connection.connection.dbapi_connection, None)
-        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        for (name,) in connection.execute(text(_BOUNDS)).all():
             connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         self.hold(connection, ["upgrade"])
         if self.schema is not None:

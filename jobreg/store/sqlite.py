@@ -227,6 +227,8 @@ class SQLite(Database):
         # A file that cannot grow is an error of input and output, as a broken disk is.
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._no_room()):
             return Trouble.FULL
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return Trouble.BROKEN
         return Trouble.LOCKED if isinstance(error, OperationalError) else Trouble.OTHER
 
     def _no_room(self) -> bool:
@@ -239,6 +241,8 @@ class SQLite(Database):
         """What to do next: it is the file, whatever it is."""
         if trouble is Trouble.FULL:
             return f"The disk is full. {trouble.value}"
+        if trouble is Trouble.BROKEN:
+            return super().hint(trouble)
         return (
             "Check the file, its folder and their permissions; "
             "if another process held it, try again."

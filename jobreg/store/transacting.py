@@ -24,6 +24,9 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 10
 _PAUSE = 0.02
+_NO_WAIT_HELPS = frozenset(
+    (Trouble.OTHER, Trouble.SCHEMA, Trouble.NOWHERE, Trouble.BROKEN, Trouble.LARGE)
+)
 
 
 class Undone(StoreUnavailable):
@@ -154,7 +157,7 @@ class Transactions:
         cannot = "cannot be reached" if trouble is Trouble.AWAY else "cannot do this"
         hint = self.database.hint(trouble)
         message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()
-        if trouble in (Trouble.OTHER, Trouble.SCHEMA, Trouble.LARGE):
+        if trouble in _NO_WAIT_HELPS:
             return StoreError(message)
         if trouble is Trouble.UNDONE:
             return Undone(message)

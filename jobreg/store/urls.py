@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from ..errors import BadInput
 
 _HIDDEN = "***"
+_SEVERAL_HOSTS = re.compile(r"postgresql[^/]*://[^/?]*,")
 _SECRET = re.compile(r"(?i)passw|secret")
 
 
@@ -24,6 +25,8 @@ def read(text: str, what: str, example: str) -> URL:
         kind = url.get_backend_name()
     except (ArgumentError, ValueError):
         told = f"{_without_secrets(text)[:200]!r} is not a {what}. Give one such as {example}."
+        if _SEVERAL_HOSTS.match(text):
+            told += " Several hosts stand behind the '?': //user@/jobs?host=one:5432&host=two:5432."
         raise BadInput(told) from None  # the cause would show it
     if url.host is not None and "@" in f"{url.host}{url.database}":
         raise BadInput(f"The {what} has an '@' in its user or password: write that as %40.")

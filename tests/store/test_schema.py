@@ -371,7 +371,7 @@ class TestSqlite:
         with pytest.raises(StoreError, match=r"^The store sqlite:///.*jobs\.db cannot") as refused:
             open_store(url)
 
-        assert "file is not a database" in str(refused.value)
+        assert "file is not a database. It is no file of SQLite's" in str(refused.value)
         assert file.read_bytes() == data
 
     def test_a_folder_that_cannot_be_made_is_a_clear_error(self, file):

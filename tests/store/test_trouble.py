@@ -181,6 +181,8 @@ def test_a_worker_that_stands_still_in_a_claim_does_not_hold_its_locks(databases
     )
     monkeypatch.setattr(mysql, "_SESSION", session)
     store = open_store(databases.fresh())
+    if not databases.postgres and not store.engine.dialect.is_mariadb:
+        pytest.skip("MySQL ends no idle transaction before the connection's 60 s")
     worker = add_worker(store)
     row = row_of(store, worker)
 

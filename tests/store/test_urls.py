@@ -37,6 +37,13 @@ def test_a_url_is_shown_without_its_password(url, shown):
     assert urls.shown(make_url(url)) == shown
 
 
+def test_who_names_several_hosts_as_libpq_does_is_told_how():
+    told = r"Several hosts stand behind the '\?': //user@/jobs\?host=one:5432&host=two:5432"
+
+    with pytest.raises(BadInput, match=told):
+        open_store("postgresql://user@one:5432,two:5433/jobs?target_session_attrs=any")
+
+
 @pytest.mark.parametrize(
     "url",
     [

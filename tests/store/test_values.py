@@ -215,8 +215,21 @@ def made(url: str) -> Store:
 def test_a_postgresql_database_of_other_habits_keeps_what_it_is_given(postgres, settings):
     url = postgres.empty()
     postgres.run(f"ALTER DATABASE {make_url(url).database} SET {settings}")
+    store = made(url)
 
-    one_round(made(url))
+    one_round(store)
+    with store.reading() as connection:
+        asked_at_once = connection.exec_driver_sql("SHOW transaction_isolation").scalar()
+    ((lent,),) = store.database.lend().execute("SHOW transaction_isolation", ()).fetchall()
+    assert asked_at_once == lent == "read committed"
+
+
+def test_a_postgresql_user_without_a_schema_is_told_how_to_name_one(postgres):
+    url = postgres.empty()
+    postgres.run(f"ALTER DATABASE {make_url(url).database} SET search_path TO ''")
+
+    with pytest.raises(StoreError, match=r"no schema has been selected.* Name a schema with"):
+        schema.upgrade(open_store(url, check=False))
 
 
 def test_a_postgresql_database_that_is_not_unicode_is_refused(postgres):
