@@ -120,14 +120,14 @@ def _inner(value: Any, hint: Any, path: str) -> Iterator[str]:
     origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin in (typing.Union, UnionType):
         yield from _of_union(value, args, path)
-    elif isinstance(value, list) and args and origin is not typing.Literal:
+    elif isinstance(value, list) and args and _is_of_python(origin):
         for index, (item, kind) in enumerate(zip(value, _kinds(origin, args, value), strict=False)):
             yield from faults(item, kind, f"{path}[{index}]")
-    elif isinstance(value, dict) and len(args) == 2 and _is_mapping(origin):
+    elif isinstance(value, dict) and _is_of_python(origin) and issubclass(origin, Mapping) and args:
         for key, item in value.items():
             yield from key_faults(key, args[0], name_of(args[0]), path)
             yield from faults(item, args[1], below(path, key))
-    elif isinstance(hint, type) and hint is not NoneType:
+    elif isinstance(origin, type) and origin is not NoneType:
         yield from _fields(value, hint, path)
 
 
@@ -154,8 +154,9 @@ def _tagged(hint: Any, value: Any) -> Any:
     return config if fits else None
 
 
-def _is_mapping(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Mapping)
+def _is_of_python(kind: Any) -> bool:
+    """Is it a list, a dict, or the like, and no class that has fields and may be generic?"""
+    return isinstance(kind, type) and kind.__module__ in ("builtins", "collections.abc")
 
 
 def key_faults(key: str, hint: Any, name: str, path: str) -> Iterator[str]:
@@ -179,10 +180,12 @@ def _kinds(origin: Any, args: tuple[Any, ...], value: list[Any]) -> Iterable[Any
     return repeat(args[0]) if len(args) < 2 or origin is tuple else ()
 
 
-def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
+def _fields(value: Any, hint: Any, path: str) -> Iterator[str]:
     """The faults within an object of a class that has fields; of an array, if those are its."""
+    kind = typing.get_origin(hint) or hint
+    meant = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
     try:
-        info: Any = types.type_info(kind)
+        info: Any = types.type_info(hint)
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception:  # msgspec may find what typing does not; its own words must do
         return
@@ -195,10 +198,18 @@ def _fields(value: Any, kind: type, path: str) -> Iterator[str]:
     for each in fields:
         at = f"{path}.{each.encode_name}"
         if each.encode_name in value:
-            hint = _of_value(hints.get(each.name, Any))  # a collections.namedtuple says none
-            yield from faults(value[each.encode_name], hint, at)
+            its = _of_value(hints.get(each.name, Any))  # a collections.namedtuple says none
+            yield from faults(value[each.encode_name], _as_meant(its, meant), at)
         elif each.required:
             yield f"{at}: missing"
+
+
+def _as_meant(hint: Any, meant: Mapping[Any, Any]) -> Any:
+    """The annotation of a generic class's field, with what its type variables stand for."""
+    if isinstance(hint, typing.TypeVar):
+        return meant.get(hint, hint)
+    unknown = getattr(hint, "__parameters__", ()) if typing.get_args(hint) else ()
+    return hint[tuple(meant.get(each, each) for each in unknown)] if unknown else hint
 
 
 def _of_value(hint: Any) -> Any:

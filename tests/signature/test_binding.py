@@ -8,7 +8,18 @@ import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, NewType, Optional, Union
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NewType,
+    NotRequired,
+    Optional,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 from uuid import UUID
 
 import msgspec
@@ -241,6 +252,38 @@ class Second(msgspec.Struct, tag=2, array_like=True):
     ids=str,
 )
 def test_of_several_structs_that_of_the_tag_is_told(annotation, given, told):
+    message = refusal(takes(annotation), {"it": given})
+
+    assert message.startswith(f"Job 'a.job' refuses these params: {told}. It takes ")
+
+
+One, Other = TypeVar("One"), TypeVar("Other")
+
+
+@dataclasses.dataclass
+class Box(Generic[One]):
+    v: One
+    more: list[One] = dataclasses.field(default_factory=list)
+
+
+class Both(TypedDict, Generic[One, Other]):
+    a: One
+    b: NotRequired[Other]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "told"),
+    [
+        (Box[int], {"v": "x"}, 'it.v: expected int, got str "x"'),
+        (Box[int], {}, "it.v: missing"),
+        (Box[int], ["x"], "it: expected object, got array"),
+        (Box[int], {"v": 1, "more": ["x"]}, 'it.more[0]: expected int, got str "x"'),
+        (Box[Box[int]], {"v": {"v": "x"}}, 'it.v.v: expected int, got str "x"'),
+        (Both[int, str], {"b": 1}, "it.a: missing; it.b: expected str, got int 1"),
+    ],
+    ids=str,
+)
+def test_of_a_generic_class_each_field_is_told(annotation, given, told):
     message = refusal(takes(annotation), {"it": given})
 
     assert message.startswith(f"Job 'a.job' refuses these params: {told}. It takes ")

@@ -335,7 +335,7 @@ def test_of_what_fits_any_annotation_nothing_is_refused_at_submit(shape: Any) ->
 
 UNIONS: list[Any] = [
     Tagged | Other, Tagged | Other | None | str, Numbered | Lettered, Cat | Dog,
-    First | Second, First | Second | int,
+    First | Second, First | Second | int, Tagged | General[int],
 ]  # fmt: skip
 
 
