@@ -2,7 +2,8 @@
 
 run.claimed run.settled run.progress run.output run.unlogged lease.lost lease.overdue
 worker.started worker.stopping worker.stopped worker.failed worker.rescued store.pruned
-child.started child.ended child.refused child.output job.unready job.refused store.down store.up
+child.started child.ended child.refused child.stuck child.output job.unready job.refused
+store.down store.up
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _LEVELS = {
     "job.unready": logging.WARNING,
     "job.refused": logging.WARNING,
     "child.refused": logging.WARNING,
+    "child.stuck": logging.WARNING,
     "store.down": logging.WARNING,
     "worker.failed": logging.ERROR,
 }

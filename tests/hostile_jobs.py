@@ -668,6 +668,14 @@ async def leaves_a_task(file):
         await asyncio.sleep(0.01)
 
 
+async def leaves_what_stands_still(file):
+    def stand_still():
+        _mark(file, os.getpid())
+        time.sleep(3600)
+
+    asyncio.get_running_loop().call_later(0.1, stand_still)
+
+
 async def leaves_a_call(file):
     asyncio.get_running_loop().run_in_executor(None, time.sleep, 1000)
 

@@ -16,7 +16,7 @@ from . import wire
 from .base import Groups, Report, Room
 from .batches import Batches
 from .bell import Bell
-from .children import Child
+from .children import IMPORT_LIMIT, Child
 from .hearing import Hearing
 from .lanes import Lanes
 from .nursery import Nursery
@@ -26,6 +26,10 @@ _TICK = 0.5
 _UNTOLD = 255
 # Seconds that a forkserver may take to be dead after its pipes have said so.
 _DYING = 0.1
+_NO_CHILD = (
+    "Allow more open files (ulimit -n), processes (ulimit -u) or memory, or fewer children "
+    "(--concurrency)."
+)
 _CAPS = ("max_result", "max_error", "max_log", "redact")
 
 
@@ -206,7 +210,7 @@ class ProcessEngine:
             # No descriptors, no memory for a process: what waits goes on waiting, for one that
             # has nothing to do to make room.
             if not self.refused:
-                emit("child.refused", error=error)
+                emit("child.refused", error=error, way_out=_NO_CHILD)
             self.refused = True
             idle = next((each for each in self._children if not each.busy), None)
             if idle is not None:
@@ -369,6 +373,7 @@ class ProcessEngine:
         if each.kill_at is not None and now >= each.kill_at:
             each.end_grace()
         if each.is_stuck(now):
+            emit("child.stuck", pid=each.pid, dist=each.provider.dist, seconds=IMPORT_LIMIT)
             each.stop_import()
         if not each.given:
             return

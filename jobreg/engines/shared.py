@@ -5,6 +5,7 @@ Who is to blame when it dies is in docs/decisions/0025-many-runs-in-one-child.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ THREADS = 20
 
 _REMIND_EVERY = 0.1
 
+_SLOW = 2.0
+"""Seconds after which a child that has not begun what it has is given no more: it may import for
+long, or stand still, and another child, or another worker, will begin it sooner."""
+
 
 def places_of(engine: str) -> int:
     """How many runs a child of this engine executes at one time."""
@@ -37,7 +42,8 @@ class SharedChild(Child):
 
     begun: dict[int, float] = field(factory=dict)
     """Since when the code of each run executes, on the process clock."""
-    handed_at: dict[int, float] = field(factory=dict)
+    waiting: dict[int, float] = field(factory=dict)
+    """Since when each was handed to it that has not begun, in this order."""
     asks: dict[int, tuple[Ending, float]] = field(factory=dict)
     """Why each was told to end, and when it is no longer asked."""
     reminded: float = 0.0
@@ -62,7 +68,7 @@ class SharedChild(Child):
     @property
     def places(self) -> int:
         """How many more runs could begin in it beside those that it has."""
-        if not self.takes_more:
+        if not self.takes_more or clock.seconds() - self._waits_since() >= _SLOW:
             return 0
         left = min(places_of(self.engine) - len(self.given), self.most_runs - self.runs)
         return max(0, left)
@@ -74,7 +80,7 @@ class SharedChild(Child):
         numbered = list(enumerate(claims, self.last + 1))
         now = clock.seconds()
         for number, claim in numbered:
-            self.given[number], self.handed_at[number] = claim, now
+            self.given[number], self.waiting[number] = claim, now
             self.sorting.give(number, caps["max_log"])
         self.last += len(claims)
         self.runs += len(claims)
@@ -92,11 +98,12 @@ class SharedChild(Child):
         if number not in self.given:
             raise ValueError("a run begins that is none")
         self.begun[number], self.proved = since, True
+        self.waiting.pop(number, None)
         self.sorting.begun(number, marks)
 
     def end(self, number: int) -> Claim | None:
         """Its claim of this number is over, or was not begun."""
-        for each in (self.begun, self.handed_at, self.asks):
+        for each in (self.begun, self.waiting, self.asks):
             each.pop(number, None)
         self._set_grace()
         self.sorting.end(number, None)
@@ -159,17 +166,25 @@ class SharedChild(Child):
         ]
 
     def is_stuck(self, now: float) -> bool:
-        """Has it imported a job for too long?"""
-        limit, at = children.IMPORT_LIMIT, self.page.taken
+        """Has it imported a job for too long, or stood still in nobody's code?"""
+        if self.killed:
+            return False
+        at, limit = self.page.taken, children.IMPORT_LIMIT
+        if at != self.importing[0] or at in self.begun:
+            self.importing = at, now
         if self.engine == "threads":
-            unbegun = self.handed_at.keys() - self.begun.keys()
-            late = [n for n in unbegun if n <= at and now - self.handed_at[n] >= limit]
+            late = [n for n, since in self.waiting.items() if n <= at and now - since >= limit]
+            free = not self.begun  # a run may hold up the others for as long as it likes
         else:
-            if at != self.importing[0] or at in self.begun:
-                self.importing = at, now
-            late = [at] if at in self.given and now - self.importing[1] >= limit else []
+            free = now - self.importing[1] >= limit  # so may one whose step it is
+            late = [at] if at in self.given and free else []
         self.stuck = late
-        return bool(late) and not self.killed
+        self.spared = not late and free and now - self._waits_since() >= limit
+        return bool(late) or self.spared
+
+    def _waits_since(self) -> float:
+        """Since when the first waits that it was handed and has not begun; inf where none does."""
+        return next(iter(self.waiting.values()), math.inf)
 
     def stop_import(self) -> None:
         """End it: an import cannot be asked to."""
@@ -212,7 +227,7 @@ class SharedChild(Child):
             else:
                 started, error = self.begun.get(number), self._error(claim, ending, number)
                 if ending is Ending.CRASHED and started is None:
-                    started = self.handed_at[number]
+                    started = self.waiting[number]
                 outcomes.append(self.outcome(claim, ending, started, error))
         return outcomes, unbegun
 

@@ -309,6 +309,36 @@ def test_a_child_that_a_run_changed_is_not_used_again(
     assert before != after
 
 
+def test_a_loop_that_stands_still_in_nobodys_step_is_given_up(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobreg.engines.children.IMPORT_LIMIT", 1.0)
+    told = {"file": str(tmp_path / "n"), "flag": str(tmp_path / "n.end")}
+    beside = driver.begin("awaits", AIO, **told)
+    pid = pid_of(tmp_path / "n")
+    driver.run("leaves_what_stands_still", AIO, file=str(tmp_path / "f"))
+    assert pid_of(tmp_path / "f") == pid
+
+    after = result(driver.run("pid_awaiting", AIO))
+
+    assert after != pid
+    assert driver.outcome(beside).ending is Ending.RELEASED
+
+
+def test_a_child_that_begins_nothing_is_given_no_more(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobreg.engines.shared._SLOW", 0.1)
+    lane = "asyncio", HOSTILE
+    driver.run("leaves_what_stands_still", AIO, file=str(tmp_path / "f"))
+    assert pid_of(tmp_path / "f")
+
+    driver.begin("pid_awaiting", AIO)
+
+    assert driver.engine.rooms([lane])[lane].places > 0
+    until(lambda: driver.engine.rooms([lane])[lane].places == 0)
+
+
 def test_a_task_that_a_job_left_is_cancelled_with_its_run(driver: Driver, tmp_path: Path) -> None:
     assert driver.run("leaves_a_task", AIO, file=str(tmp_path / "f")).ending is Ending.SUCCEEDED
 

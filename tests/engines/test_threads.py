@@ -186,6 +186,20 @@ def test_a_child_that_a_run_changed_is_not_used_again(driver: Driver, name: str)
     assert before != after
 
 
+def test_a_child_that_was_stopped_is_given_up_by_what_has_not_begun(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = result(driver.run("pid", THREADED))
+    monkeypatch.setattr("jobreg.engines.children.IMPORT_LIMIT", 1.0)
+    assert isinstance(before, int)
+    os.kill(before, signal.SIGSTOP)
+
+    after = result(driver.run("pid", THREADED))
+
+    assert after != before
+    assert f"child.stuck pid={before}" in caplog.text
+
+
 def test_killing_all_releases_what_ran(driver: Driver, neighbour: Callable[[], Outcome]) -> None:
     driver.engine.kill()
 
