@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import click
 
+from .. import clock
 from . import CommandGroup, as_json, output, store_url
 from .import_mlflow import import_mlflow
+
+if TYPE_CHECKING:
+    from ..store import Store
+
+_REST = 0.05
 
 
 @click.group(cls=CommandGroup)
@@ -95,7 +104,6 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
     """
     from .. import settings
     from ..store import open_store
-    from ..store.pruning import BATCH
 
     chosen = settings.load(store=store_url, retain=retain)
     pruned = dict.fromkeys(chosen.retain, 0)
@@ -104,13 +112,28 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
         if age is not None and dry_run:
             pruned[state] = opened.history.count(state, age)
         elif age is not None:
-            while number := opened.history.prune(state, age, BATCH):
-                pruned[state] += number
+            pruned[state] = _prune_all(opened, state, age)
     if as_json:
         output.print_json({"pruned": pruned, "dry_run": dry_run})
         return
     told = ", ".join(f"{number} {state}" for state, number in pruned.items())
     print(f"{'Would be deleted' if dry_run else 'Deleted'}: {told}.")
+
+
+def _prune_all(opened: Store, state: str, age: float) -> int:
+    """Delete batch after batch; how many. Where one lock is for all, others get it in between.
+
+    SQLite keeps no line of those who wait for it, and who takes it again at once starves them.
+    """
+    from ..store.pruning import BATCH
+
+    pruned, began = 0, clock.seconds()
+    while number := opened.history.prune(state, age, BATCH):
+        pruned += number
+        if not opened.database.locks_rows:
+            time.sleep(max(_REST, clock.seconds() - began))
+        began = clock.seconds()
+    return pruned
 
 
 @store.command("rename-job")

@@ -119,7 +119,7 @@ def worker_of(row: Row) -> WorkerRow:
         started_at=from_stored_time(row["started_at"]),
         beat_at=from_stored_time(row["beat_at"]),
         expired=row["expires_at"] <= row["now"],
-        beat_age=(row["now"] - row["beat_at"]) / 1e6,
+        beat_age=max(0, row["now"] - row["beat_at"]) / 1e6,  # its clock may have been set back
         jobreg_version=row["jobreg_version"],
         condition=row["condition"],
         asked=row["asked"],

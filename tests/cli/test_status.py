@@ -125,6 +125,17 @@ def test_a_silent_worker_is_dead(tell, kept, file):
     assert (worker["state"], worker["beat_age"] // 3600) == ("dead", 2)
 
 
+def test_a_clock_that_was_set_back_makes_no_negative_age(tell, kept, file):
+    add_worker(kept)
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE jobreg_workers SET beat_at = beat_at + 7200000000")
+    connection.close()
+
+    (worker,) = told(tell)["workers"]
+
+    assert worker["beat_age"] == 0
+
+
 def test_people_see_tables_that_fit(tell, kept):
     add(kept, "j" * 128, queue="q" * 64)
     add_worker(kept, queues=("a" * 64, "b" * 64))

@@ -6,8 +6,10 @@ import json
 import sqlite3
 
 import pytest
+from store_hands import asked
 
 from jobreg.cli import run
+from jobreg.cli.store import _prune_all
 from jobreg.settings import Settings
 from jobreg.store import open_store, schema
 from jobreg.store.version import VERSION, VERSION_TABLE
@@ -154,3 +156,18 @@ def test_the_store_is_by_default_in_the_users_data_folder(run_cli, tmp_path):
     done = run_cli("store", "status", "--json")
 
     assert json.loads(done.stdout)["url"].startswith(f"sqlite:///{tmp_path}/home/")
+
+
+def test_between_two_batches_of_a_prune_others_get_the_one_lock(made, monkeypatch):
+    store, rested = open_store(f"sqlite:///{made}"), []
+    ids = [run.run_id for run in store.insert([asked() for _ in range(3)])]
+    for each in ids:
+        store.cancel(each)
+    monkeypatch.setattr("jobreg.store.pruning.BATCH", 1)
+    monkeypatch.setattr("jobreg.cli.store.time.sleep", rested.append)
+
+    assert _prune_all(store, "cancelled", 0.0) == 3
+
+    assert len(rested) == 3
+    assert min(rested) >= 0.05
+    store.close()
