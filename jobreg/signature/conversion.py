@@ -22,6 +22,8 @@ _SHOWN = 60
 _OF_FIELDS = (
     typing.Required, typing.NotRequired, getattr(typing, "ReadOnly", typing.Required),
 )  # fmt: skip
+# Since Python 3.14 its text holds the address of a function, another one in each process.
+_FORWARD = re.compile(r"ForwardRef\('(?P<name>[^']*)'[^)]*\)")
 _AT = re.compile(r"^(?P<told>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 
 
@@ -80,7 +82,8 @@ def name_of(what: Any) -> str:
         return " | ".join(dict.fromkeys(name_of(each) for each in typing.get_args(what)))
     if isinstance(what, type) and not typing.get_args(what):
         return "None" if what is NoneType else what.__name__
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(what))[:200]
+    text = _FORWARD.sub(r"\g<name>", str(what))
+    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)[:200]
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -9,7 +9,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef, List, Optional  # noqa: UP035
 
 import pytest
 from kinds import Colour, Custom, Folder, Order
@@ -19,6 +19,7 @@ from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
 from jobreg.runner import introduce
 from jobreg.signature import Parameter, Signature
+from jobreg.signature.conversion import name_of
 from jobreg.signature.description import MAX_SCHEMA, describe, summary
 from jobreg.signature.reading import read
 
@@ -278,3 +279,23 @@ def test_a_hello_that_says_little_comes_back_as_it_was(options):
     hello = Hello(job_name="a.job", provider=ACME, options=options)
 
     assert Hello.from_wire(json.loads(json.dumps(hello.to_wire()))) == hello
+
+
+class Written:
+    """An annotation of which only its text is known here."""
+
+    def __repr__(self):
+        return "list[ForwardRef('acme.Report', owner=<function run at 0x7f6ccb577cc0>)]"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (ForwardRef("Report"), "Report"),
+        (List["Report"], "List[Report]"),  # noqa: F821, UP006
+        (Optional["Report"], "Report | None"),  # noqa: F821
+        (Written(), "list[Report]"),
+    ],
+)
+def test_a_name_that_only_type_checkers_know_is_the_same_in_every_process(annotation, name):
+    assert name_of(annotation) == name
