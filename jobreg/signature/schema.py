@@ -70,8 +70,8 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
 
     Example:
         >>> from jobreg.signature.schema import annotation
-        >>> annotation({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]})
-        typing.Optional[uuid.UUID]
+        >>> annotation({"type": "string", "format": "uuid"})
+        <class 'uuid.UUID'>
     """
     schema = resolved(schema)
     if not isinstance(schema, Mapping):

@@ -80,7 +80,7 @@ def test_a_run_over_its_time_is_interrupted_and_its_neighbours_go_on(
     assert outcome.ending is Ending.TIMEOUT
     assert outcome.error is not None
     assert "limit of 0.5 s" in outcome.error.message
-    assert "while True" in outcome.error.traceback
+    assert "in spins\n" in outcome.error.traceback
     assert "jobreg.errors.Interrupted: The run was told to end" in outcome.error.traceback
     assert result(neighbour()) == "seen"
 
