@@ -212,7 +212,10 @@ def _as_meant(hint: Any, meant: Mapping[Any, Any]) -> Any:
     if isinstance(hint, typing.TypeVar):
         return meant.get(hint, hint)
     unknown = getattr(hint, "__parameters__", ()) if typing.get_args(hint) else ()
-    return hint[tuple(meant.get(each, each) for each in unknown)] if unknown else hint
+    try:
+        return hint[tuple(meant.get(each, each) for each in unknown)] if unknown else hint
+    except TypeError:  # variables of other kinds; msgspec's own words must do
+        return Any
 
 
 def _of_value(hint: Any) -> Any:
