@@ -187,7 +187,7 @@ class SharedChild(Child):
         return next(iter(self.waiting.values()), math.inf)
 
     def stop_import(self) -> None:
-        """End it: an import cannot be asked to."""
+        """End it: neither an import nor what stands still can be asked to."""
         self.kill()
 
     def looks_again(self, now: float) -> float | None:

@@ -69,9 +69,11 @@ def annotation(schema: object, resolved: Any = lambda schema: schema) -> Any:
     ``resolved`` follows references. Where the schema says what no annotation does, it is Any.
 
     Example:
+        >>> from uuid import UUID
         >>> from jobreg.signature.schema import annotation
-        >>> annotation({"type": "string", "format": "uuid"})
-        <class 'uuid.UUID'>
+        >>> shape = {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]}
+        >>> annotation(shape) == UUID | None
+        True
     """
     schema = resolved(schema)
     if not isinstance(schema, Mapping):
