@@ -29,6 +29,7 @@ from sqlalchemy.sql.expression import ClauseElement
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import servers
+import stores
 from store_hands import add_worker, asked, claim, offer, outcome, settle
 
 from jobreg.lifecycle import Ending, State
@@ -270,9 +271,11 @@ def run(kind: str, rows: int, rounds: int, show_plans: bool) -> float:
 def main() -> None:
     """Measure the stores asked for; exit with 1 where a verb takes over 1.5 times as long."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=["sqlite", "postgres", "mysql"])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "kinds", nargs="*", type=stores.kind, default=["sqlite", "postgres", "mysql"]
+    )
+    parser.add_argument("--rows", type=stores.some, default=1_000_000)
+    parser.add_argument("--rounds", type=stores.some, default=ROUNDS)
     parser.add_argument("--plans", action="store_true")
     given = parser.parse_args()
     worst = {k: run(k, given.rows, given.rounds, given.plans) for k in given.kinds}

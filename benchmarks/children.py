@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from typing import Any
 
 import echo
 import multiprocess
+import stores
 import workers
 from multiprocess import spawn
 
@@ -75,16 +77,18 @@ def hand_over(pipe: Any, runs: int, in_flight: int, batch: int) -> float:
         [{"id": f"{first + n}", "x": first + n} for n in range(batch)]
         for first in range(0, runs, batch)
     ]
-    begun, waiting, back = time.perf_counter(), deque(batches), 0
+    begun, waiting, back = time.perf_counter(), deque(batches), list[Any]()
     sent = 0
-    while back < len(batches):
-        while waiting and sent - back < in_flight:
+    while len(back) < len(batches):
+        while waiting and sent - len(back) < in_flight:
             pipe.send_bytes(json.dumps(waiting.popleft()).encode())
             sent += 1
-        answers = json.loads(pipe.recv_bytes())
-        assert answers[0]["result"] == batches[back][0]["x"]
-        back += 1
-    return len(batches) * batch / (time.perf_counter() - begun)
+        back.append(json.loads(pipe.recv_bytes()))
+    rate = len(batches) * batch / (time.perf_counter() - begun)
+    assert [[each["result"] for each in answers] for answers in back] == [
+        [each["x"] for each in asked] for asked in batches
+    ]
+    return rate
 
 
 class Groups:
@@ -125,13 +129,22 @@ def claims(first: int, number: int) -> list[Claim]:
     ]
 
 
-def outcomes(made: ProcessEngine, number: int) -> None:
-    """Wait for so many outcomes; each is a success."""
-    while number:
-        for report in made.collect(1.0):
-            if isinstance(report, Outcome):
-                assert report.ending is Ending.SUCCEEDED, report
-                number -= 1
+def outcomes(made: ProcessEngine, number: int) -> list[Outcome]:
+    """Wait for so many outcomes."""
+    found = list[Outcome]()
+    while len(found) < number:
+        found += [each for each in made.collect(1.0) if isinstance(each, Outcome)]
+    return found
+
+
+def look(asked: list[Claim], found: list[Outcome]) -> None:
+    """Each claim has succeeded once, in a child, with the right result."""
+    wanted = {each.run_id: json.loads(each.params)["x"] for each in asked}
+    assert len(found) == len(wanted) == len({each.run_id for each in found})
+    for each in found:
+        right = each.ending is Ending.SUCCEEDED and each.pid not in (None, os.getpid())
+        assert right, each
+        assert json.loads(each.result or "null") == [wanted[each.run_id], each.pid], each
 
 
 def by_engine(folder: Path, runs: int) -> tuple[float, float]:
@@ -139,33 +152,39 @@ def by_engine(folder: Path, runs: int) -> tuple[float, float]:
     with engine(folder) as made:
         made.execute(claims(0, 1))
         outcomes(made, 1)
-        few = claims(1, runs // 10)
+        few, found = claims(1, max(1, runs // 10)), list[Outcome]()
         begun = time.perf_counter()
         for each in few:
             made.execute([each])
-            outcomes(made, 1)
+            found += outcomes(made, 1)
         single = len(few) / (time.perf_counter() - begun)
+        look(few, found)
         many = claims(runs, runs)
         begun = time.perf_counter()
         made.execute(many)
-        outcomes(made, runs)
-        return single, runs / (time.perf_counter() - begun)
+        found = outcomes(made, runs)
+        at_once = runs / (time.perf_counter() - begun)
+        look(many, found)
+        return single, at_once
 
 
 def first_outcome(folder: Path) -> float:
     """Milliseconds until a new engine, whose forkserver is there, has run one job."""
     with engine(folder) as made:
+        first = claims(0, 1)
         begun = time.perf_counter()
-        made.execute(claims(0, 1))
-        outcomes(made, 1)
-        return (time.perf_counter() - begun) * 1000
+        made.execute(first)
+        found = outcomes(made, 1)
+        took = (time.perf_counter() - begun) * 1000
+        look(first, found)
+        return took
 
 
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--rounds", type=stores.some, default=15)
+    parser.add_argument("--runs", type=stores.some, default=20_000)
     asked = parser.parse_args()
     multiprocess.set_forkserver_preload(["jobreg.engines.preload", "echo"])
     with tempfile.TemporaryDirectory() as name:

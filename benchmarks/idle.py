@@ -152,8 +152,10 @@ def measure(place: Place, queues: int, seconds: float) -> None:
     with open(folder / "worker.log", "ab") as log:
         process = subprocess.Popen([*command, *options, str(trace)], env=environ, stderr=log)
     try:
-        client = Client(open_store(url), registry)
+        store = open_store(url)
+        client = Client(store, registry)
         client.submit(workers.noops()[0], {"x": 1}, queue=names[-1]).result(60)
+        workers.check(store, 1, [process.pid])
         client.close()
         time.sleep(5)
         pids = workers.tree(process.pid)
@@ -182,7 +184,7 @@ def measure(place: Place, queues: int, seconds: float) -> None:
 def main() -> None:
     """Measure on each kind of store asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=["sqlite", "postgres"])
+    parser.add_argument("kinds", nargs="*", type=stores.kind, default=["sqlite", "postgres"])
     parser.add_argument("--queues", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=30.0)
     asked = parser.parse_args()

@@ -21,8 +21,9 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,11 @@ def started(run: Run) -> int:
     return value[2]
 
 
-def one_run(client: Client) -> float:
+def one_run(client: Client, numbers: Iterator[int]) -> float:
     """Milliseconds from before a submit to the start of its run."""
+    params = {"x": next(numbers)}
     before = time.time_ns()
-    run = client.submit(workers.STAMP, {"x": 0})
+    run = client.submit(workers.STAMP, params)
     time.sleep(_REST)
     return (started(run) - before) / 1e6
 
@@ -76,16 +78,18 @@ def in_turns(
 
 def idle(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
     """Print what an idle worker, and one idle for long, take to start a run."""
-    url = place.fresh()
-    client = Client(open_store(url), registry)
-    with workers.working(url, folder), relay.relay(place.fresh()) as plain:
-        ways = {"jobreg": partial(one_run, client), "driver": plain.wait}
-        client.submit(workers.STAMP, {"x": 0}).result(60)
+    url, numbers = place.fresh(), count()
+    store = open_store(url)
+    client = Client(store, registry)
+    with workers.working(url, folder) as worker, relay.relay(place.fresh()) as plain:
+        ways = {"jobreg": partial(one_run, client, numbers), "driver": plain.wait}
+        one_run(client, numbers)
         in_turns(ways, 20, 0.0)
         waits = in_turns(ways, asked.runs, 0.0)
         if asked.idle:
             late = in_turns(ways, _IDLE_TIMES, asked.idle)
             waits |= {f"{title}, {asked.idle:g} s idle": found for title, found in late.items()}
+    workers.check(store, next(numbers), [worker.pid])
     client.close()
     for title, found in waits.items():
         _print_quantiles(title, found)
@@ -98,19 +102,21 @@ def _print_quantiles(title: str, waits: list[float]) -> None:
     print(f"    {title:24} p50 {p50:7.2f} ms   p95 {p95:7.2f} ms   of {len(waits)}", flush=True)
 
 
-def paced(client: Client, number: int, long: bool) -> list[float]:
+def paced(client: Client, numbers: Iterator[int], number: int, long: bool) -> list[float]:
     """Milliseconds that each short run waited, submitted at a steady pace from one client."""
     submitted = []
     slow = None
     due = time.perf_counter()
     for n in range(number):
         if long and n == number // 10:
-            slow = client.submit(workers.REST, {"x": -1, "seconds": 10.0}, queue=QUEUES[n % 3])
+            params = {"x": next(numbers), "seconds": 10.0}
+            slow = client.submit(workers.REST, params, queue=QUEUES[n % 3])
         due += 0.02
         time.sleep(max(0.0, due - time.perf_counter()))
         options = {"queue": QUEUES[n % 3], "priority": PRIORITIES[n // 3 % 3]}
+        params = {"x": next(numbers), "seconds": 0.001}
         before = time.time_ns()
-        run = client.submit(workers.REST, {"x": n, "seconds": 0.001}, **options)
+        run = client.submit(workers.REST, params, **options)
         submitted.append((before, run))
     waits = [(started(run) - before) / 1e6 for before, run in submitted]
     if slow is not None:
@@ -120,13 +126,14 @@ def paced(client: Client, number: int, long: bool) -> list[float]:
 
 def mixed(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
     """Print how short runs fare beside a long one, and whether priorities are kept."""
-    url = place.fresh()
-    client = Client(open_store(url), registry)
-    with workers.working(url, folder, concurrency=2):
-        client.submit(workers.REST, {"x": 0, "seconds": 0.0}).result(60)
-        paced(client, 50, long=False)
-        plain = paced(client, 500, long=False)
-        beside = paced(client, 500, long=True)
+    url, numbers = place.fresh(), count()
+    store = open_store(url)
+    client = Client(store, registry)
+    with workers.working(url, folder, concurrency=2) as worker:
+        client.submit(workers.REST, {"x": next(numbers), "seconds": 0.0}).result(60)
+        paced(client, numbers, 50, long=False)
+        plain = paced(client, numbers, 500, long=False)
+        beside = paced(client, numbers, 500, long=True)
     _print_quantiles("short runs alone", plain)
     _print_quantiles("beside a run of 10 s", beside)
     print(f"    p95 beside to p95 alone: {quantiles(beside)[1] / quantiles(plain)[1]:.2f} x")
@@ -134,14 +141,15 @@ def mixed(place: Place, folder: Path, registry: Registry, asked: Any) -> None:
     runs = client.submit_many(
         {
             "job_name": workers.REST,
-            "params": {"x": n, "seconds": 0.001},
+            "params": {"x": next(numbers), "seconds": 0.001},
             "priority": priority,
             "queue": queue,
         }
-        for n, (priority, queue) in enumerate(chosen)
+        for priority, queue in chosen
     )
-    with workers.working(url, folder, concurrency=1):
+    with workers.working(url, folder, concurrency=1) as alone:
         begun = [started(run) for run in runs]
+    workers.check(store, next(numbers), [worker.pid, alone.pid])
     in_order = [chosen[n][0] for n in sorted(range(len(runs)), key=begun.__getitem__)]
     print(f"    out of order, at most: {out_of_order(in_order)} of {len(runs)}", flush=True)
     client.close()
@@ -158,10 +166,11 @@ def out_of_order(priorities: list[int]) -> int:
 def main() -> None:
     """Measure on each kind of store asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=stores.KINDS)
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("kinds", nargs="*", type=stores.kind, default=stores.KINDS)
+    parser.add_argument("--runs", type=stores.some, default=200)
     parser.add_argument("--idle", type=float, default=60.0)
-    parser.add_argument("--parts", nargs="+", default=["idle", "mixed"])
+    parts = {"idle": idle, "mixed": mixed}
+    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--peers-python")
     asked = parser.parse_args()
     for kind in asked.kinds:
@@ -170,7 +179,7 @@ def main() -> None:
             registry = workers.install(folder)
             for part in asked.parts:
                 print(f"\n{kind}: {part}", flush=True)
-                {"idle": idle, "mixed": mixed}[part](place, folder, registry, asked)
+                parts[part](place, folder, registry, asked)
 
 
 if __name__ == "__main__":

@@ -408,9 +408,9 @@ def main() -> None:
         part(*json.loads(sys.argv[2]))
         return
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=stores.KINDS)
-    parser.add_argument("--runs", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("kinds", nargs="*", type=stores.kind, default=stores.KINDS)
+    parser.add_argument("--runs", type=stores.some, default=20_000)
+    parser.add_argument("--rounds", type=stores.some, default=3)
     given = parser.parse_args()
     print(f"{'runs a second':14}{'one by one':>12}{'bulk':>11}{'drain, one':>19}{'drain, two':>19}")
     for kind in given.kinds:

@@ -18,6 +18,7 @@ a known name asked for again, freshness check included.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -152,9 +153,12 @@ def measure(number: int) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Print a table for each number of distributions, or JSON with ``--json``."""
-    numbers = [int(each) for each in sys.argv[1:] if each.isdecimal()] or [500, 2000]
-    found = {number: measure(number) for number in numbers}
-    if "--json" in sys.argv:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("numbers", nargs="*", type=int, default=[500, 2000])
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    found = {number: measure(number) for number in asked.numbers}
+    if asked.json:
         print(json.dumps(found))
         return
     for number, best in found.items():

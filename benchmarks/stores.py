@@ -8,6 +8,7 @@ PostgreSQL and MariaDB have by default. A server of your own is used as the test
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,20 @@ import servers
 from jobreg.store import open_store
 
 KINDS = ("sqlite", "postgres", "mysql")
+
+
+def kind(text: str) -> str:
+    """An argument that names a kind of store."""
+    if text not in KINDS:
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(KINDS)}")
+    return text
+
+
+def some(text: str) -> int:
+    """An argument that is a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return int(text)
 
 
 class Place:

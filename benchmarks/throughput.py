@@ -156,14 +156,16 @@ class Bench:
 
     def one_by_one(self) -> float:
         """Submits a second, each for itself, by a kept client that is warm."""
-        client = Client(open_store(self.place.fresh(), sqlite_sync=self.sync), self.registry)
+        store = open_store(self.place.fresh(), sqlite_sync=self.sync)
+        client = Client(store, self.registry)
         job = workers.noops()[0]
         for number in range(30):
             client.submit(job, {"x": number})
         begun = time.perf_counter()
-        for number in range(_SUBMITS):
+        for number in range(30, 30 + _SUBMITS):
             client.submit(job, {"x": number})
         rate = _SUBMITS / (time.perf_counter() - begun)
+        workers.check_queued(store, 30 + _SUBMITS)
         client.close()
         return rate
 
@@ -171,6 +173,7 @@ class Bench:
         """Submits a second by submit_many."""
         store = open_store(self.place.fresh(), sqlite_sync=self.sync)
         self.fill(store, self.asked.names)
+        workers.check_queued(store, self.asked.runs)
         store.close()
         return self.bulk[-1]
 
@@ -244,14 +247,16 @@ def measure(kind: str, sync: str, asked: Any) -> None:
 def main() -> None:
     """Measure on each kind of store asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=["sqlite", "postgres"])
-    parser.add_argument("--runs", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("kinds", nargs="*", type=stores.kind, default=["sqlite", "postgres"])
+    parser.add_argument("--runs", type=stores.some, default=50_000)
+    parser.add_argument("--rounds", type=stores.some, default=3)
+    parser.add_argument("--rows", type=stores.some, default=1_000_000)
     parser.add_argument("--names", type=int, default=1)
-    parser.add_argument("--parts", nargs="+", default=["drain", "submit"])
+    parts = ("drain", "submit", "variants")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts[:2])
     parser.add_argument("--workers", nargs="+", default=["1x1", "1x2", "2x1"])
-    parser.add_argument("--sync", nargs="+", default=["full", "normal"])
+    syncs = ("full", "normal")
+    parser.add_argument("--sync", nargs="+", choices=syncs, default=syncs)
     parser.add_argument("--peers-python")
     parser.add_argument("--no-peers", action="store_true")
     asked = parser.parse_args()

@@ -23,6 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import stores
 from backlog import add_rows, urls
 from starlette.testclient import TestClient
 from store_hands import add_worker
@@ -120,7 +121,7 @@ def measure(kind: str, url: str, runs: int, times: int) -> None:
 def main() -> None:
     """Measure on each database."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", default=["sqlite", "postgres"])
+    parser.add_argument("kinds", nargs="*", type=stores.kind, default=["sqlite", "postgres"])
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=50)
     asked = parser.parse_args()

@@ -114,7 +114,7 @@ def drain(
         for _ in range(workers)
     ]
     try:
-        drained = _watch(url, some)
+        drained = _watch(url, some, runs)
         for each in some:
             if each.wait(60):
                 raise RuntimeError(f"a worker ended with {each.returncode}")
@@ -126,8 +126,8 @@ def drain(
     return Drain(drained, ended - begun, runs)
 
 
-def _watch(url: str, workers: Sequence[subprocess.Popen[bytes]]) -> float:
-    """Seconds from the first claim until no run is left that is not settled."""
+def _watch(url: str, workers: Sequence[subprocess.Popen[bytes]], runs: int) -> float:
+    """Seconds from the first claim until none is left, of so many runs, that is not settled."""
     # By the driver alone: who looks a hundred times a second must not cost what is measured.
     driver = limits.connect(url)
     (last,) = driver.look("SELECT max(seq) FROM jobreg_live WHERE state = 'queued'")
@@ -138,7 +138,7 @@ def _watch(url: str, workers: Sequence[subprocess.Popen[bytes]]) -> float:
     _wait(workers, lambda: is_there("state = 'running'"))
     first = time.perf_counter()
     ours = "queue = 'default' AND job_name >= 'bench.' AND job_name < 'bench/'"
-    near = f"seq > {last - _TAIL} AND seq <= {last}"
+    near = f"seq > {last - min(_TAIL, runs)} AND seq <= {last}"
     for words in (near, "state = 'running'", f"state = 'queued' AND {ours}", "state = 'running'"):
         _wait(workers, lambda words=words: not is_there(words))
     gone = time.perf_counter()
@@ -180,6 +180,21 @@ def check(store: Store, runs: int, workers: Sequence[int]) -> None:
     assert not wrong, (len(wrong), wrong[0])
     values = Counter(json.loads(row[3])["x"] for row in rows)
     assert set(values.values()) == {1}, values.most_common(1)
+
+
+def check_queued(store: Store, runs: int) -> None:
+    """Look that so many runs are stored, each once, and wait.
+
+    Raises:
+        AssertionError: there are others; says how many.
+    """
+    asked = (
+        "SELECT count(*), count(DISTINCT r.params), count(l.run_id) FROM jobreg_runs r "
+        "LEFT JOIN jobreg_live l ON l.run_id = r.run_id AND l.state = 'queued'"
+    )
+    with store.reading() as connection:
+        found = tuple(connection.exec_driver_sql(asked).one())
+    assert found == (runs, runs, runs), (found, runs)
 
 
 def _right(row: Any, workers: Sequence[int]) -> bool:
