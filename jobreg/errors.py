@@ -153,8 +153,16 @@ class StoreUnavailable(StoreError):
 class SubmitUncertain(StoreError):
     """The connection was lost after the database was told to store runs: it may have, or not.
 
-    Next: submit again with the same ``run_id``, which the message names; it is stored once.
+    ``run_ids`` are those of the runs, in the order in which they were given. All are stored, or
+    none is.
+
+    Next: submit again with the same ``run_id``, which the message names, or of several each with
+    its own of ``run_ids``; each is stored once.
     """
+
+    def __init__(self, *told: object, run_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(*told)
+        self.run_ids = run_ids
 
 
 class SchemaMismatch(StoreError):

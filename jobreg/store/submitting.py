@@ -125,10 +125,15 @@ class Submitting(Reading):
                 raise
             except JobRegError:
                 break
-        many = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        ids = tuple(run.run_id for run in runs)
+        many = f" and {len(ids) - 1} more were" if len(ids) > 1 else " was"
+        whose = (
+            "each its own, the error's run_ids" if len(ids) > 1 else "which stores it at most once"
+        )
         raise SubmitUncertain(
-            f"{lost} Whether run {runs[0].run_id}{many} was stored is not known: "
-            "submit again with the same run id, which stores it at most once."
+            f"{lost} Whether run {ids[0]}{many} stored is not known: "
+            f"submit again with the same run id, {whose}.",
+            run_ids=ids,
         ) from lost
 
     @again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -207,6 +207,34 @@ def test_a_refusal_does_not_say_that_nothing_was_stored_where_that_is_not_known(
 
     with pytest.raises(SubmitUncertain, match=run.run_id):
         store.insert_as_known(run, store.catalogue.of(JOB), refuse)
+
+
+def test_of_several_runs_that_may_be_stored_the_error_has_all_ids_and_each_is_stored_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, insert = Registry(path=[]), store._insert
+    registry.add(JOB, print)
+    client = Client(store, registry)
+    batch = [(JOB, {"n": n}) for n in range(3)]
+
+    def lose(runs: Sequence[RunRecord]) -> list[RunRecord]:
+        insert(runs)
+        raise Unanswered("the connection was lost")
+
+    monkeypatch.setattr(store, "_insert", lose)
+    monkeypatch.setattr("jobreg.store.submitting.ANSWER_WITHIN", 0.0)
+    with pytest.raises(SubmitUncertain, match=r"and 2 more were stored.*run_ids") as uncertain:
+        client.submit_many(batch)
+    monkeypatch.undo()
+
+    ids = uncertain.value.run_ids
+    again = client.submit_many(
+        {"job_name": name, "params": params, "run_id": run_id}
+        for (name, params), run_id in zip(batch, ids, strict=True)
+    )
+
+    assert [run.id for run in again] == list(ids)
+    assert states(store) == {"queued": 3}
 
 
 @pytest.fixture
