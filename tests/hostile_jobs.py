@@ -603,6 +603,36 @@ def sees_its_cancel(file, done):
         Path(done).write_text(str(current_run().cancelled))
 
 
+async def sets_up_its_loop(flag=None):
+    # It begins tasks at once, and has calls made by threads that end before it does.
+    from concurrent.futures import ThreadPoolExecutor
+
+    loop = asyncio.get_running_loop()
+
+    def as_of_312(loop, coroutine, **how):
+        made = loop.create_future()
+        try:
+            coroutine.send(None)
+        except StopIteration as done:
+            made.set_result(done.value)
+        return made
+
+    begin_at_once = getattr(asyncio, "eager_task_factory", as_of_312)
+    loop.set_task_factory(begin_at_once)
+    with ThreadPoolExecutor(1) as pool:
+        loop.set_default_executor(pool)
+        thread = await asyncio.to_thread(threading.current_thread)
+    if flag:
+        await asyncio.create_task(is_async(1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    mine = loop.get_task_factory() is begin_at_once and thread in pool._threads
+    return [mine, os.getpid()]
+
+
+async def hears_of_all():
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+
+
 @job(max_attempts=1, max_crashes=1)
 async def awaits_once(file, flag):
     return await awaits(file, flag)

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from ..errors import Interrupted
 from ..lifecycle import Claim, Ending
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .page import Page
     from .tap import Tap
 
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 _Task = asyncio.Task[Any]
 
 
@@ -42,14 +44,12 @@ class Aio(Together):
         self._tasks: dict[int, set[_Task]] = {}
         self._note, self._note_beside = page.stepper()
         self._serving = True
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop(self._make_task, self._pool)
         super().__init__(page, tap, post, store_url, lambda: self._pool.threads)
 
     def serve(self) -> None:
         """Do what the supervisor says, until it is gone or done with us."""
         asyncio.set_event_loop(self._loop)
-        self._loop.set_task_factory(self._make_task)
-        self._loop.set_default_executor(self._pool)
         self._loop.add_reader(self.post.end, self._hear)
         while self._serving:
             # asyncio lets these through from any task, such as one that a job left to itself.
@@ -94,6 +94,7 @@ class Aio(Together):
                     await self._end_others(run)
             finally:
                 execution.end()
+        self._loop.forget(run.number)
         if not self._others(run):
             del self._tasks[run.number]
         self.ended(run.number, execution.outcome())
@@ -113,22 +114,24 @@ class Aio(Together):
 
     def left(self) -> bool:
         """Is a task or call of a run that is over still there?"""
-        return bool(self._tasks) or self._pool.open > 0
+        return bool(self._tasks) or self._pool.open > 0 or self._loop.changed
 
     def _make_task(self, loop: Any, coroutine: Any, **how: Any) -> _Task:
         context = how.get("context")
         number = NUMBER.get() if context is None else context.get(NUMBER, 0)
         if number:
             coroutine = Step(coroutine, number, self._begin_step, self._note)
-        task: _Task = asyncio.Task(coroutine, loop=loop, **how)
+        task: _Task = self._loop.factory_of(number)(loop, coroutine, **how)
         tasks = self._tasks.get(number)
         if tasks is not None:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         return task
 
-    def _begin_step(self) -> None:
+    def _begin_step(self) -> int:
+        """Note who is beside; whose step goes on after this one, as where an eager task begins."""
         self._note_beside(_thread._count() - self._pool.threads + self._pool.open)
+        return self.page.taken
 
     def _on_term(self, _signal: int, frame: FrameType | None) -> None:
         """Interrupt the run whose step it is, if that is the one that is to end."""
@@ -141,6 +144,66 @@ class Aio(Together):
             return
         run.asked, run.told = run.asked or Ending(why), True
         raise Interrupted(run.reason)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """What a run sets as its task factory or default executor is so for it alone."""
+
+    def __init__(self, make_task: Callable[..., _Task], pool: ThreadPoolExecutor) -> None:
+        super().__init__()
+        super().set_task_factory(make_task)
+        super().set_default_executor(pool)
+        self._factories: dict[int, Callable[..., Any] | None] = {}
+        self._executors: dict[int, ThreadPoolExecutor] = {}
+        self.changed = False
+        """Has a run set what holds for all?"""
+
+    def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
+        """Let it make the tasks of the run that asks for it; None is asyncio's own way."""
+        if factory is not None and not callable(factory):
+            raise TypeError("task factory must be a callable or None")
+        self._factories[NUMBER.get()] = factory
+
+    def get_task_factory(self) -> Callable[..., Any] | None:
+        """What this run has set."""
+        return self._factories.get(NUMBER.get())
+
+    def factory_of(self, number: int) -> Callable[..., Any]:
+        """What makes the tasks of a run."""
+        return self._factories.get(number) or _make_plain
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Let it make the calls of the run that asks for it."""
+        if not isinstance(executor, ThreadPoolExecutor):
+            raise TypeError("executor must be ThreadPoolExecutor instance")
+        self._executors[NUMBER.get()] = executor
+
+    def run_in_executor(
+        self, executor: Any, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
+        """Have a call made where ``executor`` makes it, or by this run's default."""
+        if executor is None:
+            executor = self._executors.get(NUMBER.get())
+        return super().run_in_executor(executor, func, *args)
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """Let it hear of what no task awaits, of all runs."""
+        self.changed = True
+        super().set_exception_handler(handler)
+
+    def set_debug(self, enabled: bool) -> None:
+        """Let asyncio look closely at all runs."""
+        self.changed = True
+        super().set_debug(enabled)
+
+    def forget(self, number: int) -> None:
+        """A run is over."""
+        self._factories.pop(number, None)
+        self._executors.pop(number, None)
+
+
+def _make_plain(loop: asyncio.AbstractEventLoop, coroutine: Any, **how: Any) -> _Task:
+    return asyncio.Task(coroutine, loop=loop, **how)
 
 
 class OnLoop(Neighbour):
@@ -165,7 +228,7 @@ class Step(Coroutine[Any, Any, Any]):
         self,
         coroutine: Coroutine[Any, Any, Any],
         number: int,
-        begin: Callable[[], None],
+        begin: Callable[[], int],
         note: Callable[[int], None],
     ) -> None:
         self._coroutine = coroutine
@@ -175,21 +238,21 @@ class Step(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Take the coroutine a step further."""
-        self._begin()
+        before = self._begin()
         self._note(self._number)
         try:
             return self._coroutine.send(value)
         finally:
-            self._note(0)
+            self._note(before)
 
     def throw(self, *error: Any) -> Any:
         """Take the coroutine a step further, by an exception."""
-        self._begin()
+        before = self._begin()
         self._note(self._number)
         try:
             return self._coroutine.throw(*error)
         finally:
-            self._note(0)
+            self._note(before)
 
     def close(self) -> None:
         """End the coroutine."""

@@ -297,16 +297,39 @@ def test_progress_is_passed_on_and_its_last_word_always_arrives(driver: Driver) 
     assert {note.run_id for note in driver.notes} == {outcome.run_id}
 
 
-@pytest.mark.parametrize("name", ["changes_folder_awaiting", "leaves_a_call"])
+@pytest.mark.parametrize("name", ["changes_folder_awaiting", "leaves_a_call", "hears_of_all"])
 def test_a_child_that_a_run_changed_is_not_used_again(
     driver: Driver, tmp_path: Path, name: str
 ) -> None:
     before = result(driver.run("pid_awaiting", AIO))
 
-    assert driver.run(name, AIO, file=str(tmp_path / "f")).ending is Ending.SUCCEEDED
+    params = {} if name == "hears_of_all" else {"file": str(tmp_path / "f")}
+    assert driver.run(name, AIO, **params).ending is Ending.SUCCEEDED
     after = result(driver.run("pid_awaiting", AIO))
 
     assert before != after
+
+
+def test_what_a_run_sets_for_its_tasks_and_calls_is_for_it_alone(
+    driver: Driver, neighbour: Callable[[], Outcome], tmp_path: Path
+) -> None:
+    found = result(driver.run("sets_up_its_loop", AIO))
+    after = driver.run("facts_everywhere", AIO)
+    guilty = driver.begin("dies_at", AIO, flag=str(tmp_path / "now"), how="task")
+    (tmp_path / "now").touch()
+
+    assert found == [True, pid_of(tmp_path / "n")]
+    assert result(after) == [after.run_id] * 3
+    assert driver.outcome(guilty).ending is Ending.CRASHED
+    assert neighbour().ending is Ending.RELEASED
+
+
+def test_a_task_that_begins_at_once_does_not_hide_whose_step_it_is(
+    driver: Driver, neighbour: Callable[[], Outcome]
+) -> None:
+    outcome = driver.run("sets_up_its_loop", AIO, flag="now")
+
+    assert (outcome.ending, neighbour().ending) == (Ending.CRASHED, Ending.RELEASED)
 
 
 def test_a_loop_that_stands_still_in_nobodys_step_is_given_up(

@@ -15,6 +15,7 @@ from attrs import fields
 
 import jobreg
 from jobreg.cli import CommandGroup, cli
+from jobreg.options import JobOptions
 from jobreg.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,21 @@ def test_all_that_can_be_asked_of_a_run_is_documented(kind):
     (told,) = re.findall(rf"autoclass:: jobreg\.{kind.__name__}\n   :members: (.+)\n", page)
 
     assert set(told.split(", ")) == public
+
+
+def test_the_plugin_guide_tells_every_option_of_a_job_with_its_default():
+    page = (DOCS / "guides" / "write-a-plugin.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", sections(page)["Options"], re.MULTILINE)
+    plain = {each.name: each.default for each in fields(JobOptions)}
+
+    told = {name: default.strip('`"') for name, default in rows}
+
+    assert list(told) == list(plain)
+    for name, default in plain.items():
+        if isinstance(default, str | int):
+            assert told[name] == str(default), name
+        elif default is None and name != "engine":
+            assert told[name] == "none", name
 
 
 def test_every_name_of_the_testing_module_is_documented_and_no_other():
