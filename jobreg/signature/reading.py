@@ -58,17 +58,24 @@ def read(function: Callable[..., object], job_name: str) -> Binder:
 
 def _signature(function: Callable[..., object], job_name: str) -> inspect.Signature:
     try:
-        if sys.version_info >= (3, 14):
-            from annotationlib import Format
-
-            # A name that only type checkers have is one annotation we cannot enforce, no more.
-            return inspect.signature(function, annotation_format=Format.FORWARDREF)
-        return inspect.signature(function)
+        return _as_written(function)
     except Exception as error:
         raise JobLoadError(
             f"Job {job_name!r} does not say which parameters it takes. Its provider should write "
             "it as a function with named parameters."
         ) from error
+
+
+def _as_written(function: Callable[..., object]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        try:
+            # A name that only type checkers have is one annotation we cannot enforce, no more.
+            return inspect.signature(function, annotation_format=Format.FORWARDREF)
+        except Exception:  # one raises; as texts each is read for itself
+            return inspect.signature(function, annotation_format=Format.STRING)
+    return inspect.signature(function)
 
 
 def _behind(function: object) -> object:
@@ -114,5 +121,6 @@ def _resolved(function: object, annotation: Any) -> Any:
     names = getattr(home, "__globals__", None)
     if names is None:  # a class, or an object that can be called
         names = vars(sys.modules[home.__module__])
+    own = {each.__name__: each for each in getattr(home, "__type_params__", ())}  # def f[T](x: T)
     holder = SimpleNamespace(__annotations__={"it": annotation})
-    return get_type_hints(holder, globalns=names, include_extras=True)["it"]
+    return get_type_hints(holder, globalns=names, localns=own, include_extras=True)["it"]

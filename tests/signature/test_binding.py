@@ -43,9 +43,11 @@ from kinds import (
     Row,
     Shade,
 )
+from typing_extensions import TypeAliasType
 
 from jobreg import JobLoadError, ParamsRefused
 from jobreg.runner import binder_of, call
+from jobreg.signature.conversion import faults
 from jobreg.signature.reading import read
 
 ID = UUID("6f1d8a4e-5c55-4a3e-9d6e-1a2b3c4d5e6f")
@@ -287,6 +289,14 @@ def test_of_a_generic_class_each_field_is_told(annotation, given, told):
     message = refusal(takes(annotation), {"it": given})
 
     assert message.startswith(f"Job 'a.job' refuses these params: {told}. It takes ")
+
+
+def test_the_places_within_an_alias_that_takes_types_are_told():
+    pair = TypeAliasType("Pair", tuple[One, dict[str, One]], type_params=(One,))
+
+    told = list(faults(["x", {"a": 1, "b": "y"}], pair[int], "it"))
+
+    assert told == ['it[0]: expected int, got str "x"', 'it[1].b: expected int, got str "y"']
 
 
 def test_everything_that_is_wrong_is_told_at_once():

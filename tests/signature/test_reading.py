@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kinds import Custom
 
+from jobreg import ParamsRefused
 from jobreg.signature.description import describe
 from jobreg.signature.reading import read
 
@@ -109,6 +110,17 @@ def test_one_odd_annotation_leaves_the_others_enforced():
     assert list(binder.hints) == ["b"]
     names = [finding.partition(":")[0] for finding in binder.findings]
     assert names == ["a", "rest", "its result"]
+
+
+def test_a_variable_of_the_function_itself_is_known():
+    job = with_annotation("list[Whole]")  # def job[Whole: int](it: list[Whole]), of Python 3.12
+    job.__type_params__ = (typing.TypeVar("Whole", bound=int),)
+    binder = read(job, "a.job")
+
+    assert binder.findings == ()
+    assert binder.bind({"it": [1]}, "Job 'a.job'") == ([], {"it": [1]})
+    with pytest.raises(ParamsRefused, match=r"it\[0\]: expected int"):
+        binder.bind({"it": ["x"]}, "Job 'a.job'")
 
 
 def test_an_annotation_is_read_in_the_module_that_wrote_it(tmp_path, monkeypatch):
