@@ -6,6 +6,7 @@ Every failure ends here as one line on stderr and an exit code; a command may al
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -21,11 +22,13 @@ from .output import cut, safe
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from ..client import Client
     from ..store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED = 130
+_LINE_END = re.compile(r"\s*\n\s*")
 LONGEST_LINE = 900
 """Characters of an error that are shown: one line, not a page."""
 
@@ -43,12 +46,23 @@ store_url: Callable[[F], F] = click.option(
 """Gives a command ``--store``, as its argument ``store_url: str | None``."""
 
 
-def opened(url: str | None) -> Store:
-    """The store that ``--store`` or the settings name, open."""
+def connected(url: str | None) -> Client:
+    """A client of the store that ``--store`` or the settings name, closed with the command."""
+    from ..client import Client
+
+    client = Client(url)
+    click.get_current_context().call_on_close(client.close)
+    return client
+
+
+def opened(url: str | None, *, check: bool = True) -> Store:
+    """The store that ``--store`` or the settings name, open, closed with the command."""
     from .. import settings
     from ..store import open_store
 
-    return open_store(settings.load(store=url).store)
+    store = open_store(settings.load(store=url).store, check=check)
+    click.get_current_context().call_on_close(store.close)
+    return store
 
 
 @contextmanager
@@ -229,7 +243,9 @@ def _invoke(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
         hint = f" Try: {where.command_path} --help" if where else ""
-        return _tell(error.format_message()[:LONGEST_LINE] + hint, error.exit_code)
+        # Of choices click tells one a line.
+        told = _LINE_END.sub(" ", error.format_message())[:LONGEST_LINE]
+        return _tell(told + hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort) as stop:
         return _tell("; ".join(("interrupted", *map(str, stop.args))), INTERRUPTED)
 

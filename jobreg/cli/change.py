@@ -11,7 +11,7 @@ import click
 
 from .. import bulk
 from ..errors import BadInput, JobRegError
-from . import as_json, output, store_url
+from . import as_json, connected, output, store_url
 from .filters import filters_of, run_filters
 from .runs import no_such_runs
 
@@ -78,10 +78,8 @@ def _change(
     everything: bool, dry_run: bool, as_json: bool,
     **asked: Any,
 ) -> int:  # fmt: skip
-    from ..client import Client
-
     given = filters_of(asked)
-    client = Client(store_url)
+    client = connected(store_url)
     _check_choice(verb.name, run_ids, bool(given), limit, everything)
     runs: Iterable[Run | JobRegError]
     if run_ids:

@@ -8,11 +8,11 @@ from . import COMPLETE, as_json, cli, output, store_url
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @as_json
 @store_url
 def completion(shell: str, as_json: bool, store_url: str | None) -> None:
-    """Print the lines that let SHELL complete jobreg: commands, options, job names, states.
+    """Print what lets SHELL (bash, zsh or fish) complete commands, job names and states.
 
     It looks at what is installed; it imports no plugin and opens no store.
 

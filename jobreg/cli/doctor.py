@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import StoreError
-from . import as_json, output, store_url
+from . import as_json, connected, output, store_url
 
 if TYPE_CHECKING:
     from ..catalogue import Owner
@@ -31,10 +31,9 @@ def doctor(importing: bool, as_json: bool, store_url: str | None) -> int:
     \b
     Example: jobreg jobs doctor --import
     """
-    from ..client import Client
     from . import findings
 
-    client = Client(store_url)
+    client = connected(store_url)
     snapshot = client.registry.snapshot()
     found, owners = _by_store(client, snapshot)
     found += findings.in_metadata(snapshot, owners)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import BadInput
-from . import as_json, output, store_url
+from . import as_json, opened, output, store_url
 
 if TYPE_CHECKING:
     from ..mlflow import Taking
@@ -38,14 +38,13 @@ def import_mlflow(
     from .. import settings
     from ..mlflow import Taking, read_map
     from ..registry import default_registry
-    from ..store import open_store
     from ..store.mlflow_jobs import Jobs
 
     chosen = settings.load(store=store_url)
     given = {} if file is None else read_map(_text(file), file)
     installed = default_registry().snapshot()
     jobs = Jobs(url)
-    store = open_store(chosen.store)
+    store = opened(chosen.store)
     try:
         taking = Taking(given, installed, chosen)
         taking.take(jobs, store, write=False)
@@ -56,7 +55,6 @@ def import_mlflow(
             taking.take(jobs, store, write=True)
     finally:
         jobs.close()
-        store.close()
     if as_json:
         output.print_json(_told(taking, imported))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..objects.jobs import job_rows, owned, problem_object
-from . import CommandGroup, as_json, output, store_url
+from . import CommandGroup, as_json, connected, output, store_url
 
 if TYPE_CHECKING:
     from ..registry import Problem
@@ -60,9 +60,7 @@ def list_jobs(owners: bool, as_json: bool, store_url: str | None) -> None:
     snapshot = default_registry().snapshot()
     rows = job_rows(snapshot)
     if owners:
-        from ..client import Client
-
-        rows = owned(rows, snapshot, Client(store_url).store.catalogue.owners())
+        rows = owned(rows, snapshot, connected(store_url).store.catalogue.owners())
     if as_json:
         problems = [problem_object(each) for each in snapshot.problems]
         output.print_json({"jobs": rows, "problems": problems})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import as_json, output, store_url
+from . import as_json, connected, output, store_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +35,7 @@ def logs(
     \b
     Example: jobreg runs logs 01a20a6e --follow
     """
-    from ..client import Client
-
-    client = Client(store_url)
+    client = connected(store_url)
     lines = client.logs(client.find_id(run_id), attempt=attempt, level=level, follow=follow)
     if as_json:
         _print_json(lines, follow)

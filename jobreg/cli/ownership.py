@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import as_json, complete_jobs, output, store_url
+from . import as_json, complete_jobs, connected, output, store_url
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -44,11 +44,10 @@ def adopt(name: str, dist: str, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg jobs adopt reports.render --from acme-reports
     """
-    from ..client import Client
     from ..errors import BadInput
     from ..registry.entry_points import APPLICATION, normalise
 
-    client = Client(store_url)
+    client = connected(store_url)
     claimants = _claimants(client, name)
     wanted = normalise(dist)
     if wanted == APPLICATION:
@@ -82,9 +81,7 @@ def set_options(name: str, pairs: tuple[str, ...], as_json: bool, store_url: str
     \b
     Example: jobreg jobs set reports.render timeout=10m concurrency=2
     """
-    from ..client import Client
-
-    client = Client(store_url)
+    client = connected(store_url)
     _claimants(client, name)
     asked = dict(_option(pair) for pair in pairs)
     if asked:

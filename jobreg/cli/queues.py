@@ -6,7 +6,7 @@ import click
 
 from ..objects.status import pause_objects
 from ..options import queue_name
-from . import CommandGroup, as_json, complete_jobs, opened, output, store_url
+from . import CommandGroup, as_json, complete_jobs, connected, opened, output, store_url
 
 
 @click.group(cls=CommandGroup)
@@ -65,11 +65,10 @@ def pause(name: str, job: bool, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg queues pause reports.render --job
     """
-    from ..client import Client
     from ..objects.jobs import check_known
 
     kind, name = _checked(name, job)
-    client = Client(store_url)
+    client = connected(store_url)
     if job:
         check_known(client, name)
     _tell(kind, name, "paused", client.store.pause(kind, name), as_json)

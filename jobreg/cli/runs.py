@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import CommandGroup, as_json, output, store_url
+from . import CommandGroup, as_json, connected, output, store_url
 from .filters import filters_of, run_filters
 
 if TYPE_CHECKING:
@@ -72,11 +72,10 @@ def list_runs(
     \b
     Example: jobreg runs list --state failed --since 2h --limit 20
     """
-    from ..client import Client
     from ..objects.runs import run_objects
 
     filters = filters_of(asked)
-    client = Client(store_url)
+    client = connected(store_url)
     found, following = client.page(limit=limit, cursor=cursor, **filters)
     if as_json:
         told = run_objects(client, [run.record for run in found])
@@ -109,9 +108,7 @@ def show_run(run_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg runs show 01a20a6e
     """
-    from ..client import Client
-
-    client = Client(store_url)
+    client = connected(store_url)
     print_run(client, client.get(client.find_id(run_id)), as_json=as_json, attempts=True)
 
 
@@ -126,9 +123,7 @@ def wait_for_run(run_id: str, timeout: str | None, as_json: bool, store_url: str
     \b
     Example: jobreg runs wait 01a20a6e --timeout 10m
     """
-    from ..client import Client
-
-    client = Client(store_url)
+    client = connected(store_url)
     run = client.get(client.find_id(run_id)).wait(timeout)
     print_run(client, run, as_json=as_json)
     return exit_code(run)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..objects.jobs import job_object
-from . import as_json, complete_jobs, output, store_url
+from . import as_json, complete_jobs, connected, output, store_url
 
 
 @click.command("show")
@@ -23,9 +23,8 @@ def show_job(name: str, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg jobs show reports.render
     """
-    from ..client import Client
 
-    shown = job_object(Client(store_url), name)
+    shown = job_object(connected(store_url), name)
     if as_json:
         output.print_json(shown)
     else:

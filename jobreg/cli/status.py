@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..objects.status import COUNTED, nothing, status_object
-from . import as_json, output, store_url
+from . import as_json, opened, output, store_url
 
 COLOURS = {"live": "green", "draining": "yellow", "degraded": "yellow", "dead": "red"}
 """Of the states of workers."""
@@ -25,11 +25,11 @@ def status(as_json: bool, store_url: str | None) -> None:
     Example: jobreg status --json
     """
     from .. import settings
-    from ..store import exists, open_store
+    from ..store import exists
 
     url = settings.load(store=store_url).store
     missing = None if exists(url) else f"There is no store at {url} yet; the first submit makes it."
-    told = nothing() if missing else status_object(open_store(url))
+    told = nothing() if missing else status_object(opened(url))
     if as_json:
         output.print_json(told)
     elif missing:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import clock
-from . import CommandGroup, as_json, output, store_url
+from . import CommandGroup, as_json, opened, output, store_url
 from .import_mlflow import import_mlflow
 
 if TYPE_CHECKING:
@@ -38,17 +40,17 @@ def status(as_json: bool, store_url: str | None) -> None:
     from attrs import asdict
 
     from .. import settings
-    from ..store import exists, open_store, schema
+    from ..store import exists, schema
 
     chosen = settings.load(store=store_url)
     told: dict[str, object] = {"url": chosen.store, "exists": exists(chosen.store)}
     counts: dict[str, int] = {}
     version: str | None = None
     if told["exists"]:
-        opened = open_store(chosen.store, check=False)
-        version = schema.version_of(opened)
-        told |= {"url": opened.url, "schema_version": version}
-        counts = opened.counts() if version is not None else {}
+        there = opened(chosen.store, check=False)
+        version = schema.version_of(there)
+        told |= {"url": there.url, "schema_version": version}
+        counts = there.counts() if version is not None else {}
     told["needs_version"] = schema.VERSION
     steps = schema.pending(version)
     told["pending"] = [{"version": each, "brings": brings} for each, brings in steps]
@@ -57,12 +59,21 @@ def status(as_json: bool, store_url: str | None) -> None:
     if as_json:
         output.print_json(told | {"settings": in_force})
         return
-    told["pending"] = "; ".join(f"{each}: {brings}" for each, brings in steps) or "nothing"
+    told["pending"], *more = _pending(steps) or ["nothing"]
     told["runs"] = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-    output.fields((key.replace("_", " "), value) for key, value in told.items())
+    pairs = [(key.replace("_", " "), value) for key, value in told.items()]
+    pairs[-1:-1] = [("", line) for line in more]  # below the first, above the runs
+    output.fields(pairs)
     print()
     rows = ((f"JOBREG_{key.upper()}", _plain(value)) for key, value in in_force.items())
     output.table(rows, ("SETTING", "VALUE"))
+
+
+def _pending(steps: Sequence[tuple[str, str]]) -> list[str]:
+    """What each version brings, in lines that fit beside the names of the facts."""
+    room = max(output.width() - len("schema version  "), 20)
+    told = (f"{version}: {brings}" for version, brings in steps)
+    return [line for each in told for line in wrap(each, room, subsequent_indent=" " * 6)]
 
 
 @store.command()
@@ -75,18 +86,17 @@ def upgrade(version: str | None, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg store upgrade
     """
-    from .. import settings
-    from ..store import open_store, schema
+    from ..store import schema
 
-    opened = open_store(settings.load(store=store_url).store, check=False)
-    before = schema.upgrade(opened, version or "head")
-    after = schema.version_of(opened)
+    there = opened(store_url, check=False)
+    before = schema.upgrade(there, version or "head")
+    after = schema.version_of(there)
     if as_json:
-        output.print_json({"url": opened.url, "from": before, "to": after})
+        output.print_json({"url": there.url, "from": before, "to": after})
     elif before == after:
-        print(f"{opened.url} has version {after} already.")
+        print(f"{there.url} has version {after} already.")
     else:
-        print(f"{opened.url} went from version {before or 'none'} to {after}.")
+        print(f"{there.url} went from version {before or 'none'} to {after}.")
 
 
 @store.command()
@@ -103,16 +113,15 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
     Example: jobreg store prune --retain succeeded=7d,failed=forever --dry-run
     """
     from .. import settings
-    from ..store import open_store
 
     chosen = settings.load(store=store_url, retain=retain)
     pruned = dict.fromkeys(chosen.retain, 0)
-    opened = open_store(chosen.store)
+    there = opened(chosen.store)
     for state, age in chosen.retain.items():
         if age is not None and dry_run:
-            pruned[state] = opened.history.count(state, age)
+            pruned[state] = there.history.count(state, age)
         elif age is not None:
-            pruned[state] = _prune_all(opened, state, age)
+            pruned[state] = _prune_all(there, state, age)
     if as_json:
         output.print_json({"pruned": pruned, "dry_run": dry_run})
         return
@@ -120,7 +129,7 @@ def prune(retain: str | None, dry_run: bool, as_json: bool, store_url: str | Non
     print(f"{'Would be deleted' if dry_run else 'Deleted'}: {told}.")
 
 
-def _prune_all(opened: Store, state: str, age: float) -> int:
+def _prune_all(there: Store, state: str, age: float) -> int:
     """Delete batch after batch; how many. Where one lock is for all, others get it in between.
 
     SQLite keeps no line of those who wait for it, and who takes it again at once starves them.
@@ -128,9 +137,9 @@ def _prune_all(opened: Store, state: str, age: float) -> int:
     from ..store.pruning import BATCH
 
     pruned, began = 0, clock.seconds()
-    while number := opened.history.prune(state, age, BATCH):
+    while number := there.history.prune(state, age, BATCH):
         pruned += number
-        if not opened.database.locks_rows:
+        if not there.database.locks_rows:
             time.sleep(max(_REST, clock.seconds() - began))
         began = clock.seconds()
     return pruned
@@ -153,16 +162,14 @@ def rename_job(old: str, new: str, dry_run: bool, as_json: bool, store_url: str 
     """
     from attrs import asdict
 
-    from .. import settings
     from ..errors import BadInput
     from ..registry.entry_points import name_fault
-    from ..store import open_store
 
     fault = name_fault(new)
     if fault:
         raise BadInput(fault)
-    opened = open_store(settings.load(store=store_url).store)
-    found = opened.names.count(old) if dry_run else opened.names.rename(old, new)
+    there = opened(store_url)
+    found = there.names.count(old) if dry_run else there.names.rename(old, new)
     if as_json:
         output.print_json({"from": old, "to": new, **asdict(found), "dry_run": dry_run})
         return

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import BadInput
-from . import INTERRUPTED, as_json, complete_jobs, output, store_url
+from . import INTERRUPTED, as_json, complete_jobs, connected, output, store_url
 from .pairs import add_pairs, local_moment, read_json
 from .runs import exit_code, print_run
 
@@ -103,9 +103,7 @@ def submit(
     \b
     Example: jobreg submit reports.render csv=sales.csv --delay 5m
     """
-    from ..client import Client
-
-    client = Client(store_url)
+    client = connected(store_url)
     run = client.submit(name, **_asked(pairs, params, asked))
     if not wait:
         if as_json:
@@ -137,13 +135,12 @@ def run(
     \b
     Example: jobreg run reports.render csv=sales.csv
     """
-    from ..client import Client
     from ..events import listen
     from ..handle import Run
     from ..worker.alone import LoneWorker
     from .log import hush_driver
 
-    client = Client(store_url)
+    client = connected(store_url)
     request = client.request(name, **_asked(pairs, params, asked))
     logging.getLogger("jobreg").addHandler(logging.NullHandler())  # the screen tells it
     hush_driver()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import as_json, output, store_url
+from . import as_json, connected, output, store_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +33,9 @@ def sync(as_json: bool, store_url: str | None) -> int:
     from attrs import evolve
 
     from ..catalogue import Entry
-    from ..client import Client
     from ..worker.probing import hellos
 
-    client = Client(store_url)
+    client = connected(store_url)
     snapshot = client.registry.snapshot()
     owners = client.store.catalogue.owners()
     refs, rows = _own(snapshot, owners)

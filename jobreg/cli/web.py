@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import BadInput
-from . import CommandGroup, as_json, opened, output, store_url
+from . import CommandGroup, as_json, connected, opened, output, store_url
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -52,7 +52,6 @@ def web(
         _hand_on(context, store_url, as_json)
         return
     from .. import settings
-    from ..client import Client
     from ..web.serving import serve
     from .log import hush_driver
 
@@ -60,7 +59,7 @@ def web(
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("jobreg").setLevel(chosen.log_level.upper())
     hush_driver()
-    client = Client(chosen.store)
+    client = connected(chosen.store)
     tokens = client.store.tokens.all()
 
     def ready(url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import as_json, output, store_url
+from . import as_json, connected, output, store_url
 
 
 @click.command()
@@ -17,10 +17,9 @@ def why(run_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     Example: jobreg runs why 01a20a6e
     """
-    from ..client import Client
     from ..why import explain
 
-    client = Client(store_url)
+    client = connected(store_url)
     run = client.get(client.find_id(run_id))
     because, following = explain(client, run)
     if as_json:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import click
 
-from . import as_json, output, store_url
+from . import as_json, opened, output, store_url
 
 
 def _dists() -> set[str]:
@@ -140,7 +140,6 @@ def worker(
 
 def _tell_rest(store_url: str) -> None:
     """Count on stderr what is due and was left, because nothing here may run it."""
-    from ..store import open_store
 
-    for queue, name, number in open_store(store_url).waiting():
+    for queue, name, number in opened(store_url).waiting():
         click.echo(f"left: {number} of {output.safe(name)} in queue {output.safe(queue)}", err=True)

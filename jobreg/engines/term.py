@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
+from signal import SIG_BLOCK, SIG_SETMASK, SIGTERM, pthread_sigmask
 from types import FrameType
 
 
@@ -12,12 +14,21 @@ def hear_term(handler: Callable[[int, FrameType | None], None]) -> None:
     """Have SIGTERM heard by a handler; in a process that a job forks it ends that, as elsewhere.
 
     ``Process.terminate()`` would have no effect there, and a pool of processes would wait for ever
-    for its end. A handler that the job has set itself stays.
+    for its end. One that comes while the process is being made waits until it is one of its own.
+    A handler that the job has set itself stays.
     """
-    signal.signal(signal.SIGTERM, handler)
+    signal.signal(SIGTERM, handler)
+    before = threading.local()
+
+    def hold() -> None:
+        before.mask = pthread_sigmask(SIG_BLOCK, {SIGTERM})
+
+    def go_on() -> None:
+        pthread_sigmask(SIG_SETMASK, before.mask)
 
     def let_go() -> None:
-        if signal.getsignal(signal.SIGTERM) is handler:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(SIGTERM) is handler:
+            signal.signal(SIGTERM, signal.SIG_DFL)
+        go_on()
 
-    os.register_at_fork(after_in_child=let_go)
+    os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=let_go)

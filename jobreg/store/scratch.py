@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import StoreUnavailable
@@ -48,8 +48,9 @@ def scratch_store(url: str, *, sqlite_sync: str = "normal") -> Iterator[Store]:
 
 @contextmanager
 def _beside(path: Path, name: str) -> Iterator[str]:
-    """A file in a folder of its own, beside this one."""
+    """A file in a folder of its own, beside this one. Of what is made for it, nothing stays."""
     beside, folder = path.parent, path.parent / name
+    missing = [each for each in (beside, *beside.parents) if not each.exists()]
     try:  # from before there is one: the moment it is there, somebody may interrupt us
         try:
             beside.mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,9 @@ def _beside(path: Path, name: str) -> Iterator[str]:
         yield f"{folder}/scratch.db"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # somebody else has put something there
+            for each in missing:
+                each.rmdir()
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def test_it_measures_on_each_database_and_leaves_the_store_as_it_is(run_cli, sto
 
 
 def test_the_table_for_people_fits_and_nothing_is_left_beside_the_store(run_cli, tmp_path):
-    done = run_cli(*FEW, "--store", str(tmp_path / "data" / "jobs.db"))
+    (tmp_path / "there").mkdir()
+    done = run_cli(*FEW, "--store", str(tmp_path / "there" / "data" / "of" / "jobs.db"))
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -57,7 +58,7 @@ def test_the_table_for_people_fits_and_nothing_is_left_beside_the_store(run_cli,
         "submit to start, p95",
     ]  # fmt: skip
     assert lines[-1] == "Every run was done once, in a child, with the right result."
-    assert list((tmp_path / "data").iterdir()) == []
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 def test_a_wrong_result_is_named_and_the_exit_code_is_1(run_cli, fake_plugins, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -101,11 +102,13 @@ def test_the_lines_for_a_shell_are_printed(run_cli, shell):
     assert f"_JOBREG_COMPLETE={shell}_complete" in done.stdout
 
 
-def test_a_shell_we_do_not_know_is_refused(run_cli):
-    done = run_cli("completion", "tcsh")
+@pytest.mark.parametrize("given", [["tcsh"], []])
+def test_where_no_shell_is_named_that_we_know_they_are_told_in_one_line(run_cli, given):
+    done = run_cli("completion", *given)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
+    assert re.fullmatch(r"jobreg: .*'SHELL'.*bash'?, '?zsh'?, '?fish.*\n", done.stderr)
+    assert "\\" not in done.stderr
 
 
 bash = shutil.which("bash")

@@ -91,6 +91,7 @@ def test_what_an_upgrade_would_bring_is_told_and_taken_in_steps(run_cli, file):
     pending = [each["version"] for each in told["pending"]]
     assert pending == ["0003", "0004", "0005", "0006", "0007", "0008"]
     assert "0004: Unique keys of runs" in plain
+    assert max(map(len, plain.partition("SETTING")[0].splitlines()[1:])) <= 80
     assert (back.returncode, back.stdout) == (2, "")
     assert "cannot go back to 0001: versions only add" in back.stderr
 

@@ -167,6 +167,37 @@ def test_a_command_leaves_the_store_a_single_file(start, warm, environ, tmp_path
     assert [each.name for each in file.parent.glob(f"{file.name}*")] == [file.name]
 
 
+TELLS_WHAT_IS_OPEN = """
+import atexit, sqlite3, sys
+
+made = []
+
+def heed(event, arguments):
+    if event == "sqlite3.connect/handle":
+        made.append(arguments[0])
+
+@atexit.register
+def tell():
+    for each in made:
+        try:
+            each.total_changes
+        except sqlite3.ProgrammingError:
+            continue
+        print("left open", file=sys.stderr)
+
+sys.addaudithook(heed)
+"""
+
+
+@pytest.mark.parametrize("path", sorted(set(VALID) - LONG))
+def test_a_command_leaves_no_connection_to_be_closed_by_the_interpreter(
+    warm, environ, tmp_path, path
+):
+    done = warm.run(call(path), environ, tmp_path, first=TELLS_WHAT_IS_OPEN)
+
+    assert (done.returncode, "left open" in done.stderr) == (0, False)
+
+
 @pytest.mark.parametrize("path", sorted(set(VALID) - LONG - {"worker"}))
 def test_output_that_cannot_be_written_is_told(warm, environ, tmp_path, path):
     with open("/dev/full", "w") as full, tempfile.TemporaryFile() as errors:
@@ -310,7 +341,7 @@ def test_what_ends_a_long_command_leaves_no_scratch_store_and_no_worker(
             os.kill(pid, signal.SIGKILL)
 
     assert (process.returncode, stdout, stderr) == (130, "", "jobreg: interrupted\n")
-    assert list(store.parent.iterdir()) == []
+    assert not store.parent.exists()
 
 
 def test_no_more_is_done_after_ctrl_c(interrupt, kept):
