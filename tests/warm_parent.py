@@ -23,6 +23,7 @@ from typing import Any, cast
 import warm_forkserver
 
 NOT_OURS = ("jobreg.__main__", "jobreg.pytest_plugin", "jobreg.store.migrations")
+AT_START = frozenset(sys.path)
 OTHERS = ("alembic.command", "alembic.config", "sqlalchemy.dialects.sqlite")
 
 
@@ -133,8 +134,9 @@ def request(descriptors: list[int]) -> dict[str, Any]:
 
 
 def customised(path: Sequence[str]) -> bool:
-    """Is there something that each new interpreter imports first?"""
-    return any((Path(folder) / "sitecustomize.py").exists() for folder in path)
+    """Is there something that each new interpreter imports first, and this one has not?"""
+    new = set(path).difference(AT_START)  # a system's own Python may come with one
+    return any((Path(folder) / "sitecustomize.py").exists() for folder in new)
 
 
 def open_streams() -> None:
