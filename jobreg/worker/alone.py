@@ -12,7 +12,7 @@ from ..lifecycle import Claim, Ending, RunRecord, State
 from ..registry import JobRef
 from ..store import Offer
 from .signals import heard
-from .worker import Worker
+from .worker import LAST, Worker
 
 
 class LoneWorker(Worker):
@@ -92,8 +92,14 @@ class LoneWorker(Worker):
             self._turn(claiming=False)
             if self.stopping:
                 self.engine.interrupt(claim.run_id, claim.attempt, Ending.CANCELLED)
+                self._ends = min(self._ends, clock.seconds() + self.settings.kill_grace + LAST)
             if self._hurrying:
                 self.engine.kill()
+            if clock.seconds() > self._ends:
+                raise KeyboardInterrupt(
+                    f"the store does not take how run {claim.run_id} ended: it is kept as running "
+                    "until its lease is over, and is lost then"
+                )
 
 
 def _due(request: RunRecord) -> float:

@@ -7,6 +7,7 @@ import math
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -40,6 +41,8 @@ _STALLED = 1.0
 _MIND_EVERY = 0.5
 _AGAIN = 0.05
 _BACKOFF = (0.1, 1.5)
+LAST = 5.0
+"""Seconds for the last outcomes to be written, once the children are killed."""
 _FIRST = -math.inf  # when to do what comes before the next claim
 
 
@@ -432,6 +435,8 @@ class Worker:
         ends = clock.seconds() + bound * random.random()
         while clock.seconds() < ends and not self.stopping:
             self._stop.wait(_AGAIN)
+        if self.stopping:
+            time.sleep(_AGAIN)
 
     # the end
 
@@ -445,6 +450,6 @@ class Worker:
         while self.settler.holds and clock.seconds() < self._ends and not self._hurrying:
             self._turn(claiming=False)
         self.engine.kill()
-        self._ends = clock.seconds() + self.settings.kill_grace + 5
+        self._ends = clock.seconds() + self.settings.kill_grace + LAST
         while self.settler.holds and clock.seconds() < self._ends:
             self._turn(claiming=False)

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from store_hands import Ending, add_worker, claim_one, finish, outcome, settle
 from waiting import until
+from warm_start import text_of
 
 from jobreg.lifecycle import Progress
 from jobreg.store import open_store
@@ -320,6 +322,27 @@ def test_what_ends_a_run_here_cancels_it(environ, tmp_path, store, number, fake_
     assert process.wait(30) == 130
     ((run,), _) = store.find()
     assert run.state == "cancelled"
+
+
+def test_a_run_here_whose_store_is_gone_can_be_ended(warm, environ, tmp_path, store, fake_plugins):
+    source = "import time\ndef run():\n    time.sleep(600)\n"
+    fake_plugins.add(
+        "acme-waits", "1.0", {"acme.waits": "acme_waits:run"}, {"acme_waits.py": source}
+    )
+    soon = "import jobreg.worker.alone\njobreg.worker.alone.LAST = 0.2"
+    patience = environ | {"JOBREG_KILL_GRACE": "0.2"}
+    with tempfile.TemporaryFile() as told:
+        process = warm.start(["run", "acme.waits"], patience, tmp_path, output=told, first=soon)
+        until(lambda: store.counts()["running"], 30)
+        ((run,), _) = store.find()
+        store.close()
+        for file in tmp_path.glob("jobs.db*"):
+            file.unlink()
+
+        process.terminate()
+
+        assert process.wait(30) == 130
+        assert f"the store does not take how run {run.run_id} ended" in text_of(told)
 
 
 def test_a_terminal_that_closes_while_the_job_prints_cancels_its_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -516,6 +517,28 @@ def test_an_outage_is_told_once_and_so_is_its_end(
     deaf()
 
     assert told == ["store.down", "store.up"]
+
+
+def test_a_worker_that_ends_asks_a_store_that_is_away_no_more_often_than_others(
+    client: Client, start_worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, asked = start_worker(), list[float]()
+    run = client.submit("hostile.waits_for", {"file": f"{tmp_path}/f", "flag": f"{tmp_path}/go"})
+    until(lambda: (tmp_path / "f").exists())
+
+    def away(*_: Any) -> None:
+        asked.append(time.monotonic())
+        raise StoreUnavailable("it is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "settle", away)
+        (tmp_path / "go").touch()
+        worker.stop(wait=False)
+        until(lambda: len(asked) > 12)
+    worker.stop()
+
+    assert asked[12] - asked[2] > 10 * 0.04
+    assert run.refresh().state is State.SUCCEEDED
 
 
 def test_what_a_lost_claim_took_is_given_back_before_more_is_claimed(
