@@ -7,7 +7,7 @@ from contextlib import suppress
 from attrs import evolve
 
 from .. import clock
-from ..errors import JobConflict
+from ..errors import JobConflict, StoreUnavailable
 from ..lifecycle import Claim, Ending, RunRecord, State
 from ..registry import JobRef
 from ..store import Offer
@@ -26,6 +26,7 @@ class LoneWorker(Worker):
         Raises:
             UnknownJob, JobConflict: the job is not installed here.
             Conflict: a run with this id exists.
+            StoreUnavailable: told to stop, and the store does not take it.
         """
         with suppress(JobConflict):  # the store may say whose the name is
             self.registry.ref(request.job_name)
@@ -96,9 +97,9 @@ class LoneWorker(Worker):
             if self._hurrying:
                 self.engine.kill()
             if clock.seconds() > self._ends:
-                raise KeyboardInterrupt(
-                    f"the store does not take how run {claim.run_id} ended: it is kept as running "
-                    "until its lease is over, and is lost then"
+                raise StoreUnavailable(
+                    f"The store does not take how run {claim.run_id} ended. It is kept as running "
+                    "until its lease is over, and is lost then: look at the database."
                 )
 
 

@@ -341,8 +341,8 @@ def test_a_run_here_whose_store_is_gone_can_be_ended(warm, environ, tmp_path, st
 
         process.terminate()
 
-        assert process.wait(30) == 130
-        assert f"the store does not take how run {run.run_id} ended" in text_of(told)
+        assert process.wait(30) == 5
+        assert f"jobreg: The store does not take how run {run.run_id} ended" in text_of(told)
 
 
 def test_a_terminal_that_closes_while_the_job_prints_cancels_its_run(
