@@ -848,6 +848,21 @@ def books(how="core", then="", flag=None, file=None):
     return "not what the run returned"
 
 
+def locks_the_store(file, seconds=1000):
+    mine = sqlite3.connect(os.environ["JOBREG_STORE"].removeprefix("sqlite:///"))
+    run = current_run()
+    with mine, run.transaction(mine) as effect:
+        mine.execute(f"INSERT INTO effects (run_id, attempt) VALUES ('{run.id}', {run.attempt})")
+        _mark(file, os.getpid())
+        time.sleep(seconds)
+        effect.result = "booked"
+
+
+@job(engine="threads")
+def locks_the_store_in_a_thread(file, seconds=1000):
+    locks_the_store(file, seconds)
+
+
 @job(max_age="1s")
 def fresh_only():
     return "in time"

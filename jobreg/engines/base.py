@@ -118,7 +118,17 @@ class Groups(Protocol):
         """This group has ended."""
 
 
-def over_time(claim: Claim, error: ErrorReport | None = None) -> ErrorReport:
-    """The error of a run over its time, with the traceback of where it was interrupted."""
+def over_time(
+    claim: Claim, error: ErrorReport | None = None, *, locks: bool = False
+) -> ErrorReport:
+    """The error of a run over its time, with the traceback of where it was interrupted.
+
+    ``locks``: it was the time for which it may keep the store locked.
+    """
     text = f"It ran longer than its limit of {amount(claim.options.timeout or 0)} s."
+    if locks:
+        text = (
+            "It kept the database file locked for so long that its worker could not renew its "
+            "lease. Let it work first, then write and commit at once."
+        )
     return ErrorReport("TimeoutError", text, error.traceback if error else "")

@@ -60,6 +60,8 @@ class Child:
     """What did not fit into the pipe: it reads nothing while a job executes."""
     awaits_room: bool = False
     """Does the minder wake when something fits again?"""
+    locks: int = 0
+    """The number of the run that is to end because it keeps the store locked."""
     ended: bool = False
     looked: float = 0.0
     runs: int = 0
@@ -175,9 +177,9 @@ class Child:
         """Has it taken up the first of its claims, and so all that it printed is of that run?"""
         return self.page.taken == next(iter(self.given), None)
 
-    def under_way(self) -> int:
-        """How many of its runs it has taken up and are not over."""
-        return int(self.executes())
+    def under_way(self) -> list[int]:
+        """Its runs that it has taken up and that are not over, by number."""
+        return [self.page.taken] if self.executes() else []
 
     def leave(self, claim: Claim, changed: bool) -> bool:
         """A run is over: must the child end, with all that the job has left behind?"""
@@ -300,7 +302,8 @@ class Child:
         """What became of the claim a dead child held: what was asked of it, else a crash."""
         ending, error = self.asked or (Ending.LOST if self.unblamed else Ending.CRASHED), None
         if ending is Ending.TIMEOUT:
-            error = over_time(claim) if self.page.begun else import_took_too_long()
+            locks = self.locks > 0
+            error = over_time(claim, locks=locks) if self.page.begun else import_took_too_long()
         elif ending in (Ending.CRASHED, Ending.LOST):
             error = self.death("that ran it")
         return self.outcome(claim, ending, self.page.since or self.handed, error)

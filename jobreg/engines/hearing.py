@@ -223,5 +223,6 @@ class Hearing:
             self._pass_on(child, claim, said)
         child.end(number)
         if outcome.ending is Ending.TIMEOUT:
-            outcome = evolve(outcome, error=over_time(claim, outcome.error))
+            error = over_time(claim, outcome.error, locks=number == child.locks)
+            outcome = evolve(outcome, error=error)
         self._minder.over(child, claim, outcome, changed=changed)

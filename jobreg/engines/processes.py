@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -125,6 +126,25 @@ class ProcessEngine:
                         break
             if self._lanes.remove(run_id, attempt):
                 self._tell(Outcome(run_id=run_id, attempt=attempt, ending=why))
+
+    def end_writer(self, pid: int) -> bool:
+        """End the run that keeps the store locked by this process, if it is one of ours."""
+        try:
+            group = os.getpgid(pid)
+        except ProcessLookupError:
+            return False
+        with self._lock:
+            child = next((each for each in self._children if each.pid == group), None)
+            if child is None:
+                return False
+            number, *others = child.under_way() or [0]
+            if others:  # each runs alone next, and then it shows
+                child.unclear = True
+                child.kill()
+            elif number:
+                child.locks = number
+                self._ask(child, number, Ending.TIMEOUT)
+        return True
 
     def announce_stop(self) -> None:
         """Let ``current_run().stopping`` be true in all running jobs."""
@@ -432,6 +452,6 @@ class ProcessEngine:
                 return  # it is a code of the job's own
             time.sleep(_DYING / 20)
         orphans = [each for each in self._children if each.parent == dead.parent]
-        many = sum(each.under_way() for each in orphans) > 1
+        many = sum(len(each.under_way()) for each in orphans) > 1
         for each in orphans:
             each.orphan, each.unblamed = True, many

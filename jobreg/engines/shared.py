@@ -203,11 +203,8 @@ class SharedChild(Child):
 
     # its end
 
-    def under_way(self) -> int:
-        """How many of its runs it has taken up and are not over."""
-        return len(self._taken_up())
-
-    def _taken_up(self) -> list[int]:
+    def under_way(self) -> list[int]:
+        """Its runs that it has taken up and that are not over, by number."""
         at, threads = self.page.taken, self.engine == "threads"
         return [n for n in self.given if n in self.begun or n == at or (threads and n < at)]
 
@@ -245,14 +242,14 @@ class SharedChild(Child):
         if self.asked is not None or self.spared:
             return ()
         if self.orphan:
-            return self._taken_up()
+            return self.under_way()
         if self.stuck:
             return self.stuck
         at, threads = self.page.taken, self.engine == "threads"
         if not threads and at and not self.unclear and not self.page.beside:
             return (at,)  # also where that run is over: what it left did it, and no neighbour
         # One that has not begun is charged only where none could be begun.
-        return self._taken_up() or ([] if self.proved else list(self.given)[:1])
+        return self.under_way() or ([] if self.proved else list(self.given)[:1])
 
     def _error(self, claim: Claim, ending: Ending, number: int) -> ErrorReport | None:
         match ending:
@@ -265,5 +262,5 @@ class SharedChild(Child):
             case Ending.TIMEOUT if number in self.stuck:
                 return children.import_took_too_long()
             case Ending.TIMEOUT:
-                return over_time(claim)
+                return over_time(claim, locks=number == self.locks)
         return None

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from .. import __version__, clock
+from .. import __version__, clock, proc
 from ..errors import StoreError
 from ..events import emit
 from ..request import new_run_id
@@ -22,6 +22,8 @@ from .outage import Outage
 
 FENCE_AT = 5 / 6
 """The part of a lease after which a worker that could not renew it kills its own children."""
+_UNLOCK_AT = 2 / 3
+"""The part of a lease after which a run of its own may not keep a worker from renewing it."""
 _MOMENT = 0.005
 
 
@@ -48,7 +50,8 @@ class Lease:
     """Registers a worker and keeps its lease, in two threads that run no job code.
 
     One beats; it may hang in the database. The other touches the guard's page, and calls
-    ``on_overdue`` when no beat has succeeded for five sixths of a lease, asking nobody.
+    ``on_overdue`` when no beat has succeeded for five sixths of a lease, asking nobody. Before
+    that, where a process keeps the file of the store locked, it is named to ``end_writer``.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Lease:
         guard: Guard,
         names: Callable[[], list[str]],
         on_overdue: Callable[[], None],
+        end_writer: Callable[[int], bool],
         condition: Callable[[], str | None],
         outage: Outage,
     ) -> None:
@@ -66,6 +70,7 @@ class Lease:
         self._guard = guard
         self._names = names
         self._on_overdue = on_overdue
+        self._end_writer = end_writer
         self._condition = condition
         self._outage = outage
         self._at_once = threading.Event()
@@ -136,8 +141,8 @@ class Lease:
         """Is the last beat too long ago, or was this process frozen until now?"""
         return self._gap(min(self._renewed, self._touched))
 
-    def _gap(self, since: float) -> bool:
-        return clock.seconds() - since > self._settings.lease * FENCE_AT
+    def _gap(self, since: float, part: float = FENCE_AT) -> bool:
+        return clock.seconds() - since > self._settings.lease * part
 
     def _beat(self) -> None:
         # Jitter: workers started together must not beat together.
@@ -181,9 +186,18 @@ class Lease:
             if self._gap(self._touched):
                 self._end_gap()
             self._touched = begun
+            if self._gap(self._renewed, _UNLOCK_AT):
+                self._unlock()
             overdue = self._overdue()
             if overdue:
                 self._on_overdue()
             if overdue and not told:
                 emit("lease.overdue", worker_id=self.worker_id)
             told = overdue
+
+    def _unlock(self) -> None:
+        """Where a run of ours keeps the file locked, have it end, and beat."""
+        file = self._store.database.file
+        writer = None if file is None else proc.writer(file)
+        if writer is not None and self._end_writer(writer):
+            self.beat_now()

@@ -221,8 +221,9 @@ class Worker:
         self.ownership = Ownership(self.store, self.registry)
         names = self.ownership.names
         self.lease = Lease(
-            self.store, self.settings, guard, names, self.engine.kill, self._condition, self._outage
-        )
+            self.store, self.settings, guard, names, self.engine.kill, self.engine.end_writer,
+            self._condition, self._outage,
+        )  # fmt: skip
         self.settler = Settler(self.store, self.lease.host.name)
         self.scribe = Scribe(self.store)
         self.claimer = Claimer(self.store, self.ownership, self.engine, self.settings.queues)

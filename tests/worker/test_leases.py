@@ -37,7 +37,8 @@ def test_a_guard_that_cannot_be_started_again_is_tried_again_and_ends_nothing(
     given = settings.load(lease="4s", store=store.full_url)
     overdue: list[bool] = []
     lease = Lease(
-        store, given, guard, list, lambda: overdue.append(True), lambda: None, Outage()
+        store, given, guard, list, lambda: overdue.append(True), lambda _: False, lambda: None,
+        Outage(),
     )  # fmt: skip
     lease.start()
 

@@ -111,3 +111,26 @@ def test_progress_that_is_said_within_is_kept(client: Client, start_worker: Any)
     assert run.result(20) == "booked"
     assert run.progress is not None
     assert run.progress.done == 7
+
+
+@pytest.mark.parametrize("client", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("engine", ["", "_in_a_thread"])
+def test_a_run_that_keeps_the_file_locked_ends_before_the_lease_of_its_worker_does(
+    client: Client, start_worker: Any, tmp_path: Path, engine: str
+) -> None:
+    start_worker(concurrency=2, lease="2s", kill_grace=0.1)
+    beside = client.submit("hostile.waits_for", {"file": f"{tmp_path}/n", "flag": f"{tmp_path}/go"})
+    until(lambda: pids_in(tmp_path / "n"))
+
+    run = client.submit(f"hostile.locks_the_store{engine}", {"file": f"{tmp_path}/f"})
+    until(lambda: run.refresh().state.final, 20)
+    (tmp_path / "go").touch()
+
+    assert run.error is not None
+    assert "It kept the database file locked" in run.error.message
+    if not engine:  # a thread that sleeps is not interrupted, but killed with its process
+        assert "time.sleep(seconds)" in run.error.traceback
+    assert [each.outcome for each in run.attempts()] == [Ending.TIMEOUT]
+    assert beside.result(20) == "seen"
+    assert [each.outcome for each in beside.attempts()] == [Ending.SUCCEEDED]
+    assert effects(client) == []
