@@ -89,6 +89,8 @@ class Guard:
                 start_new_session=True,
                 bufsize=0,
             )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)  # nobody waits for a guard
 
     @property
     def pid(self) -> int | None:
@@ -96,12 +98,17 @@ class Guard:
         return None if self._process is None else self._process.pid
 
     def touch(self) -> None:
-        """Say that the supervisor is not frozen; start the guard again if somebody killed it."""
-        from .. import clock
+        """Say that the supervisor is not frozen; let a guard go on that somebody has stopped.
+
+        Where somebody killed it, start it again.
+        """
+        from .. import clock, proc
 
         with self._changing:
             if self._process is not None and self._process.poll() is not None:
                 self._start()
+            elif self._process is not None and proc.is_stopped(self._process.pid):
+                self._process.send_signal(signal.SIGCONT)
             if self._page is not None:
                 _TOUCHED.pack_into(self._page, 0, clock.nanoseconds())
 
@@ -140,7 +147,8 @@ class Guard:
         # A guard that is dead is started again at the next touch, and told of every group then.
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
-                self._process.stdin.write(line.encode())
+                if self._process.stdin.write(line.encode()) is None:  # it has not read for long
+                    self._process.kill()
 
 
 def kill_groups(groups: Iterable[int]) -> None:
