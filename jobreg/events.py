@@ -1,6 +1,6 @@
 """Named events. Code says what happened; logs (and later metrics) only listen.
 
-run.claimed run.settled run.progress run.output run.unlogged lease.lost lease.overdue
+run.claimed run.settled run.unsettled run.progress run.output run.unlogged lease.lost lease.overdue
 worker.started worker.stopping worker.stopped worker.failed worker.rescued store.pruned
 child.started child.ended child.refused child.stuck child.output job.unready job.refused
 store.down store.up
@@ -24,6 +24,7 @@ _LEVELS = {
     "run.progress": logging.DEBUG,
     "run.output": logging.DEBUG,
     "run.unlogged": logging.WARNING,
+    "run.unsettled": logging.WARNING,
     "child.started": logging.DEBUG,
     "child.ended": logging.DEBUG,
     "lease.lost": logging.WARNING,

@@ -113,6 +113,13 @@ class Settler:
                 )
             )
 
+    def give_up(self) -> None:
+        """The worker ends: tell of the outcomes that the store did not take."""
+        for key, claim in self._held.items():
+            ended = self._pending.get(key)
+            told = dict(zip(_FACTS[:3], (claim.run_id, claim.job_name, claim.attempt), strict=True))
+            emit("run.unsettled", **told, outcome=ended and ended.ending)
+
     def _expire(self, claim: Claim) -> None:
         most = amount(claim.options.max_age or 0)
         told = f"It was due for {claim.age:.0f} s; its max_age is {most} s."

@@ -434,10 +434,12 @@ class Worker:
         bound = min(most, least * 2.0 ** min(self._failed_turns, 10))
         self._failed_turns += 1
         ends = clock.seconds() + bound * random.random()
-        while clock.seconds() < ends and not self.stopping:
-            self._stop.wait(_AGAIN)
-        if self.stopping:
+        told_before = self.stopping
+        while True:  # once in any case, and no longer than what it was told since allows
             time.sleep(_AGAIN)
+            told = self._hurrying or self.stopping is not told_before
+            if told or clock.seconds() >= min(ends, self._ends):
+                return
 
     # the end
 
@@ -454,3 +456,4 @@ class Worker:
         self._ends = clock.seconds() + self.settings.kill_grace + LAST
         while self.settler.holds and clock.seconds() < self._ends:
             self._turn(claiming=False)
+        self.settler.give_up()

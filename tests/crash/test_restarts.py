@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,10 +127,11 @@ def test_after_a_long_outage_a_worker_is_soon_back(
     waits, outage = list[float](), Worker._wait_out
 
     def counted(worker: Worker, error: StoreError) -> None:
-        steps, wait = list[float](), worker._stop.wait
-        worker._stop.wait = lambda seconds: steps.append(seconds) or wait(seconds)  # type: ignore
-        outage(worker, error)
-        del worker._stop.wait
+        steps = list[float]()
+        asleep = SimpleNamespace(sleep=lambda each: steps.append(each) or time.sleep(each))
+        with monkeypatch.context() as counting:
+            counting.setattr("jobreg.worker.worker.time", asleep)
+            outage(worker, error)
         waits.append(sum(steps))  # on a busy machine less than it took, and never more
 
     monkeypatch.setattr(Worker, "_wait_out", counted)

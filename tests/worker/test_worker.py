@@ -534,11 +534,30 @@ def test_a_worker_that_ends_asks_a_store_that_is_away_no_more_often_than_others(
         broken.setattr(worker.store, "settle", away)
         (tmp_path / "go").touch()
         worker.stop(wait=False)
-        until(lambda: len(asked) > 12)
+        until(lambda: len(asked) > 4)
     worker.stop()
 
-    assert asked[12] - asked[2] > 10 * 0.04
+    assert asked[4] - asked[1] > 3 * 0.04
     assert run.refresh().state is State.SUCCEEDED
+
+
+def test_a_worker_that_ends_tells_of_what_the_store_did_not_take(
+    client: Client, start_worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, told = start_worker(kill_grace=0.1), list[Any]()
+    run = client.submit("hostile.waits_for", {"file": f"{tmp_path}/f", "flag": f"{tmp_path}/go"})
+    until(lambda: (tmp_path / "f").exists())
+    monkeypatch.setattr("jobreg.worker.worker.LAST", 0.2)
+    monkeypatch.setattr(worker.store, "settle", _away)
+    deaf = listen(lambda name, facts: told.append(facts) if name == "run.unsettled" else None)
+
+    (tmp_path / "go").touch()
+    worker.stop(0.5)
+    deaf()
+
+    assert told == [
+        {"run_id": run.id, "job_name": run.job_name, "attempt": 1, "outcome": Ending.SUCCEEDED}
+    ]
 
 
 def test_what_a_lost_claim_took_is_given_back_before_more_is_claimed(
@@ -565,3 +584,7 @@ def test_what_a_lost_claim_took_is_given_back_before_more_is_claimed(
 
 def _fail(*_: Any) -> None:
     raise sqlite3.OperationalError("disk I/O error")
+
+
+def _away(*_: Any) -> None:
+    raise StoreUnavailable("it is away")
