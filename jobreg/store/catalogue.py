@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Insert, Update
 from ..catalogue import Entry, Known, Owner
 from ..errors import StoreError, StoreUnavailable
 from . import job_statements
+from .database import ANSWER_WITHIN
 from .known import Remembered, known_of
 from .records import Row, entry_of, from_stored_time, storable
 from .transacting import again
@@ -123,7 +124,7 @@ class StoredCatalogue:
             if rows is not None:
                 return self._remembered.of(name, rows)
         asked = {"job_name": name}
-        with self._store.reading() as connection:
+        with self._store.reading(ANSWER_WITHIN) as connection:  # as the submit it belongs to
             versions = connection.execute(job_statements.versions_of(), asked).mappings().all()
             overrides = connection.execute(job_statements.overrides_of(), asked).mappings().all()
             return known_of(versions, overrides)

@@ -60,23 +60,25 @@ class Transactions:
         with forking.inside():
             self.database.let_go()
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A transaction that only reads."""
-        return self._transaction(reading=True)
+    def reading(self, within: float = READ_WITHIN) -> AbstractContextManager[Connection]:
+        """A transaction that only reads, and waits so many seconds for each answer."""
+        return self._transaction(reading=True, within=within)
 
     def writing(self) -> AbstractContextManager[Connection]:
         """A transaction that writes."""
         return self._transaction()
 
     @contextmanager
-    def _transaction(self, *, reading: bool = False) -> Iterator[Connection]:
+    def _transaction(
+        self, *, reading: bool = False, within: float | None = None
+    ) -> Iterator[Connection]:
         if os.getpid() != self._pid:
             self._leave_those_of_the_parent()
         committing, entered = False, forking.enter()
         try:
             engine = self.database.reader if reading else self.engine
             with engine.connect() as connection:
-                within = READ_WITHIN if reading else ANSWER_WITHIN
+                within = within or (READ_WITHIN if reading else ANSWER_WITHIN)
                 self.database.bound(connection.connection.dbapi_connection, within)
                 if reading:
                     connection = connection.execution_options(jobreg_reading=True)

@@ -154,6 +154,21 @@ def test_a_network_that_swallows_everything_is_given_up_within_the_bound(
     add(store)
 
 
+@pytest.mark.parametrize("databases", ["mysql"], indirect=True)
+def test_what_a_submit_reads_of_its_job_is_waited_for_no_longer_than_the_submit(
+    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.catalogue.of(JOB)
+    monkeypatch.setattr("jobreg.store.catalogue.ANSWER_WITHIN", 0.5)
+    proxy.set("blackhole")
+    begun = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        store.catalogue.of(JOB)
+
+    assert time.monotonic() - begun < database.READ_WITHIN / 4
+
+
 def test_a_slow_network_is_only_slow(store: Store, proxy: Proxy) -> None:
     proxy.set("delay")
 
