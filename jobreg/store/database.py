@@ -42,6 +42,7 @@ class Trouble(Enum):
     """Why a database did not do what it was told; the value is what to do next."""
 
     AWAY = "See that its server runs, and that host, port and network are as the URL says."
+    CROWDED = "Allow it more connections, or let fewer processes use it: a worker wants four."
     DENIED = "Check user, password and database in the URL, and what that user may do there."
     READ_ONLY = "It takes no writes: name the primary with --store or JOBREG_STORE, not a replica."
     FULL = "It has no room left: free some, then try again."

@@ -71,7 +71,7 @@ _BOUNDS = """SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'l
 'idle_in_transaction_session_timeout', 'transaction_timeout')"""  # the last since PostgreSQL 17
 _TROUBLE = {
     "08": Trouble.AWAY, "57P01": Trouble.AWAY, "57P02": Trouble.AWAY, "57P03": Trouble.AWAY,
-    "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "25P04": Trouble.AWAY, "53300": Trouble.AWAY,
+    "57P05": Trouble.AWAY, "25P03": Trouble.AWAY, "25P04": Trouble.AWAY, "53300": Trouble.CROWDED,
     "28": Trouble.DENIED, "3D": Trouble.DENIED, "42501": Trouble.DENIED,
     "25006": Trouble.READ_ONLY,
     "53": Trouble.FULL,
@@ -80,6 +80,7 @@ _TROUBLE = {
     "40": Trouble.UNDONE, "23505": Trouble.UNDONE,
 }  # fmt: skip
 # Before a connection is made errors bear no code; these are the words of libpq and the server.
+_CROWDED = re.compile(r"(?i)too many (clients|connections)|connection slots")
 _REFUSED = re.compile(r"(?i)password|authentication|pg_hba|does not exist|permission denied")
 
 
@@ -327,7 +328,10 @@ class PostgreSQL(Database):
         if code is not None:
             return next((_TROUBLE[c] for c in (code, code[:2]) if c in _TROUBLE), Trouble.OTHER)
         if error.connection_invalidated or isinstance(error, OperationalError):
-            return Trouble.DENIED if _REFUSED.search(str(error.orig)) else Trouble.AWAY
+            told = str(error.orig)  # who is not let in is told no code
+            if _CROWDED.search(told):
+                return Trouble.CROWDED
+            return Trouble.DENIED if _REFUSED.search(told) else Trouble.AWAY
         return Trouble.OTHER
 
     def has_answered(self, error: DBAPIError) -> bool:

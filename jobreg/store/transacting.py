@@ -156,7 +156,8 @@ class Transactions:
     def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""
         trouble = self.database.trouble(error)
-        cannot = "cannot be reached" if trouble is Trouble.AWAY else "cannot do this"
+        away = trouble in (Trouble.AWAY, Trouble.CROWDED)
+        cannot = "cannot be reached" if away else "cannot do this"
         hint = self.database.hint(trouble)
         message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()
         if trouble in _NO_WAIT_HELPS:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 import servers
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, create_engine, make_url
 from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
@@ -87,6 +87,22 @@ def test_a_wrong_password_is_said_and_not_shown(ours):
 
     assert "locked_out" in message
     assert "Check user, password and database" in message
+
+
+def test_a_server_that_lets_nobody_in_any_more_is_said(ours):
+    if ours.postgres:
+        ours.run("DROP ROLE IF EXISTS crowd", "CREATE ROLE crowd LOGIN CONNECTION LIMIT 1")
+    else:
+        ours.run("CREATE OR REPLACE USER crowd@'%' WITH MAX_USER_CONNECTIONS 1")
+    there = "postgres" if ours.postgres else "information_schema"
+    url = changed(ours.named(there), username="crowd")
+    driver = "postgresql+psycopg" if ours.postgres else "mysql+pymysql"
+
+    with create_engine(changed(url, drivername=driver), poolclass=NullPool).connect():
+        message = told(url)
+
+    assert "cannot be reached" in message
+    assert message.endswith("let fewer processes use it: a worker wants four.")
 
 
 def test_a_database_that_is_not_there_is_said(databases):
