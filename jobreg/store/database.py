@@ -43,6 +43,7 @@ class Trouble(Enum):
 
     AWAY = "See that its server runs, and that host, port and network are as the URL says."
     CROWDED = "Allow it more connections, or let fewer processes use it: a worker wants four."
+    OPTIONS = "Check what stands after the '?' of the URL, and the files that it names."
     DENIED = "Check user, password and database in the URL, and what that user may do there."
     READ_ONLY = "It takes no writes: name the primary with --store or JOBREG_STORE, not a replica."
     FULL = "It has no room left: free some, then try again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import select
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +12,7 @@ from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ..errors import BadInput, StoreError
-from . import claim_statements, database
+from . import claim_statements, database, mysql_options
 from .database import Database, Trouble
 from .offers import Head, Pair
 
@@ -45,6 +44,7 @@ _TROUBLE = {
     Trouble.AWAY: {1053, 1129, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2005, 2006, 2013, 2055,
                    4031},
     Trouble.CROWDED: {1040, 1203, 1226},
+    Trouble.OPTIONS: {2026},
     Trouble.DENIED: {1044, 1045, 1046, 1049, 1130, 1142, 1143, 1227, 1698, 1820},
     Trouble.READ_ONLY: {1223, 1290, 1792, 1836},
     Trouble.FULL: {28, 1021, 1030, 1037, 1041, 1114},
@@ -59,18 +59,15 @@ def make(url: URL) -> Database:
     """The database behind a URL.
 
     Raises:
-        BadInput: the URL names no database, or an option the driver does not know.
+        BadInput: the URL names no database, or an option that cannot be used.
         StoreError: the driver is not installed.
     """
     pymysql = database.driver("pymysql", "mysql")
     if not url.database:
         raise BadInput("The store URL names no database: give one such as mysql://user@host/jobs.")
-    known = set(inspect.signature(pymysql.connect).parameters)
-    for name in url.query:
-        if name not in known and not name.startswith("ssl_"):
-            raise BadInput(f"The store URL cannot be used: PyMySQL knows no option {name[:80]!r}.")
+    plain, tls = mysql_options.checked(url, pymysql.connect)
     engine = create_engine(
-        url.set(drivername="mysql+pymysql"),
+        plain.set(drivername="mysql+pymysql"),
         isolation_level="READ COMMITTED",
         connect_args={
             "charset": "utf8mb4",
@@ -87,6 +84,7 @@ def make(url: URL) -> Database:
     )
     # Many rows in one statement: a round trip for each of 10,000 runs took 5 s.
     engine.dialect.use_insertmanyvalues_wo_returning = True
+    mysql_options.speak_tls(engine, tls, pymysql.err.OperationalError)
     made = MySQL(url, engine)
     database.keep_alive(engine, made)
     _check_version(engine)
@@ -202,6 +200,8 @@ class MySQL(Database):
         number = _number(error.orig)
         kinds = (kind for kind, numbers in _TROUBLE.items() if number in numbers)
         kind = next(kinds, Trouble.AWAY if error.connection_invalidated else Trouble.OTHER)
+        if kind is Trouble.AWAY and "SSL" in str(error.orig):
+            return Trouble.OPTIONS
         return Trouble.LARGE if kind is Trouble.AWAY and _size(error) > self.most else kind
 
     def told(self, error: DBAPIError) -> str:

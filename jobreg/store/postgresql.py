@@ -81,6 +81,10 @@ _TROUBLE = {
 }  # fmt: skip
 # Before a connection is made errors bear no code; these are the words of libpq and the server.
 _CROWDED = re.compile(r"(?i)too many (clients|connections)|connection slots")
+_OPTIONS = re.compile(
+    r"(?i)certificate|private key|SSL error|sslmode|startup parameter|invalid .* value"
+    r"|definition of service"
+)
 _REFUSED = re.compile(r"(?i)password|authentication|pg_hba|does not exist|permission denied")
 
 
@@ -331,6 +335,8 @@ class PostgreSQL(Database):
             told = str(error.orig)  # who is not let in is told no code
             if _CROWDED.search(told):
                 return Trouble.CROWDED
+            if _OPTIONS.search(told):
+                return Trouble.OPTIONS
             return Trouble.DENIED if _REFUSED.search(told) else Trouble.AWAY
         return Trouble.OTHER
 

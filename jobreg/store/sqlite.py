@@ -25,7 +25,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect as Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .. import clock, failpoints, proc
-from ..errors import StoreUnavailable
+from ..errors import BadInput, StoreUnavailable
 from ..lifecycle import Claim, Outcome, RunRecord
 from . import claim_statements, forking, known, sqlite_file, sqlite_hot, sqlite_submit
 from .database import Database, Trouble
@@ -273,13 +273,17 @@ def make_engine(url: URL, sync: str) -> Engine:
         StoreUnavailable: the file cannot be made.
     """
     path = sqlite_file.path_of(url)
+    try:  # before the file is made
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine.dialect.create_connect_args(url)
+    except (exc.ArgumentError, TypeError, ValueError) as error:
+        raise BadInput(f"The store URL cannot be used: {error}.") from error
     why = sqlite_file.make(path)
     if why is not None:
         raise StoreUnavailable(
             f"The store {path} cannot be opened: {why}. "
             "Check the folder and its permissions, or name another with --store or JOBREG_STORE."
         )
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     # What is opened is there for as long as it is open, whatever becomes of its name.
     @event.listens_for(engine, "do_connect")

@@ -27,6 +27,11 @@ def path_of(url: URL) -> Path:
             "A SQLite store needs a file that every process can open, "
             "such as sqlite:////var/lib/app/jobs.db."
         )
+    if url.host is not None:
+        raise BadInput(
+            f"The store URL names a host, {url.host[:80]!r}, and SQLite has none. Write three "
+            "slashes before a relative path (sqlite:///data/jobs.db), four before an absolute one."
+        )
     for name in url.query:
         if name not in _OPTIONS:
             raise BadInput(

@@ -156,7 +156,7 @@ class Transactions:
     def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""
         trouble = self.database.trouble(error)
-        away = trouble in (Trouble.AWAY, Trouble.CROWDED)
+        away = trouble in (Trouble.AWAY, Trouble.CROWDED, Trouble.OPTIONS)
         cannot = "cannot be reached" if away else "cannot do this"
         hint = self.database.hint(trouble)
         message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()

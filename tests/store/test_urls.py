@@ -74,6 +74,27 @@ def test_a_password_with_an_at_sign_is_told_how_to_be_written(url):
     assert SECRET not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite://data/jobs.db", "names a host, 'data', and SQLite has none. Write three slashes"),
+        ("sqlite:///jobs.db?timeout=abc", "could not convert string to float: 'abc'"),
+        ("sqlite:///jobs.db?timeout=1&timeout=2", "not 'tuple'"),
+        ("sqlite:///jobs.db?check_same_thread=maybe", "'maybe'"),
+    ],
+)
+def test_a_url_of_sqlite_that_cannot_be_used_is_refused_before_a_file_is_made(
+    url, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(BadInput) as refused:
+        open_store(url)
+
+    assert told in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_relative_url_means_the_same_file_wherever_the_process_goes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = open_store("sqlite:///jobs.db")
