@@ -18,7 +18,7 @@ from .following import POLL, not_over
 from .handle import Run, Shown, value_of
 from .lifecycle import Attempt, LogLine, RunRecord
 from .options import Duration, seconds
-from .request import SubmitOptions, checked_run_id, many_requests
+from .request import SubmitOptions, checked_run_id, listed, many_requests
 from .selection import Filters
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the store's connections; the next use opens them again."""
+        """Let go of the store's connections and of the threads; the next use makes them again."""
         await self.do(self.client.close)
+        threads, self._pid = self._threads, 0
+        threads.shutdown(wait=False)
 
     async def do(self, verb: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Do something that blocks in one of the threads."""
@@ -101,7 +103,7 @@ class AsyncClient:
         if connection is None:
             return [self._of(run) for run in await self.do(self.client.submit_many, runs)]
         return await self._insert_beside(
-            many_requests(runs, self.client.settings.max_params), connection
+            many_requests(listed(runs), self.client.settings.max_params), connection
         )
 
     async def _insert_beside(
@@ -304,6 +306,11 @@ class _Awaited:
                 if future.done():
                     continue
                 if record is None:
-                    future.set_exception(UnknownRun(f"No run {run_id} in the store any more."))
+                    future.set_exception(
+                        UnknownRun(
+                            f"No run {run_id} in the store {self._client.client.store.url}. "
+                            "See: jobreg runs list"
+                        )
+                    )
                 elif record.state.final:
                     future.set_result(record)

@@ -25,6 +25,7 @@ from .request import (
     SubmitOptions,
     checked_level,
     checked_run_id,
+    listed,
     make_request,
     many_requests,
     names_of_many,
@@ -247,9 +248,7 @@ class Client:
         connection: object = None,
     ) -> list[Run]:
         """Ask for many runs, all or none. See :func:`submit_many`."""
-        if not isinstance(runs, Iterable):
-            raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
-        asked = list(runs)
+        asked = listed(runs)
         stored = None if connection is not None else self._insert_on_demand(asked)
         if stored is None:
             records = many_requests(asked, self.settings.max_params)

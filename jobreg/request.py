@@ -142,6 +142,13 @@ def names_of_many(runs: Iterable[object]) -> set[str] | None:
     return names
 
 
+def listed(runs: Iterable[object]) -> list[object]:
+    """What is asked for. Raises BadInput where it is no list of runs."""
+    if not isinstance(runs, Iterable):
+        raise BadInput(f"runs: a {type(runs).__name__} is not a list of runs to submit.")
+    return list(runs)
+
+
 def many_requests(runs: Iterable[object], max_params: int) -> list[RunRecord]:
     """Check many, each as :func:`one_of_many`.
 

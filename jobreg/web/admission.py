@@ -188,7 +188,8 @@ class Allowance:
 
     _MOST_KNOWN = 10_000
 
-    def __init__(self, *, per_second: float, at_once: float) -> None:
+    def __init__(self, *, per_second: float, at_once: float, what: str = "requests") -> None:
+        self._what = what
         self._per_second = per_second
         self._at_once = at_once
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
@@ -211,7 +212,7 @@ class Allowance:
             raise Problem(
                 429,
                 "too-many",
-                f"Too many requests from here. Ask again in {wait} s.",
+                f"Too many {self._what} from here. Ask again in {wait} s.",
                 {"Retry-After": str(wait)},
             )
         bucket.left -= cost

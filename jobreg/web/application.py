@@ -81,8 +81,12 @@ class House:
         self.client = client
         self.keeper = Keeper(client)
         self.live = Live(client)
+        self.ending = False
+        """Is the server about to end? Streams are over then."""
         self._asking = False
-        self._guesses = Allowance(per_second=_GUESSES_PER_SECOND, at_once=_GUESSES_AT_ONCE)
+        self._guesses = Allowance(
+            per_second=_GUESSES_PER_SECOND, at_once=_GUESSES_AT_ONCE, what="wrong tokens"
+        )
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """What answers a route: who asks is checked, then what, and then it is done."""
@@ -165,6 +169,8 @@ class House:
                 if first is not None:
                     yield first
                 async for told in telling:
+                    if self.ending:
+                        return
                     now = clock.seconds()
                     if now - checked >= CHECK_EVERY:
                         checked = now
@@ -208,11 +214,12 @@ class House:
 
 
 def token_of(request: Request) -> str | None:
-    """The token that a request brings: in its Authorization header, else in its cookie."""
+    """The token that a request brings: in its Authorization header, else in its cookie.
+
+    Another scheme there is for somebody else, such as a proxy before us.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme:
-        return token.strip() if scheme.lower() == "bearer" else ""
-    return request.cookies.get(COOKIE)
+    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
 
 
 def _problem_of_http(request: Request, error: Any) -> Problem:

@@ -20,7 +20,7 @@ from .. import clock
 from ..errors import StoreError
 from ..lifecycle import RunRecord
 from .lately import FRESH, WHOLE_EVERY, Lately, Whole
-from .problems import Problem
+from .problems import RETRY_AFTER, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +146,8 @@ class Live:
             Problem: 503.
         """
         if len(self._followers) >= MOST:
-            raise Problem(503, "too-many-followers", f"{MOST} follow already. Ask later.")
+            told = f"{MOST} follow already. Ask again in {RETRY_AFTER} s."
+            raise Problem(503, "too-many-followers", told, {"Retry-After": str(RETRY_AFTER)})
 
     @contextmanager
     def _among(self, follower: _Follower) -> Iterator[None]:

@@ -13,6 +13,7 @@ from . import app
 
 if TYPE_CHECKING:
     from ..client import Client
+    from .application import House
 
 LONGEST_GOODBYE = 3
 """Seconds that a stop waits for answers that are on their way; streams are cut then."""
@@ -55,9 +56,21 @@ def serve(
     try:
         with listening:
             ready(f"http://{in_url(host)}:{listening.getsockname()[1]}")
-            uvicorn.Server(config).run(sockets=[listening])
+            server = uvicorn.Server(config)
+            server.handle_exit = _after(application.state.house, server.handle_exit)
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _after(house: House, stop: Callable[..., None]) -> Callable[..., None]:
+    """End streams by ourselves, in time, before all else is: to cut them is an error to uvicorn."""
+
+    def ending(number: int, frame: object) -> None:
+        house.ending = True
+        stop(number, frame)
+
+    return ending
 
 
 def in_url(host: str) -> str:

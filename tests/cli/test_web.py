@@ -123,6 +123,25 @@ def test_an_address_that_can_be_none_is_told_in_a_line(run_cli: Any, store: Any,
     assert done.stderr.count("\n") == 1
 
 
+def test_streams_are_over_when_it_ends_and_nothing_went_wrong(
+    run_cli: Any, store: Any, served: tuple[subprocess.Popen[bytes], str]
+) -> None:
+    token = run_cli("web", "token", env=store, check=True).stdout.strip()
+    process, url = served
+    asked = urllib.request.Request(
+        f"{url}/api/v1/events", headers={"Authorization": f"Bearer {token}"}
+    )
+
+    with urllib.request.urlopen(asked, timeout=20) as stream:
+        stream.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert b"ERROR" not in err
+    assert b"Traceback" not in err
+
+
 def test_it_listens_on_this_machine_alone_and_ends_with_0_at_sigterm(served: Any) -> None:
     process, url = served
 

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from store_hands import add_worker, finish, states
+from waiting import until
 
 from jobreg import (
     AsyncClient,
@@ -26,6 +27,7 @@ from jobreg import (
     Run,
     RunFailed,
     StoreUnavailable,
+    UnknownRun,
     WaitTimeout,
 )
 from jobreg.lifecycle import Ending
@@ -258,3 +260,20 @@ def test_a_client_that_was_used_before_a_fork_is_used_after_it(client):
     process.join(30)
 
     assert process.exitcode == 0
+
+
+def test_what_is_wrong_is_told_as_by_the_other_client_and_no_thread_is_left(tmp_path, registry):
+    store, before = str(tmp_path / "jobs.db"), set(threading.enumerate())
+    beside = AsyncClient(store, registry)
+    there = beside.client.store.url
+
+    async def main():
+        async with beside:
+            with pytest.raises(UnknownRun, match=rf"No run 0.* in the store {there}\. See: "):
+                await beside.wait_for("00000000-0000-4000-8000-000000000000")
+            with pytest.raises(BadInput, match="runs: a int is not a list of runs to submit"):
+                await beside.submit_many(5, connection=object())
+
+    asyncio.run(main())
+
+    until(lambda: set(threading.enumerate()) <= before)

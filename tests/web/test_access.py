@@ -106,8 +106,10 @@ def test_a_revoked_token_is_refused_within_the_time_that_is_told(client, http, m
 
 def test_the_cookie_of_the_dashboard_is_a_token_too(http, tokens):
     http.cookies.set(COOKIE, tokens["read"])
+    of_a_proxy = {"Authorization": "Basic dXNlcjpwYXNz"}
 
     assert http.get("/api/v1/jobs").status_code == 200
+    assert http.get("/api/v1/jobs", headers=of_a_proxy).status_code == 200
     assert http.post("/api/v1/runs", json={"job_name": "a"}).status_code == 403
 
 
@@ -164,14 +166,16 @@ def test_a_request_for_another_host_is_refused(client, tokens, host, status):
 def test_many_wrong_tokens_from_one_address_are_refused_unread(http, tokens):
     # Nobody is let off while the test takes its time.
     http.app.state.house._guesses._per_second = 1e-6
-    statuses = [
-        http.get("/api/v1/jobs", headers={"Authorization": f"Bearer wrong{number}"}).status_code
+    answers = [
+        http.get("/api/v1/jobs", headers={"Authorization": f"Bearer wrong{number}"})
         for number in range(25)
     ]
+    statuses = [each.status_code for each in answers]
 
     last = http.get("/api/v1/jobs", headers={"Authorization": f"Bearer {tokens['read']}"})
     assert statuses[:20] == [401] * 20
     assert 429 in statuses
+    assert "Too many wrong tokens from here" in answers[-1].json()["detail"]
     assert int(last.headers.get("retry-after", 1)) >= 1
 
 

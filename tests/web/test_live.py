@@ -274,6 +274,7 @@ def test_more_than_can_be_told_are_refused(client, monkeypatch):
             with pytest.raises(rooms.Problem) as told:
                 await anext(live.follow([]))
             assert told.value.status == 503
+            assert told.value.headers == {"Retry-After": "5"}
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +19,10 @@ from .rendering import json_text, one_line
 PREFIX = "param."
 
 _INPUTS = {
-    "date": "date", "date-time": "datetime-local", "time": "time", "time-of-day": "time",
-    "partial-time": "time",
+    "date": "date", "date-time": "datetime-local", "time-of-day": "time", "partial-time": "time",
 }  # fmt: skip
+_MINUTES = re.compile(r"(?:.*T)?\d\d:\d\d")
+"""A time as browsers send it where its seconds are 0."""
 _MOST_CHOICES = 100
 _LEFT_OUT = ""
 
@@ -89,6 +91,8 @@ class Field:
             return {self.name: read_json(text, self.name)}
         if self.type in ("integer", "number"):
             return {self.name: _number(text.strip(), self.type, self.name)}
+        if self.kind in ("time", "datetime-local") and _MINUTES.fullmatch(text):
+            text = f"{text}:00"
         if self.kind == "datetime-local":
             return {self.name: text if _has_zone(text) else f"{text}Z"}
         return {self.name: text}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGE = 200
 """Lines that a page shows at first, and at a time."""
-_ROWS = 100
+_ROWS = PAGE
 
 Place = tuple[int, int, int]
 
