@@ -285,8 +285,8 @@ class _Awaited:
             store = await self._client.do(lambda: self._client.client.store)
             watch = store.watch()
             while self._wanted:
-                changed = await self._client.do(watch.changed)
-                if changed or self._new:
+                # Who is new is told first how his run is: it may be over, and nothing change.
+                if self._new or await self._client.do(watch.changed):
                     self._new = False
                     asked = list(self._wanted)
                     self._tell(asked, await self._client.do(store.several, asked))

@@ -11,6 +11,8 @@ HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+REDACTED = "[redacted]"
+"""What stands in the place of a secret."""
 _BREAKS = re.compile(f"(?![\n\t]){HARMFUL.pattern}")
 
 

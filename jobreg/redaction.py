@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
+from .legible import REDACTED
 from .lifecycle import LogChunk, RunRecord
 
 if TYPE_CHECKING:
     from .catalogue import Entry
 
-REDACTED = "[redacted]"
 SHORTEST = 4
 """Characters that a hidden value must have to be looked for in texts: a shorter one is a word."""
 

@@ -233,14 +233,15 @@ def binder_of(function: Callable[..., object], job_name: str) -> Binder:
 def _read(function: Callable[..., object], job_name: str) -> Binder:
     """Read a function, and see that it takes the parameters it wants to be hidden."""
     binder = read(function, job_name)
-    unknown = [name for name in options_of(function).redact if name not in binder.takes]
+    hides = options_of(function).redact
+    unknown = [name for name in hides if name not in binder.takes]
     if unknown and binder.extra is None:
         raise JobLoadError(
             f"Job {job_name!r} takes no {unknown[0]!r}, which its @job(redact=...) names; what is "
             "meant would be shown. Tell its provider.",
             code="redact_mismatch",
         )
-    return binder
+    return evolve(binder, hides=frozenset(hides)) if hides else binder
 
 
 def call(function: Callable[..., object], arguments: Arguments) -> object:

@@ -22,7 +22,8 @@ class Binder:
 
     ``hints`` holds the annotations that are enforced, by parameter; those of ``**kwargs`` and of
     the result are ``extra_hint`` and ``result_hint``, :data:`NOTHING` where there is nothing to
-    enforce. ``findings`` say which annotations are not enforced, and why.
+    enforce. ``findings`` say which annotations are not enforced, and why. Of the parameters in
+    ``hides`` no default is told.
     """
 
     takes: dict[str, inspect.Parameter]
@@ -32,6 +33,7 @@ class Binder:
     extra_hint: Any
     result_hint: Any
     findings: tuple[str, ...]
+    hides: frozenset[str] = frozenset()
     required: frozenset[str] = field(init=False)
     positional: tuple[inspect.Parameter, ...] = field(init=False)
 

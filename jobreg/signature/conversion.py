@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import typing
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from .refusal import below, told_value
+from .refusal import below, hidden, told_value
 
 _SHOWN = 60
 # Python 3.13 brings ReadOnly.
@@ -39,8 +40,7 @@ def why_not(hint: Any) -> str | None:
         info = types.type_info(hint)
     except Exception as error:  # it may name what is not there, or be no type at all
         return f"{name_of(error)}"
-    stranger = next(_strangers(info, set()), None)
-    return stranger and f"{stranger} has no form in JSON"
+    return next(_strangers(info, set()), None)
 
 
 def convert(value: Any, hint: Any) -> Any:
@@ -76,7 +76,7 @@ def faults(value: Any, hint: Any, path: str) -> Iterator[str]:
 def name_of(what: Any) -> str:
     """A type, or an error with what it says, in one short line."""
     if isinstance(what, Exception):
-        told = " ".join(str(what).split())
+        told = " ".join(hidden(str(what)).split())
         return f"{type(what).__name__}: {told}"[:300] if told else type(what).__name__
     if typing.get_origin(what) in (typing.Union, UnionType):
         return " | ".join(dict.fromkeys(name_of(each) for each in typing.get_args(what)))
@@ -96,17 +96,30 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 def _strangers(info: Any, seen: set[int]) -> Iterator[str]:
-    """The classes within a type that JSON cannot be turned into."""
+    """What is wrong with the classes within a type that JSON cannot be turned into."""
     if id(info) in seen:
         return
     seen.add(id(info))
     if isinstance(info, types.CustomType):
         if info.cls is not object and not issubclass(info.cls, PurePath):
-            yield info.cls.__name__
+            yield f"{info.cls.__name__} has no form in JSON"
     elif isinstance(info, types.DictType) and isinstance(info.key_type, types.CustomType):
-        yield f"a key of {info.key_type.cls.__name__}"
+        yield f"a key of {info.key_type.cls.__name__} has no form in JSON"
+    elif isinstance(info, types.DataclassType) and _makes_itself(info):
+        yield f"{name_of(info.cls)} has an __init__ of its own, which would not be called"
     for part in _typed_parts(info):
         yield from _strangers(part, seen)
+
+
+def _makes_itself(info: types.DataclassType) -> bool:
+    """Is a dataclass or attrs class more than its fields make it? msgspec calls no ``__init__``."""
+    kind: Any = typing.get_origin(info.cls) or info.cls
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else kind.__attrs_attrs__
+    wanted = {each.name for each in info.fields if each.required}
+    computed = any(not each.init and each.name in wanted for each in fields)
+    code = getattr(kind.__init__, "__code__", None)
+    generated = code is not None and code.co_filename.startswith("<")
+    return computed or not generated or hasattr(kind, "__pydantic_validator__")
 
 
 def _typed_parts(info: Any) -> Iterator[Any]:

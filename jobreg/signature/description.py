@@ -7,6 +7,7 @@ import inspect
 import json
 from typing import Any
 
+from ..legible import REDACTED
 from . import Parameter, Signature
 from .binding import NOTHING, Binder
 
@@ -62,7 +63,7 @@ def _parameter(binder: Binder, each: inspect.Parameter) -> Parameter:
     return Parameter(
         name=each.name,
         annotation=_annotation(each.annotation),
-        default=None if required else _repr(each.default),
+        default=None if required else _told_default(binder, each),
         required=required,
         enforced=each.name in binder.hints,
     )
@@ -86,6 +87,10 @@ def _annotation(annotation: Any) -> str | None:
     return name_of(annotation)
 
 
+def _told_default(binder: Binder, each: inspect.Parameter) -> str:
+    return REDACTED if each.name in binder.hides else _repr(each.default)
+
+
 def _repr(default: object) -> str:
     try:
         return repr(default)[:MAX_TEXT]
@@ -103,7 +108,8 @@ def _schemas(binder: Binder, findings: list[str]) -> tuple[str, str]:
         "$schema": _DRAFT,
         "type": "object",
         "properties": {
-            name: made.get(name, {}) | _default(each) for name, each in binder.takes.items()
+            name: made.get(name, {}) | ({} if name in binder.hides else _default(each))
+            for name, each in binder.takes.items()
         },
         "required": [name for name in binder.takes if name in binder.required],
         "additionalProperties": binder.extra is not None and made.get(_rest(binder), {}),

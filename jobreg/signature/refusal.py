@@ -36,7 +36,8 @@ def faults(
             yield f"unknown {name[:80]!r}{_meant(name, takes, params)}"
             continue
         path = name if name.isprintable() and len(name) <= 80 else ascii(name[:80])
-        yield from of_value(value, name, path)
+        # Of what msgspec says, too: its words may hold the value.
+        yield from map(hidden, of_value(value, name, path))
 
 
 @contextmanager
@@ -49,9 +50,14 @@ def hiding(hide: Callable[[str], str]) -> Iterator[None]:
         _hide.reset(token)
 
 
+def hidden(text: str) -> str:
+    """A text as it is told."""
+    return _hide.get()(text)
+
+
 def told_value(text: str, most: int) -> str:
     """A value, as text, as it is told: hidden first, since of half a secret nobody knows it is."""
-    text = _hide.get()(text)
+    text = hidden(text)
     return text if len(text) <= most else f"{text[:most]}..."
 
 

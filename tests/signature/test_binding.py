@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -49,6 +50,7 @@ from jobreg import JobLoadError, ParamsRefused
 from jobreg.runner import binder_of, call
 from jobreg.signature.conversion import faults
 from jobreg.signature.reading import read
+from jobreg.signature.refusal import hiding
 
 ID = UUID("6f1d8a4e-5c55-4a3e-9d6e-1a2b3c4d5e6f")
 EAST = timezone(timedelta(hours=2))
@@ -297,6 +299,26 @@ def test_the_places_within_an_alias_that_takes_types_are_told():
     told = list(faults(["x", {"a": 1, "b": "y"}], pair[int], "it"))
 
     assert told == ['it[0]: expected int, got str "x"', 'it[1].b: expected int, got str "y"']
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        (Literal["gold"], "geheim-4711"),
+        (list[Literal["gold"]], ["geheim-4711"]),
+        (Literal[1, 2], 987654),
+        (Cat | Dog, {"type": "geheim-4711"}),
+    ],
+    ids=str,
+)
+def test_no_words_of_others_tell_what_is_hidden(annotation, given):
+    hide = re.compile("geheim-4711|987654")
+
+    with hiding(lambda text: hide.sub("[redacted]", text)):
+        told = refusal(takes(annotation), {"it": given})
+
+    assert "[redacted]" in told
+    assert not hide.search(told)
 
 
 def test_everything_that_is_wrong_is_told_at_once():

@@ -14,10 +14,11 @@ from typing import Any, ForwardRef, List, Optional  # noqa: UP035
 import pytest
 from kinds import Colour, Custom, Folder, Order
 
+from jobreg import ParamsRefused, job
 from jobreg.catalogue import CAREFUL, Hello
 from jobreg.lifecycle import Provider
 from jobreg.options import JobOptions
-from jobreg.runner import introduce
+from jobreg.runner import binder_of, introduce
 from jobreg.signature import Parameter, Signature
 from jobreg.signature.conversion import name_of
 from jobreg.signature.description import MAX_SCHEMA, describe, summary
@@ -299,3 +300,17 @@ class Written:
 )
 def test_a_name_that_only_type_checkers_know_is_the_same_in_every_process(annotation, name):
     assert name_of(annotation) == name
+
+
+def test_of_a_hidden_parameter_no_default_is_told():
+    @job(redact=["token"])
+    def one(x: int, token: str = "hunter22secret") -> int:
+        return x
+
+    told = describe(binder_of(one, "a.hidden"))
+
+    assert str(told) == "(x: int, token: str = [redacted]) -> int"
+    assert "hunter22secret" not in told.schema
+    with pytest.raises(ParamsRefused) as refused:
+        binder_of(one, "a.hidden").bind({}, "Job 'a.hidden'")
+    assert "hunter22secret" not in str(refused.value)

@@ -13,6 +13,7 @@ import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from kinds import Custom
 
@@ -61,7 +62,37 @@ def with_annotation(annotation: Any) -> Any:
     return job
 
 
+@dataclasses.dataclass
+class Area:
+    w: int
+    area: int = dataclasses.field(init=False)
+
+
+@dataclasses.dataclass
+class Twice:
+    w: int
+
+    def __init__(self, w: int) -> None:
+        self.w = 2 * w
+
+
+@attrs.define(init=False)
+class Thrice:
+    w: int
+
+    def __init__(self, w: int) -> None:
+        self.w = 3 * w
+
+
+class Validated(Area):
+    __pydantic_validator__ = None  # as a dataclass of pydantic has
+
+
 HOSTILE = {
+    "a class that computes a field": with_annotation(Area),
+    "a class with an __init__ of its own": with_annotation(list[Twice]),
+    "such a class of attrs": with_annotation(Thrice | None),
+    "a class that pydantic makes": with_annotation(Validated),
     "a name for type checkers": only_for_type_checkers,
     "such a name deep within": deep_within,
     "such a name in a class": in_a_class_of_its_own,

@@ -591,6 +591,21 @@ def test_a_run_that_was_due_for_too_long_is_not_begun() -> None:
         assert (run.refresh().state, run.reason, ran) == ("failed", "expired", [])
 
 
+def test_an_asyncio_wait_for_a_run_that_is_over_ends_at_once(jobs: Jobs) -> None:
+    add(jobs, echo=lambda value: value, raises=lambda: 1 / 0)
+
+    async def main() -> list[object]:
+        async with AsyncClient() as client:
+            done = await client.submit("fake.echo", {"value": 7})
+            failed = await client.submit("fake.raises")
+            return await asyncio.gather(done.result(), failed.result(), return_exceptions=True)
+
+    value, error = asyncio.run(main())
+
+    assert value == 7
+    assert isinstance(error, RunFailed)
+
+
 def test_an_asyncio_wait_that_would_never_end_says_so_as_any_other(jobs: Jobs) -> None:
     add(jobs, echo=lambda: 1)
 

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve
 
 from ...errors import BadInput
-from ...redaction import REDACTED
+from ...legible import REDACTED
 from .fields import Field, read_json
 from .rendering import json_text
 
