@@ -5,6 +5,7 @@ Everything else, the statements and the verbs, is the same for all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -136,6 +137,8 @@ class Database:
     """One database, as the verbs need it. The defaults are those of a server."""
 
     now: Now
+    most = math.inf
+    """Bytes of a statement the server takes, where its last connection was told."""
     locks_rows = True
     """Does it lock rows one by one, so that others can be written while some are locked?"""
     makes_itself = False
@@ -262,7 +265,7 @@ class Database:
         """Store new runs, tell those who listen, and return the runs as they stand."""
         clock = connection.execute(reading_statements.clock(now)).scalar_one()
         rows = [new_runs.new_columns(run, clock) for run in runs]
-        for some in packets([asked for asked, _ in rows]):
+        for some in packets([asked for asked, _ in rows], self.most):
             connection.execute(statements.insert_runs(), some)
         connection.execute(statements.insert_live(False), [waits for _, waits in rows])
         self.tell(connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import select
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -105,8 +104,6 @@ class MySQL(Database):
 
     now = NOW
     own_name = "database()"
-    most = math.inf
-    """Bytes of a statement the server takes, as its last connection was told."""
 
     def due(self, connection: Connection) -> list[Pair]:
         """Which (queue, job name) pairs have queued runs, a jump for each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ _MOST = 2**20
 MySQL and MariaDB close the connection at a statement that is larger than ``max_allowed_packet``,
 by default 16 MiB, as if they were gone.
 """
+_BESIDE = 2**16
+"""Bytes of a statement, at most, for what stands beside its texts."""
 _AT_ONCE = 500
 
 T = TypeVar("T")
@@ -22,12 +25,18 @@ def slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
         yield values[first : first + _AT_ONCE]
 
 
-def packets(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """The rows, in order; of large ones few at a time, of one that is larger itself one."""
+def packets(
+    rows: Sequence[Mapping[str, Any]], takes: float = math.inf
+) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The rows, in order; of large ones few at a time, of one that is larger itself one.
+
+    ``takes``: bytes of a statement, where the server has said how many it takes.
+    """
+    most = min(_MOST, (takes - _BESIDE) / 4)
     sizes = [sum(len(value) for value in row.values() if isinstance(value, str)) for row in rows]
     first = held = 0
     for index, size in enumerate(sizes):
-        if held + size > _MOST and index > first:
+        if held + size > most and index > first:
             yield rows[first:index]
             first, held = index, 0
         held += size

@@ -52,6 +52,8 @@ _SERVER = {
     # A few hundred rows are looked up by their ids; at the default, which is that of a disk with
     # a head, the planner reads all of a table of 100,000 instead, having no statistics yet.
     "random_page_cost": "1.1",
+    # Else Alembic does not know the types of what it reads, and says so.
+    "quote_all_identifiers": "off",
     # Else a NULL in an array of ours would be read as a text, or be no number.
     "array_nulls": "on",
     # For what is asked outside a transaction of SQLAlchemy's, which begins by saying so itself.

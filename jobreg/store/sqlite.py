@@ -341,7 +341,6 @@ class Watch:
         self.pairs: set[Pair] | None = None
         self.lent: Lent | None = None
         self._path = sqlite_file.path_of(url)
-        self._log = self._path.with_name(self._path.name + "-wal")
         self._file: object = None
         self._connection: sqlite3.Connection | None = None
         self._news: FileNews | None = None
@@ -393,7 +392,8 @@ class Watch:
             raise
         self._connection = connection
         with contextlib.suppress(OSError):
-            self._news = FileNews(self._log)
+            there = self._path.resolve()  # beside it is the log, not beside a link to it
+            self._news = FileNews(there.with_name(there.name + "-wal"))
 
     def pause(self, busy: bool = True) -> float:
         """Seconds after which to ask again: soon, then ever later, once the log was written to."""

@@ -125,7 +125,7 @@ class Jobs:
         return [
             run
             for run in found
-            if wanted.items() <= run.params.items()
+            if codec.same({**run.params, **wanted}, run.params)  # true is not 1
             and queue in (None, run.record.queue)
             and labels <= set(run.record.tags)
         ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select as select_module
+import sys
+
 import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.exc import OperationalError
@@ -175,4 +178,21 @@ def test_whatever_is_said_on_the_channel_is_heard_and_harms_nobody(postgres):
     assert ear.pairs is None
     assert ear.pause(False) == ear._AGAIN
     ear.close()
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_of_a_file_behind_a_link_linux_tells_as_of_any_other(tmp_path):
+    (tmp_path / "there").mkdir()
+    open_store(f"sqlite:///{tmp_path}/there/jobs.db").close()
+    (tmp_path / "link.db").symlink_to(tmp_path / "there" / "jobs.db")
+    store = open_store(f"sqlite:///{tmp_path}/link.db")
+    watch = store.watch()
+
+    watch.changed()
+    assert watch.fileno() is not None
+    add(store)
+
+    assert select_module.select([watch.fileno()], [], [], 10)[0]
+    watch.close()
     store.close()

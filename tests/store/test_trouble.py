@@ -423,6 +423,16 @@ def test_what_is_more_than_a_server_takes_at_a_time_is_no_outage(small, text, nu
     assert states(store) == {}
 
 
+def test_runs_that_fit_one_by_one_are_stored_together(small):
+    store = open_store(small)
+    params = json.dumps({"text": "\\'" * 10_000})
+
+    stored = store.insert([asked(params=params) for _ in range(5)])
+
+    assert len(stored) == 5
+    assert states(store) == {"queued": 5}
+
+
 def test_an_outcome_that_is_more_than_a_server_takes_does_not_hold_up_the_others(small):
     store = open_store(small)
     worker = add_worker(store)
