@@ -95,6 +95,12 @@ class Lately:
         shown = all_shown(records, entries, self._client.settings.redact)
         return [run_object(each, waits[each.run_id]) for each in shown]
 
+    def waits(self, records: Sequence[RunRecord]) -> dict[str, Any]:
+        """What each of these runs waits for, by its id, as it is now."""
+        with self._reading:
+            self._able = _Kept(0.0, self._able.value)
+        return {each["run_id"]: each["waiting_on"] for each in self.objects(records)}
+
     def _entries(self, records: Sequence[RunRecord]) -> list[Entry]:
         """What the store knows of the jobs of these runs, read anew where another version ran one.
 

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from .. import clock
 from ..errors import StoreError
-from ..lifecycle import RunRecord
+from ..lifecycle import RunRecord, State
 from .lately import FRESH, WHOLE_EVERY, Lately, Whole
 from .problems import RETRY_AFTER, Problem
 
@@ -73,6 +73,7 @@ class _Follower:
     after: Place
     whole: bool
     seen: dict[str, RunRecord] = field(factory=dict)
+    waits: dict[str, Any] = field(factory=dict)
     knows_whole: bool = False
     down: str = ""
     untold: News = field(factory=News)
@@ -162,11 +163,13 @@ class Live:
 
     async def _turn(self) -> None:
         """Look and tell, as long as anybody follows."""
-        whole_at = 0.0
+        whole_at = waits_at = 0.0
         while self._followers:
             began = clock.seconds()
             self._new.clear()
             try:
+                if began - waits_at >= WHOLE_EVERY and await self._tell_of_waits():
+                    waits_at = began
                 await self._tell_of_runs()
                 await self._tell_of_logs()
                 if any(each.whole for each in self._followers):
@@ -211,6 +214,25 @@ class Live:
             if changed:
                 each.seen |= changed
                 each.tell(News(runs=changed))
+
+    async def _tell_of_waits(self) -> bool:
+        """Tell again of queued runs that wait for something else now; are there any queued?"""
+        queued = {
+            run_id: each.seen[run_id]
+            for each in self._followers
+            for run_id in each.run_ids & each.seen.keys()
+            if each.seen[run_id].state is State.QUEUED
+        }
+        if not queued:
+            return False
+        waits = await self.do(self.lately.waits, list(queued.values()))
+        for follower in self._followers:
+            mine = {run_id: waits[run_id] for run_id in follower.run_ids & waits.keys()}
+            others = {each: queued[each] for each in mine if follower.waits.get(each) != mine[each]}
+            follower.waits = mine
+            if others:
+                follower.tell(News(runs=others))
+        return True
 
     async def _tell_of_logs(self) -> None:
         # Who has not taken what came before is asked for later: no log is held twice in memory.

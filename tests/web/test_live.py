@@ -59,6 +59,10 @@ async def first(following: AsyncGenerator[News | None], fits: Callable[[News], b
     raise AssertionError("it ended")
 
 
+def news_of_runs(news: News) -> bool:
+    return bool(news.runs)
+
+
 def said(run: RunRecord, attempt: int, number: int, text: str) -> LogRow:
     chunk = LogChunk(1_800_000_000_000_000, "stdout", "INFO", None, text)
     return LogRow(run.run_id, attempt, number, (chunk,))
@@ -210,6 +214,36 @@ def test_who_takes_nothing_stands_in_nobodys_way_and_misses_nothing_that_counts(
             return await first(slow, lambda it: bool(it.runs) and it.runs[run.run_id].state.final)
 
     assert asyncio.run(main()).runs[run.run_id].state == "failed"
+
+
+def test_a_run_is_told_again_when_it_waits_for_something_else(client, monkeypatch):
+    monkeypatch.setattr(rooms, "WHOLE_EVERY", 0.05)
+    add_worker(client.store)
+    run = add(client.store)
+
+    async def main() -> list[object]:
+        live = Live(client)
+
+        async def waits_for(news: News) -> object:
+            (shown,) = await live.objects(list(news.runs.values()))
+            return shown["waiting_on"]
+
+        async with aclosing(live.follow([run.run_id])) as following:
+            told = [await waits_for(await first(following, news_of_runs))]
+            for act in (client.store.pause, client.store.resume):
+                act("job", run.job_name)
+                async with asyncio.timeout(WITHIN):
+                    while (last := await waits_for(await first(following, news_of_runs))) == told[
+                        -1
+                    ]:
+                        pass
+                told.append(last)
+        return told
+
+    before, paused, after = asyncio.run(main())
+
+    assert "paused" in str(paused) or "resume" in str(paused)
+    assert before == after != paused
 
 
 def test_while_the_store_is_away_nobody_is_told_that_it_is_back(client, monkeypatch):
