@@ -39,6 +39,7 @@ _SESSION = (
     # can tell such a connection from one that is idle, and alone reads this comment.
     f" /*M!100302 , idle_transaction_timeout = {_STANDING_STILL} */"
 )
+_NOT_CONNECTED = 2003
 _TROUBLE = {
     Trouble.AWAY: {1053, 1129, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2005, 2006, 2013, 2055,
                    4031},
@@ -197,7 +198,7 @@ class MySQL(Database):
         number = _number(error.orig)
         kinds = (kind for kind, numbers in _TROUBLE.items() if number in numbers)
         kind = next(kinds, Trouble.AWAY if error.connection_invalidated else Trouble.OTHER)
-        if kind is Trouble.AWAY and "SSL" in str(error.orig):
+        if number == _NOT_CONNECTED and "SSL" in str(error.orig):
             return Trouble.OPTIONS
         return Trouble.LARGE if kind is Trouble.AWAY and _size(error) > self.most else kind
 

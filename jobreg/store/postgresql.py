@@ -84,8 +84,8 @@ _TROUBLE = {
 # Before a connection is made errors bear no code; these are the words of libpq and the server.
 _CROWDED = re.compile(r"(?i)too many (clients|connections)|connection slots")
 _OPTIONS = re.compile(
-    r"(?i)certificate|private key|SSL error|sslmode|startup parameter|invalid .* value"
-    r"|definition of service"
+    r"(?i)certificate|private key|SSL error: (?!unexpected)|sslmode|startup parameter"
+    r"|invalid .* value|definition of service"
 )
 _REFUSED = re.compile(r"(?i)password|authentication|pg_hba|does not exist|permission denied")
 

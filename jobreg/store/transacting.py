@@ -24,6 +24,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 10
 _PAUSE = 0.02
+_AWAY = frozenset((Trouble.AWAY, Trouble.CROWDED, Trouble.OPTIONS))
 _NO_WAIT_HELPS = frozenset(
     (Trouble.OTHER, Trouble.SCHEMA, Trouble.NOWHERE, Trouble.BROKEN, Trouble.LARGE)
 )
@@ -156,7 +157,7 @@ class Transactions:
     def _told(self, error: DBAPIError, committing: bool = False) -> StoreError:
         """The error for callers, on one line: what happened, where, what to do."""
         trouble = self.database.trouble(error)
-        away = trouble in (Trouble.AWAY, Trouble.CROWDED, Trouble.OPTIONS)
+        away = trouble in _AWAY
         cannot = "cannot be reached" if away else "cannot do this"
         hint = self.database.hint(trouble)
         message = f"The store {self.url} {cannot}: {self.database.told(error)}. {hint}".rstrip()
@@ -164,7 +165,7 @@ class Transactions:
             return StoreError(message)
         if trouble is Trouble.UNDONE:
             return Undone(message)
-        lost = trouble is Trouble.AWAY and committing and not self.database.has_answered(error)
+        lost = away and committing and not self.database.has_answered(error)
         unavailable = (Unanswered if lost else StoreUnavailable)(message)
         unavailable.locked = trouble is Trouble.LOCKED and self.database.locks_rows
         return unavailable

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 import servers
 from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.exc import OperationalError
 from store_hands import add, add_worker, asked, claim, offer, outcome, row_of, settle, states
 
 from jobreg import SchemaMismatch, StoreError, StoreUnavailable, SubmitUncertain
@@ -25,6 +26,7 @@ from jobreg.store import (
     postgresql,
     worker_statements,
 )
+from jobreg.store.transacting import Unanswered
 from jobreg.worker.settler import Settler
 
 SERVERS = ("postgres", "mysql")
@@ -337,6 +339,36 @@ def test_a_commit_without_an_answer_is_asked_after_and_safe_to_repeat(
     (again,) = store.insert([run])
     assert again.run_id == run.run_id
     assert states(store) == {"queued": 1}
+
+
+@pytest.mark.parametrize(
+    "said", ["SSL error: unexpected eof while reading", "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF"]
+)
+def test_an_answer_that_is_lost_with_tls_is_a_lost_answer_all_the_same(databases, said):
+    store = open_store(databases.fresh())
+    driver = store.engine.dialect.loaded_dbapi.OperationalError
+    number = () if databases.postgres else (2013,)
+    text = f"consuming input failed: {said}" if databases.postgres else f"Lost connection ({said})"
+    lost = OperationalError("COMMIT", None, driver(*number, text), connection_invalidated=True)
+
+    told = store._told(lost, committing=True)
+
+    assert isinstance(told, Unanswered)
+    assert "See that its server runs" in str(told)
+    store.close()
+
+
+def test_a_server_whose_certificate_does_not_do_leads_to_the_options_of_the_url(databases):
+    store = open_store(databases.fresh())
+    driver = store.engine.dialect.loaded_dbapi.OperationalError
+    said = "SSL error: certificate verify failed"
+    refused = driver(f"connection failed: {said}") if databases.postgres else driver(2003, said)
+
+    told = store._told(OperationalError("", None, refused, connection_invalidated=True))
+
+    assert type(told) is StoreUnavailable
+    assert "Check what stands after the '?'" in str(told)
+    store.close()
 
 
 @pytest.mark.parametrize("verb", ["cancel", "reopen", "pause"])
