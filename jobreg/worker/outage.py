@@ -1,11 +1,20 @@
-"""One outage of the store is told once, and its end once, whoever of a worker met it."""
+"""An outage of the store: told once, as its end is, and how long to wait between two tries."""
 
 from __future__ import annotations
 
+import random
 import threading
 
 from ..errors import StoreError
 from ..events import emit
+
+_BACKOFF = (0.1, 1.5)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failures in a row before the next try, with full jitter."""
+    least, most = _BACKOFF
+    return min(most, least * 2.0 ** min(failures, 10)) * random.random()
 
 
 class Outage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import math
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,7 +25,7 @@ from ..store import Store, open_store
 from .claimer import Claimer
 from .guard import Guard
 from .leases import FENCE_AT, Lease
-from .outage import Outage
+from .outage import Outage, pause_after
 from .ownership import Ownership
 from .scribe import Scribe
 from .settler import Settler
@@ -40,7 +39,6 @@ _LOOK_EVERY = 10.0
 _STALLED = 1.0
 _MIND_EVERY = 0.5
 _AGAIN = 0.05
-_BACKOFF = (0.1, 1.5)
 LAST = 5.0
 """Seconds for the last outcomes to be written, once the children are killed."""
 _FIRST = -math.inf  # when to do what comes before the next claim
@@ -430,10 +428,8 @@ class Worker:
 
     def _wait_out(self, error: StoreError) -> None:
         self._outage.met("turn", error)
-        least, most = _BACKOFF
-        bound = min(most, least * 2.0 ** min(self._failed_turns, 10))
+        ends = clock.seconds() + pause_after(self._failed_turns)
         self._failed_turns += 1
-        ends = clock.seconds() + bound * random.random()
         told_before = self.stopping
         while True:  # once in any case, and no longer than what it was told since allows
             time.sleep(_AGAIN)

@@ -136,7 +136,7 @@ def test_after_a_long_outage_a_worker_is_soon_back(
 
     monkeypatch.setattr(Worker, "_wait_out", counted)
     # The longest it may wait, each time.
-    monkeypatch.setattr("jobreg.worker.worker.random.random", lambda: 0.999)
+    monkeypatch.setattr("jobreg.worker.outage.random.random", lambda: 0.999)
     with Worker(client.store.full_url, registry=client.registry, concurrency=1):
         run = submitted(client, "hostile.echo", value=1)
         until(lambda: over(run), 30, "it works")
