@@ -106,7 +106,7 @@ def _strangers(info: Any, seen: set[int]) -> Iterator[str]:
     elif isinstance(info, types.DictType) and isinstance(info.key_type, types.CustomType):
         yield f"a key of {info.key_type.cls.__name__} has no form in JSON"
     elif isinstance(info, types.DataclassType) and _makes_itself(info):
-        yield f"{name_of(info.cls)} has an __init__ of its own, which would not be called"
+        yield f"{name_of(info.cls)} is made by its __init__, which would not be called"
     for part in _typed_parts(info):
         yield from _strangers(part, seen)
 
@@ -117,9 +117,9 @@ def _makes_itself(info: types.DataclassType) -> bool:
     fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else kind.__attrs_attrs__
     wanted = {each.name for each in info.fields if each.required}
     computed = any(not each.init and each.name in wanted for each in fields)
-    code = getattr(kind.__init__, "__code__", None)
-    generated = code is not None and code.co_filename.startswith("<")
-    return computed or not generated or hasattr(kind, "__pydantic_validator__")
+    written = getattr(kind.__init__, "__code__", None)  # None: object's, or one in C
+    own = written is not None and not written.co_filename.startswith("<")
+    return computed or own or hasattr(kind, "__pydantic_validator__")
 
 
 def _typed_parts(info: Any) -> Iterator[Any]:
