@@ -81,9 +81,11 @@ def set_options(name: str, pairs: tuple[str, ...], as_json: bool, store_url: str
     \b
     Example: jobreg jobs set reports.render timeout=10m concurrency=2
     """
+    from .pairs import once
+
     client = connected(store_url)
     _claimants(client, name)
-    asked = dict(_option(pair) for pair in pairs)
+    asked = once(map(_option, pairs))
     if asked:
         client.store.catalogue.override(name, asked)
     found = client.store.catalogue.overrides().get(name, {})

@@ -50,14 +50,26 @@ def add_pairs(params: dict[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
     """Put each ``key=value`` into a mapping, and return it.
 
     Raises:
-        BadInput: one is not of that form.
+        BadInput: one is not of that form, or two have one key.
     """
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise BadInput(f"{pair!r} is not key=value. Give parameters as account=42.")
-        params[key] = _value(value)
-    return params
+    return params | once(map(_pair, pairs))
+
+
+def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of what was typed. Raises BadInput where one of two values would be lost."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise BadInput(f"{key[:80]}= is given twice. Give it once.")
+        found[key] = value
+    return found
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise BadInput(f"{text!r} is not key=value. Give parameters as account=42.")
+    return key, _value(value)
 
 
 def local_moment(text: str, option: str) -> datetime:

@@ -35,6 +35,7 @@ BAD = [
     # what a command refuses
     (["submit", NAME, "account"], "'account' is not key=value"),
     (["submit", NAME, "=5"], "'=5' is not key=value"),
+    (["submit", NAME, "account=1", "account=2"], "account= is given twice. Give it once."),
     (["submit", NAME, "--params", "{a}"], "--params is not JSON"),
     (["submit", NAME, "--params", "[1]"], "--params must be an object"),
     (["submit", NAME, "--params", '{"a": NaN}'], "params.a is nan"),
@@ -189,6 +190,7 @@ ROWS = {
         (["jobs", "set", "reports.rendr", "priority=1"], 3, "Did you mean 'reports.render'"),
         (["jobs", "set", NAME, "priorty=1"], 2, "Did you mean 'priority'"),
         (["jobs", "set", NAME, "priority"], 2, "with =VALUE"),
+        (["jobs", "set", NAME, "priority=1", "priority="], 2, "priority= is given twice"),
         (["jobs", "set", NAME, "timeout=soon"], 2, "timeout: 'soon' is not a duration"),
         (["jobs", "set", NAME, "max_attempts=0"], 2, "max_attempts: '0' is not"),
         (["jobs", "set", NAME, "queue=no good"], 2, "queue: 'no good' is not a queue name"),
