@@ -31,6 +31,7 @@ _KINDS: dict[object, Any] = {
     "string": str, "integer": int, "number": float, "boolean": bool, "null": NoneType,
     "array": list, "object": dict,
 }  # fmt: skip
+_ANYTHING = {"$comment": "anything"}
 _BOUNDS = {
     "minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt",
     "multipleOf": "multiple_of", "minLength": "min_length", "maxLength": "max_length",
@@ -165,6 +166,8 @@ def _components(hints: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str,
 
 
 def _schema(kind: type) -> dict[str, Any]:
+    if kind is object:
+        return _ANYTHING  # an empty schema would be none to msgspec
     return {"type": "string", "format": "path"} if issubclass(kind, PurePath) else {}
 
 
@@ -199,6 +202,8 @@ class _Completion:
                 schema.setdefault("format", "datetime")
             case types.TimeType():
                 schema.setdefault("format", "time-of-day")
+            case types.CustomType(cls=kind) if kind is object:
+                del schema["$comment"]
             case types.DecimalType():
                 schema["type"] = ["string", "number"]
             case types.EnumType(cls=kind) if _makes_members(kind):

@@ -101,6 +101,24 @@ def test_the_schema_is_what_msgspec_says_of_each_annotation():
     }
 
 
+@pytest.mark.parametrize(
+    ("annotation", "schema"),
+    [
+        (dict[str, object], {"type": "object", "additionalProperties": {}}),
+        (list[object | None], {"type": "array", "items": {"anyOf": [{}, {"type": "null"}]}}),
+    ],
+)
+def test_an_object_within_an_annotation_is_anything(annotation, schema):
+    def job(a): ...
+
+    job.__annotations__ = {"a": annotation, "return": annotation}
+    told = described(job)
+
+    assert told.findings == ()
+    assert json.loads(told.schema)["properties"]["a"] == schema
+    assert json.loads(told.result_schema) == {"$schema": DRAFT, **schema}
+
+
 def test_two_classes_of_one_name_keep_their_own_definitions():
     def of(kind: type) -> Any:
         return dataclasses.make_dataclass("Same", [("it", kind)])

@@ -149,6 +149,8 @@ def job(
     named: Pair | None = None,
     pet: Cat | Dog | None = None,
     few: Annotated[list[int], msgspec.Meta(max_length=2)] = [],  # noqa: B006
+    meta: dict[str, object] = {},  # noqa: B006
+    odd: list[object | None] = [],  # noqa: B006
     plain=None,  # type: ignore[no-untyped-def]
     **rest: int,
 ) -> None: ...
@@ -179,7 +181,7 @@ ROWS: list[dict[str, Any]] = [
     {"some": ["x"]}, {"some": 1}, {"positive": 0}, {"positive": "x"}, {"raw": "!"}, {"raw": 5},
     {"by_id": {"x": 1}}, {"by_id": {"x": "y"}}, {"by_number": {"x": [1], "2": ["no"]}},
     {"row": {}}, {"row": {"day": "x", "at": 5}}, {"row": 5}, {"pet": 5},
-    {"few": [1, 2, 3]}, {"few": ["x", 2, 3]}, {"zz": "x", "yy": []}, {"a\nb": "x"},
+    {"few": [1, 2, 3]}, {"few": ["x", 2, 3]}, {"meta": [1]}, {"odd": {"a": None}}, {"zz": "x", "yy": []}, {"a\nb": "x"},
     {"x" * 200: "x"},
 ]  # fmt: skip
 
@@ -253,7 +255,8 @@ JSON = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 SAME = ("account", "at", "who", "colour", "lines", "report", "mode", "pair", "counts", "ratio",
-        "key", "some", "positive", "level", "by_id", "by_number", "few", "plain", "z")  # fmt: skip
+        "key", "some", "positive", "level", "by_id", "by_number", "few", "meta", "odd", "plain",
+        "z")  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)
