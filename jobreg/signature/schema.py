@@ -26,6 +26,7 @@ from .conversion import name_of
 _FORMATS: dict[object, Any] = {
     "date-time": datetime, "datetime": datetime, "date": date, "time": time, "time-of-day": time,
     "partial-time": time, "duration": timedelta, "uuid": UUID, "decimal": Decimal, "path": Path,
+    "double": float,
 }  # fmt: skip
 _KINDS: dict[object, Any] = {
     "string": str, "integer": int, "number": float, "boolean": bool, "null": NoneType,
@@ -42,6 +43,11 @@ _KEYS: dict[type, dict[str, str]] = {
     types.UUIDType: {"title": "UUID", "format": "uuid"},
     types.DateType: {"title": "date", "format": "date"},
     types.DateTimeType: {"title": "datetime", "format": "datetime"},
+    types.TimeType: {"title": "time", "format": "time-of-day"},
+    types.TimeDeltaType: {"title": "timedelta", "format": "duration"},
+    types.DecimalType: {"title": "Decimal", "format": "decimal"},
+    types.FloatType: {"title": "float", "format": "double"},
+    types.BytesType: {"title": "bytes", "contentEncoding": "base64"},
     types.IntType: {"title": "int", "type": "string", "pattern": "^-?(0|[1-9][0-9]*)$"},
 }
 
@@ -212,8 +218,9 @@ class _Completion:
             case types.EnumType(cls=kind):
                 schema["enum"] = [each.value for each in kind]
             case types.DictType(key_type=key):
-                if type(key) in _KEYS:
-                    schema["propertyNames"] = dict(_KEYS[type(key)])
+                told = _told_of_keys(key)
+                if told:
+                    schema["propertyNames"] = told
 
     def _parts(self, schema: dict[str, Any], info: Any) -> Iterator[tuple[Any, Any]]:
         match info:
@@ -222,7 +229,8 @@ class _Completion:
             case types.TupleType(item_types=items):
                 yield from zip(schema.get("prefixItems", ()), items, strict=False)
             case types.DictType(key_type=key, value_type=value):
-                yield schema.get("propertyNames"), key
+                if not _told_of_keys(key):
+                    yield schema.get("propertyNames"), key
                 yield schema.get("additionalProperties"), value
             case types.UnionType(types=choices):
                 yield from self._choices(schema, choices)
@@ -246,6 +254,16 @@ class _Completion:
         yield from zip(tagged["anyOf"], structs, strict=True)
         if tagged is not schema:
             yield from zip(parts, others, strict=False)
+
+
+def _told_of_keys(info: Any) -> dict[str, Any]:
+    """What the schema of an object says of keys that are no plain text; empty where they are."""
+    match info:
+        case types.EnumType(cls=kind) if not _are_texts(kind) and not _makes_members(kind):
+            return {"title": kind.__name__, "enum": [str(each.value) for each in kind]}
+        case types.LiteralType(values=values) if all(isinstance(each, int) for each in values):
+            return {"title": name_of(Literal[values]), "enum": list(map(str, values))}
+    return dict(_KEYS.get(type(info), {}))
 
 
 def _makes_members(kind: type[Enum]) -> bool:

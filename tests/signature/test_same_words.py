@@ -181,8 +181,8 @@ ROWS: list[dict[str, Any]] = [
     {"some": ["x"]}, {"some": 1}, {"positive": 0}, {"positive": "x"}, {"raw": "!"}, {"raw": 5},
     {"by_id": {"x": 1}}, {"by_id": {"x": "y"}}, {"by_number": {"x": [1], "2": ["no"]}},
     {"row": {}}, {"row": {"day": "x", "at": 5}}, {"row": 5}, {"pet": 5},
-    {"few": [1, 2, 3]}, {"few": ["x", 2, 3]}, {"meta": [1]}, {"odd": {"a": None}}, {"zz": "x", "yy": []}, {"a\nb": "x"},
-    {"x" * 200: "x"},
+    {"few": [1, 2, 3]}, {"few": ["x", 2, 3]}, {"meta": [1]}, {"odd": {"a": None}},
+    {"zz": "x", "yy": []}, {"a\nb": "x"}, {"x" * 200: "x"},
 ]  # fmt: skip
 
 
@@ -393,6 +393,13 @@ class Few(NamedTuple):
         (dict[Key, int], {"a": 1}, 'v: the key "a" is no Annotated[str, Meta(min_length=2)]'),
         (dict[Colour, int], {"a": 1}, 'v: the key "a" is no Colour'),
         (dict[int, int], {"a": 1}, 'v: the key "a" is no int'),
+        (dict[float, int], {"1.5": 1, "a": 1}, 'v: the key "a" is no float'),
+        (dict[Decimal, int], {"1.5": 1, "a": 1}, 'v: the key "a" is no Decimal'),
+        (dict[time, int], {"12:00:00": 1, "a": 1}, 'v: the key "a" is no time'),
+        (dict[timedelta, int], {"P1D": 1, "a": 1}, 'v: the key "a" is no timedelta'),
+        (dict[bytes, int], {"YQ==": 1, "!": 1}, 'v: the key "!" is no bytes'),
+        (dict[Level, int], {"1": 1, "9": 1}, 'v: the key "9" is no Level'),
+        (dict[Literal[1, 2], int], {"1": 1, "3": 1}, 'v: the key "3" is no Literal[1, 2]'),
         (Tagged, {}, "v.z: missing"),
     ],
     ids=str,
