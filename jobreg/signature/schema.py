@@ -209,7 +209,7 @@ class _Completion:
             case types.TimeType():
                 schema.setdefault("format", "time-of-day")
             case types.CustomType(cls=kind) if kind is object:
-                del schema["$comment"]
+                schema.pop("$comment", None)
             case types.DecimalType():
                 schema["type"] = ["string", "number"]
             case types.EnumType(cls=kind) if _makes_members(kind):
